@@ -1,0 +1,1 @@
+"""The peers' signatures over the kernels of medfast: one module per peer."""

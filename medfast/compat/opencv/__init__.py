@@ -1,0 +1,1 @@
+"""OpenCV's functions with OpenCV's own signatures, constants and quirks, computed by medfast."""

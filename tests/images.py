@@ -1,0 +1,45 @@
+"""Images that the tests draw: every dtype over its whole range, and the memory layouts that callers hand over."""
+
+import numpy as np
+
+DTYPES = ("uint8", "uint16", "int16", "float32", "float64")
+
+# Around the vector widths, and the degenerate ones.
+SHAPES = ((1, 1), (1, 7), (5, 1), (15, 16), (17, 31), (33, 32), (64, 65), (47, 130))
+
+
+def random_image(rng, shape, dtype):
+    """Values over the whole range of an integer dtype; normally distributed around 0 for floats."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return rng.normal(0.0, 100.0, shape).astype(dtype)
+    limits = np.iinfo(dtype)
+    return rng.integers(limits.min, limits.max, shape, dtype, endpoint=True)
+
+
+def smooth_image(rng, shape, dtype="uint8", noise=10.0):
+    """Slow waves with noise on them: neighbours resemble each other, as in a picture of something."""
+    grids = np.meshgrid(*(np.arange(n) / 9.0 for n in shape), indexing="ij")
+    values = 110.0 + 60.0 * np.sin(grids[-1]) + 40.0 * np.cos(1.3 * grids[0]) + rng.normal(0.0, noise, shape)
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    scale = 1 if dtype == np.uint8 else 16
+    return np.clip(np.rint(values * scale), limits.min, limits.max).astype(dtype)
+
+
+def layouts(image):
+    """The same values in other memory layouts, by name: what slicing, flipping, transposing and read-only sharing give."""
+    wide = np.zeros((*image.shape[:-1], image.shape[-1] * 2), image.dtype)
+    wide[..., ::2] = image
+    read_only = image.copy()
+    read_only.flags.writeable = False
+    return {
+        "every second column": wide[..., ::2],
+        "reversed rows": image[::-1].copy()[::-1],
+        "reversed columns": image[..., ::-1].copy()[..., ::-1],
+        "column-major": np.asfortranarray(image),
+        "read-only": read_only,
+        "big-endian": image.astype(image.dtype.newbyteorder(">")),
+    }

@@ -1,7 +1,7 @@
 """What a public function accepts: the only place that raises for its arguments.
 
-Arrays come back as views wherever that is possible; a copy is made only of what no kernel can read (a foreign byte order, a
-sequence that is no array). Every message names the argument, what was expected and what came.
+Arrays come back as views wherever that is possible; a copy is made only of what no kernel can read (a foreign byte
+order, a sequence that is no array). Every message names the argument, what was expected and what came.
 """
 
 import operator
@@ -46,8 +46,8 @@ def as_out(
 ) -> NDArray[Any]:
     """`out` if it can take a result of `shape` and `dtype`, or a new array where it is None.
 
-    `in_place` allows `out` to be exactly one of `inputs`, for kernels whose pixels depend on themselves alone; any other
-    overlap is refused.
+    `in_place` allows `out` to be exactly one of `inputs`, for kernels whose pixels depend on themselves alone; any
+    other overlap is refused.
     """
     if out is None:
         return np.empty(shape, dtype)
@@ -176,6 +176,6 @@ def _is_same_view(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 def _share_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=1000)
+        return np.shares_memory(a, b, max_work=1000)  # type: ignore[arg-type]  # NumPy's stub knows only 0 and -1
     except np.exceptions.TooHardError:  # not decided within bounds: the caller is better off with a plain answer
         return True

@@ -30,7 +30,7 @@ def smooth_image(rng, shape, dtype="uint8", noise=10.0):
 
 
 def layouts(image):
-    """The same values in other memory layouts, by name: what slicing, flipping, transposing and read-only sharing give."""
+    """The same values in other memory layouts, by name: slices, flips, transposes, read-only, foreign byte order."""
     wide = np.zeros((*image.shape[:-1], image.shape[-1] * 2), image.dtype)
     wide[..., ::2] = image
     read_only = image.copy()

@@ -14,8 +14,8 @@ import medfast
 
 ROOT = Path(__file__).parent.parent
 
-# What numpydoc asks and we do not: GL01 the summary on a line of its own below the quotes, SA01 "See Also", ES01 an extended
-# summary where the first line says it all.
+# What numpydoc asks and we do not: GL01 the summary on a line of its own below the quotes, SA01 "See Also", ES01 an
+# extended summary where the first line says it all.
 NOT_ASKED = {"GL01", "SA01", "ES01"}
 
 

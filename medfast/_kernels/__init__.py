@@ -1,8 +1,8 @@
 """The kernels at one CPU level, chosen once, at import.
 
-`medfast._kernels.nlm` is the module `medfast._kernels.<level>.nlm` of the chosen level; `nlm.pyi` beside this file is the
-contract that every level keeps. The CPU is asked before a level is imported. Nothing falls back in silence: a level that was
-asked for and cannot run is an error, and so is a compiled module that does not load.
+`medfast._kernels.nlm` is the module `medfast._kernels.<level>.nlm` of the chosen level; `nlm.pyi` beside this file is
+the contract that every level keeps. The CPU is asked before a level is imported. Nothing falls back in silence: a level
+that was asked for and cannot run is an error, and so is a compiled module that does not load.
 """
 
 import importlib
@@ -19,9 +19,7 @@ from medfast import _levels
 if TYPE_CHECKING:
     from medfast._kernels import histogram as histogram
 
-KERNELS = (
-    "histogram",
-)
+KERNELS = ("histogram",)
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 
 

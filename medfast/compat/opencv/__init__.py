@@ -7,11 +7,11 @@ Whatever medfast does not have comes from `cv2`, where that is installed::
 
 from typing import Any
 
-from medfast.compat.opencv.cluster import *
-from medfast.compat.opencv.denoise import *
-from medfast.compat.opencv.exposure import *
-from medfast.compat.opencv.feature import *
-from medfast.compat.opencv.transform import *
+from medfast.compat.opencv.cluster import *  # noqa: F403
+from medfast.compat.opencv.denoise import *  # noqa: F403
+from medfast.compat.opencv.exposure import *  # noqa: F403
+from medfast.compat.opencv.feature import *  # noqa: F403
+from medfast.compat.opencv.transform import *  # noqa: F403
 
 
 def __getattr__(name: str) -> Any:

@@ -41,6 +41,12 @@ def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array
 
 
+def check_levels(least: int, most: int, lowest: int, highest: int, name: str, reason: str) -> None:
+    """Refuse an image with values from `least` to `most` where only those from `lowest` to `highest` are levels."""
+    if least < lowest or most > highest:
+        raise ValueError(f"{name} must lie in {lowest} … {highest} for {reason}, got values from {least} to {most}")
+
+
 def as_out(
     out: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype, *inputs: NDArray[Any], in_place: bool = False
 ) -> NDArray[Any]:

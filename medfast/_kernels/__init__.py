@@ -17,9 +17,14 @@ from typing import TYPE_CHECKING
 from medfast import _levels
 
 if TYPE_CHECKING:
+    from medfast._kernels import clahe as clahe
     from medfast._kernels import histogram as histogram
 
 KERNELS = ("histogram",)
+KERNELS = (
+    "clahe",
+    "histogram",
+)
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 
 

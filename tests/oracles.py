@@ -44,7 +44,7 @@ def resize(image, shape, interpolation="linear", steps=None):
     `steps` is the distance of two output pixels in input pixels, per axis; the ratio of the sizes when omitted. uint8 in two
     dimensions is OpenCV's arithmetic; everything else is computed in float64 and rounded once.
     """
-    steps = [n / m for n, m in zip(image.shape, shape, strict=False)] if steps is None else list(steps)
+    steps = [1 / (m / n) for n, m in zip(image.shape, shape, strict=False)] if steps is None else list(steps)
     if tuple(shape) == image.shape[: len(shape)]:
         return image.copy()
     if interpolation == "nearest":
@@ -86,12 +86,12 @@ def _axis_weights(kind, n, size, step):
         first = np.floor(output * step).astype(int)
         indices = first[:, None] + np.arange(taps)
         stop = np.minimum((output + 1) * step, n)[:, None]
-        overlap = np.minimum(indices + 1, stop) - np.maximum(indices, (output * step)[:, None])
-        overlap = np.maximum(overlap, 0)
-        return np.minimum(indices, n - 1), overlap / overlap.sum(1, keepdims=True)
+        start = (output * step)[:, None]
+        overlap = np.maximum(np.minimum(indices + 1, stop) - np.maximum(indices, start), 0)
+        return np.minimum(indices, n - 1), overlap / (stop - start)
     if kind == "area":  # enlarging: linear, with the boundary between two input pixels where the areas have it
         base = np.floor(output * step)
-        fraction = (output + 1) - (base + 1) / step
+        fraction = (output + 1) - (base + 1) * (1 / step)
         fraction = np.where(fraction <= 0, 0, fraction - np.floor(fraction))
     else:
         position = (output + 0.5) * step - 0.5

@@ -3,10 +3,13 @@
 from medfast import runtime
 from medfast._version import __version__
 from medfast.exposure import clahe, equalize_hist
+from medfast.exposure import equalize_hist
+from medfast.transform import resize
 
 __all__ = [
     "__version__",
     "clahe",
     "equalize_hist",
+    "resize",
     "runtime",
 ]

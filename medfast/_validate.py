@@ -131,6 +131,26 @@ def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
     return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
 
 
+def as_sizes(value: Any, name: str, n: int) -> tuple[int, ...]:
+    """`value` as `n` integers of at least 0, one per axis."""
+    try:
+        entries = tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of integers, got {value!r}") from None
+    if len(entries) != n:
+        raise ValueError(f"{name} must have {n} entries, one per axis, got {value!r}")
+    return tuple([as_int(entry, f"{name}[{i}]", minimum=0) for i, entry in enumerate(entries)])
+
+
+def as_positives(value: Any, name: str, n: int) -> tuple[float, ...]:
+    """`value` as `n` floats above 0, one per axis; a single number stands for all axes."""
+    if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
+        return (as_float(value, name, above=0.0),) * n
+    if len(value) != n:
+        raise ValueError(f"{name} must be a number or have {n} entries, one per axis, got {value!r}")
+    return tuple([as_float(entry, f"{name}[{i}]", above=0.0) for i, entry in enumerate(value)])
+
+
 def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") -> NDArray[np.bool_] | None:
     """`mask` as a boolean array of `shape`; integers of 0 and 1 are read as booleans."""
     if mask is None:

@@ -19,11 +19,17 @@ from medfast import _levels
 if TYPE_CHECKING:
     from medfast._kernels import clahe as clahe
     from medfast._kernels import histogram as histogram
+    from medfast._kernels import resample as resample
+    from medfast._kernels import resample_area as resample_area
+    from medfast._kernels import resample_u8 as resample_u8
 
 KERNELS = ("histogram",)
 KERNELS = (
     "clahe",
     "histogram",
+    "resample",
+    "resample_area",
+    "resample_u8",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

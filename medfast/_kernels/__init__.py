@@ -18,9 +18,13 @@ from medfast import _levels
 
 if TYPE_CHECKING:
     from medfast._kernels import histogram as histogram
+    from medfast._kernels import kmeans as kmeans
+    from medfast._kernels import partition as partition
 
 KERNELS = (
     "histogram",
+    "kmeans",
+    "partition",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

@@ -3,13 +3,18 @@
 from medfast import runtime
 from medfast._version import __version__
 from medfast.exposure import clahe, equalize_hist
+from medfast.cluster import KMeansResult, kmeans, segment, threshold_multiotsu
 from medfast.exposure import equalize_hist
 from medfast.transform import resize
 
 __all__ = [
+    "KMeansResult",
     "__version__",
     "clahe",
     "equalize_hist",
     "resize",
+    "kmeans",
     "runtime",
+    "segment",
+    "threshold_multiotsu",
 ]

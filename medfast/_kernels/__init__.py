@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from medfast._kernels import resample as resample
     from medfast._kernels import resample_area as resample_area
     from medfast._kernels import resample_u8 as resample_u8
+    from medfast._kernels import kmeans as kmeans
+    from medfast._kernels import partition as partition
 
 KERNELS = ("histogram",)
 KERNELS = (
@@ -30,6 +32,8 @@ KERNELS = (
     "resample",
     "resample_area",
     "resample_u8",
+    "kmeans",
+    "partition",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

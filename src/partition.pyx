@@ -1,0 +1,210 @@
+"""k-means in one dimension: the global optimum, by dynamic programming.
+
+In one dimension every cluster of an optimum is an interval of the sorted values. With D[t, j] the least inertia of the first j
+values in t clusters, and cost(i, j) the inertia of the values i ... j-1 about their mean,
+
+    D[t, j] = min over i of  D[t-1, i] + cost(i, j),        cost(i, j) = S2 - S1^2 / W,
+
+where W, S1 and S2 are the sums of w, w x and w x^2 over the interval, taken as differences of running sums. The least i that
+gives the minimum never falls as j rises, so the positions are solved from coarse to fine, each between its neighbours:
+O(k m log m) for m values (Grønlund et al., "Fast exact k-means, k-medians and Bregman divergence clustering in 1D", 2017).
+
+S2 - S1^2 / W cancels. The running sums are therefore kept as unevaluated sums of two doubles (106 bits; exact for counted 16-bit
+values), and so is the quotient: cost(i, j) is right to about one unit in the last place of a double, however tight the interval.
+"""
+from libc.math cimport INFINITY
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
+
+ctypedef fused gray:
+    uint8_t
+    uint16_t
+    int16_t
+    float
+    double
+
+ctypedef fused class_label:
+    uint8_t
+    int32_t
+
+cdef enum:
+    BLOCK = 128    # candidates or pixels that are worked on at once: fits L1, and any vector width divides it
+    W_HIGH = 0     # rows of `sums`
+    W_LOW = 1
+    S1_HIGH = 2
+    S1_LOW = 3
+    S2_HIGH = 4
+    S2_LOW = 5
+    N_SUMS = 6
+
+# Candidates closer than this are equal, and the first one counts: true ties may differ by a few roundings.
+cdef double TIE = 1.0 - 2.0 ** -44
+# Multiplying by it splits a double into halves of 26 bits, whose products are exact (Veltkamp, Dekker).
+cdef double SPLITTER = 134217729.0
+
+
+cdef inline double product_error(double a, double b, double product) noexcept nogil:
+    """What rounding took from `product = a * b`, exactly."""
+    cdef:
+        double a_big = SPLITTER * a, b_big = SPLITTER * b
+        double a_high = a_big - (a_big - a), b_high = b_big - (b_big - b)
+        double a_low = a - a_high, b_low = b - b_high
+    return ((a_high * b_high - product) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+cdef inline double sum_error(double a, double b, double total) noexcept nogil:
+    """What rounding took from `total = a + b`, exactly."""
+    cdef double b_part = total - a
+    return (a - (total - b_part)) + (b - b_part)
+
+
+cdef inline void add(double* high, double* low, double term, double term_low) noexcept nogil:
+    """Add a two-part term to a two-part sum."""
+    cdef:
+        double total = high[0] + term
+        double error = sum_error(high[0], term, total) + (low[0] + term_low)
+    high[0] = total + error
+    low[0] = error - (high[0] - total)
+
+
+cdef inline double cost(const double* at_i, const double* at_j, Py_ssize_t row, double* mean) noexcept nogil:
+    """Inertia of the values between two positions, whose sums are `at[0]`, `at[row]`, ..., `at[5 * row]`; and their mean."""
+    cdef:
+        double weight, high, low, s1, s1_low, s2, s2_low, square, square_low, quotient, product, quotient_low
+    # Differences of running sums, each renormalised so that `low` is below half a unit of `high`.
+    weight = at_j[W_HIGH * row] - at_i[W_HIGH * row]
+    weight += sum_error(at_j[W_HIGH * row], -at_i[W_HIGH * row], weight) + (at_j[W_LOW * row] - at_i[W_LOW * row])
+    high = at_j[S1_HIGH * row] - at_i[S1_HIGH * row]
+    low = sum_error(at_j[S1_HIGH * row], -at_i[S1_HIGH * row], high) + (at_j[S1_LOW * row] - at_i[S1_LOW * row])
+    s1 = high + low
+    s1_low = low - (s1 - high)
+    high = at_j[S2_HIGH * row] - at_i[S2_HIGH * row]
+    low = sum_error(at_j[S2_HIGH * row], -at_i[S2_HIGH * row], high) + (at_j[S2_LOW * row] - at_i[S2_LOW * row])
+    s2 = high + low
+    s2_low = low - (s2 - high)
+    square = s1 * s1
+    square_low = product_error(s1, s1, square) + 2.0 * s1 * s1_low
+    quotient = square / weight
+    product = quotient * weight
+    quotient_low = (((square - product) - product_error(quotient, weight, product)) + square_low) / weight
+    mean[0] = s1 / weight
+    high = (s2 - quotient) + (s2_low - quotient_low)
+    return high if high > 0.0 else 0.0
+
+
+def running_sums(const double[::1] values,     # IN   (m,) distinct, rising, at most 1 in size
+                 const double[::1] weights,    # IN   (m,) > 0
+                 double[:, ::1] sums):         # OUT  (6, m + 1): W, S1, S2 of the first j values, high and low parts
+    """Sums of w, w x and w x^2 over the first 0 ... m values."""
+    cdef:
+        Py_ssize_t row, j
+        double x, w, wx, wx_low, wxx, wxx_low
+        double[6] total
+    with nogil:
+        for j in range(N_SUMS):
+            total[j] = 0.0
+            sums[j, 0] = 0.0
+        for j in range(values.shape[0]):
+            x, w = values[j], weights[j]
+            wx = w * x
+            wx_low = product_error(w, x, wx)
+            wxx = wx * x
+            wxx_low = product_error(wx, x, wxx) + wx_low * x
+            add(&total[W_HIGH], &total[W_LOW], w, 0.0)
+            add(&total[S1_HIGH], &total[S1_LOW], wx, wx_low)
+            add(&total[S2_HIGH], &total[S2_LOW], wxx, wxx_low)
+            for row in range(N_SUMS):
+                sums[row, j + 1] = total[row]
+
+
+def advance(const double[:, ::1] sums,     # IN   (6, m + 1)
+            const double[::1] previous,    # IN   (m + 1,) D[t-1, j]; not read where t = 1
+            Py_ssize_t n_clusters,         # t >= 1
+            Py_ssize_t first,              # solve for first <= j <= last; first >= t
+            Py_ssize_t last,
+            double[::1] current,           # OUT  (m + 1,) D[t, j]; only first ... last is written
+            int32_t[::1] choice):          # OUT  (m + 1,) where the last of the t clusters begins
+    """One more cluster: D[t, j] from D[t-1, i]."""
+    cdef:
+        Py_ssize_t n = last - first + 1, step = 1, p
+    with nogil:
+        while step <= n:
+            step *= 2
+        while step > 1:  # positions step/2, 3 step/2, ... lie between those of the coarser steps before
+            p = step // 2
+            while p <= n:
+                solve(&sums[0, 0], sums.shape[1], &previous[0], n_clusters, first + p - 1,
+                      choice[first + p - 1 - step // 2] if p > step // 2 else n_clusters - 1,
+                      choice[first + p - 1 + step // 2] if p + step // 2 <= n else first + p - 2,
+                      &current[0], &choice[0])
+                p += step
+            step //= 2
+
+
+cdef void solve(const double* sums, Py_ssize_t row, const double* previous, Py_ssize_t n_clusters, Py_ssize_t j,
+                Py_ssize_t lowest, Py_ssize_t highest, double* current, int32_t* choice) noexcept nogil:
+    """D[t, j], when the last cluster begins between `lowest` and `highest`, both included."""
+    cdef:
+        Py_ssize_t block, start, i, n, best_i = lowest
+        double best = INFINITY, mean
+        double[BLOCK] inertia
+    if n_clusters == 1:
+        current[j] = cost(sums, sums + j, row, &mean)
+        choice[j] = 0
+        return
+    for block in range((highest - lowest + BLOCK) // BLOCK):
+        start = lowest + block * BLOCK
+        n = min(<Py_ssize_t> BLOCK, highest + 1 - start)
+        for i in range(n):
+            inertia[i] = previous[start + i] + cost(sums + start + i, sums + j, row, &mean)
+        for i in range(n):
+            if inertia[i] < best * TIE:
+                best = inertia[i]
+                best_i = start + i
+    current[j] = best
+    choice[j] = <int32_t> best_i
+
+
+def trace(const double[:, ::1] sums,       # IN   (6, m + 1)
+          const int32_t[:, ::1] choice,    # IN   (k, m + 1) from `advance`, row t - 1 for t clusters
+          int64_t[::1] bounds,             # OUT  (k + 1,) cluster c holds the values bounds[c] ... bounds[c + 1] - 1
+          double[::1] centers,             # OUT  (k,) means
+          double[::1] inertia):            # OUT  (k,) inertia of each cluster
+    """Follow the choices back from all m values in k clusters."""
+    cdef:
+        Py_ssize_t n_clusters = choice.shape[0], row = sums.shape[1], c
+    with nogil:
+        bounds[n_clusters] = row - 1
+        for c in range(n_clusters - 1, -1, -1):
+            bounds[c] = choice[c, bounds[c + 1]]
+            inertia[c] = cost(&sums[0, bounds[c]], &sums[0, bounds[c + 1]], row, &centers[c])
+
+
+def label(const gray[:, :] image,          # IN   gray levels
+          const gray[::1] thresholds,      # IN   highest level of each class but the last, rising
+          Py_ssize_t first_label,          # label of the lowest class
+          Py_ssize_t row_start,
+          Py_ssize_t row_stop,
+          class_label[:, :] labels):       # OUT  class of each pixel
+    """Label each pixel of the rows: `first_label` plus the number of thresholds below its level."""
+    cdef:
+        Py_ssize_t row, block, start, n, i, t
+        gray threshold
+        gray[BLOCK] level
+        int32_t[BLOCK] n_below
+    with nogil:
+        for i in range(BLOCK):
+            level[i] = 0
+        for row in range(row_start, row_stop):
+            for block in range((image.shape[1] + BLOCK - 1) // BLOCK):
+                start = block * BLOCK
+                n = min(<Py_ssize_t> BLOCK, image.shape[1] - start)
+                for i in range(n):
+                    level[i] = image[row, start + i]
+                for i in range(BLOCK):
+                    n_below[i] = 0
+                for t in range(thresholds.shape[0]):
+                    threshold = thresholds[t]
+                    for i in range(BLOCK):
+                        n_below[i] += level[i] > threshold
+                for i in range(n):
+                    labels[row, start + i] = <class_label> (first_label + n_below[i])

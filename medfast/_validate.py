@@ -41,6 +41,12 @@ def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array
 
 
+def check_minimum(array: NDArray[Any], name: str, minimum: float, when: str) -> None:
+    """Refuse values below `minimum`, which `when` asks for."""
+    if array.size and array.dtype.kind != "u" and (lowest := array.min()) < minimum:
+        raise ValueError(f"{name} must be >= {minimum:g} {when}, got {lowest}")
+
+
 def as_out(
     out: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype, *inputs: NDArray[Any], in_place: bool = False
 ) -> NDArray[Any]:
@@ -147,6 +153,31 @@ def as_axis(axis: Any, ndim: int, name: str = "channel_axis") -> int | None:
     if not -ndim <= number < ndim:
         raise ValueError(f"{name} must be an axis of the {ndim}-D image, got {number}")
     return number % ndim
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """`value` as a boolean; anything else is refused, for "no" is true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def as_levels(value: Any, shape: tuple[int, int], block: tuple[int, int]) -> int:
+    """`value` as a number of levels, each of half the height and width, the last of which still holds a block."""
+    number = as_int(value, "levels", minimum=1)
+    (rows, cols), most = shape, 0
+    while rows >= block[0] and cols >= block[1]:
+        rows, cols, most = rows // 2, cols // 2, most + 1
+    if most == 0:
+        raise ValueError(
+            f"image must hold one block of {block[0]} x {block[1]} pixels, got {shape[0]} x {shape[1]}"
+            " (channels, if there are any, are named by channel_axis)"
+        )
+    if number > most:
+        raise ValueError(
+            f"levels must be <= {most}, the last one to hold a block of {block[0]} x {block[1]} pixels, got {number}"
+        )
+    return number
 
 
 def as_threads(num_threads: Any) -> int | None:

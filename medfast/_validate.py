@@ -131,6 +131,56 @@ def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
     return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
 
 
+def as_size(value: Any, name: str, *, minimum: int | None = 1) -> tuple[int, int]:
+    """`value` as two integers in OpenCV's order (width, height)."""
+    try:
+        entries = tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be two integers (width, height), got {value!r}") from None
+    if len(entries) != 2:
+        raise ValueError(f"{name} must be two integers (width, height), got {value!r}")
+    return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
+
+
+def as_points(value: Any, name: str) -> NDArray[np.int64]:
+    """`value` as an array of integer points (x, y), one per row."""
+    points = np.asarray(value)
+    if points.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be points of two integers (x, y), got dtype {points.dtype}")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"{name} must be points of two integers (x, y), got shape {points.shape}")
+    return points.astype(np.int64)
+
+
+def check_window(
+    window: tuple[int, int], block: tuple[int, int], stride: tuple[int, int], cell: tuple[int, int]
+) -> None:
+    """Refuse sizes (width, height) of a HOG window that do not divide."""
+    for i, side in enumerate(("width", "height")):
+        if block[i] % cell[i]:
+            raise ValueError(f"blockSize must be a multiple of cellSize, got {side} {block[i]} and {cell[i]}")
+        if window[i] < block[i]:
+            raise ValueError(f"winSize must be >= blockSize, got {side} {window[i]} and {block[i]}")
+        if (window[i] - block[i]) % stride[i]:
+            raise ValueError(
+                f"winSize - blockSize must be a multiple of blockStride, got {side} {window[i]} - {block[i]} and {stride[i]}"
+            )
+
+
+def check_room(room: tuple[int, int], window: tuple[int, int]) -> None:
+    """Refuse an image with less than no room (width, height) left by a window."""
+    if min(room) < 0:
+        got = f"{window[0] + room[0]} x {window[1] + room[1]}"
+        raise ValueError(f"img with its padding must hold winSize {window[0]} x {window[1]} (width x height), got {got}")
+
+
+def check_channels(image: NDArray[Any], name: str, numbers: tuple[int, ...]) -> None:
+    """Refuse an image with channels last whose number is none of `numbers`; a 2-D image has one."""
+    if (image.shape[2] if image.ndim == 3 else 1) not in numbers:
+        expected = " or ".join(map(str, numbers))
+        raise ValueError(f"{name} must have {expected} channels, got shape {image.shape}")
+
+
 def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") -> NDArray[np.bool_] | None:
     """`mask` as a boolean array of `shape`; integers of 0 and 1 are read as booleans."""
     if mask is None:

@@ -142,7 +142,8 @@ def hog(
         signed=_validate.as_flag(signed, "signed"),
         gamma=_validate.as_flag(gamma, "gamma"),
         spatial_votes=_validate.as_flag(spatial_votes, "spatial_votes"),
-        orientation_votes=_validate.as_flag(orientation_votes, "orientation_votes"),
+        # with one bin there is nothing to share, and the kernel keeps OpenCV's answer to that
+        orientation_votes=_validate.as_flag(orientation_votes, "orientation_votes") and orientations > 1,
         sigma=block_sigma,
         epsilon=_hog.opencv_epsilon(block[0] * block[1] * orientations),
     )

@@ -34,9 +34,20 @@ cdef enum:
     L2 = 2
     L2_HYS = 3
 
-# OpenCV's polynomial for the arctangent on [0, 1], in radians; off by up to 1.7e-4
-cdef double P1 = 0.9997878412794807, P3 = -0.3258083974640975, P5 = 0.1555786518463281, P7 = -0.04432655554792128
-cdef double TWO_PI = 6.283185307179586
+cdef extern from *:
+    """
+    #define MEDFAST_PI 3.141592653589793
+    /* OpenCV's polynomial for the arctangent on [0, 1], in degrees; off by up to 0.01 */
+    #define MEDFAST_P1 (0.9997878412794807 * (180 / MEDFAST_PI))
+    #define MEDFAST_P3 (-0.3258083974640975 * (180 / MEDFAST_PI))
+    #define MEDFAST_P5 (0.1555786518463281 * (180 / MEDFAST_PI))
+    #define MEDFAST_P7 (-0.04432655554792128 * (180 / MEDFAST_PI))
+    """
+    const double PI "MEDFAST_PI"
+    const double P1 "MEDFAST_P1"
+    const double P3 "MEDFAST_P3"
+    const double P5 "MEDFAST_P5"
+    const double P7 "MEDFAST_P7"
 
 
 def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, cols, channels) gray levels
@@ -145,7 +156,10 @@ cdef void gradient(real[:, :, :, ::1] levels, Py_ssize_t row, Py_ssize_t ties_hi
 
 
 cdef void vote_soft(real[:, ::1] votes, Py_ssize_t n_bins, bint is_signed) noexcept nogil:
-    """Magnitude, shared between the two nearest bins; bin k is centred at k + 1/2 widths."""
+    """Magnitude, shared between the two nearest bins; bin k is centred at k + 1/2 widths.
+
+    Degrees, radians, bins, each rounded: OpenCV's way, for in shares of a bin its rounding is as large as 1e-5.
+    """
     cdef:
         Py_ssize_t i
         real *low_share = &votes[0, 0]
@@ -154,12 +168,8 @@ cdef void vote_soft(real[:, ::1] votes, Py_ssize_t n_bins, bint is_signed) noexc
         real *high_bin = &votes[3, 0]
         const real *x = &votes[4, 0]
         const real *y = &votes[5, 0]
-        real circle = <real> (n_bins if is_signed else 2 * n_bins), half = circle / 2, quarter = circle / 4  # in bins
-        real end = <real> n_bins
-        double per_radian = <double> circle / TWO_PI
-        real p1 = <real> (P1 * per_radian), p3 = <real> (P3 * per_radian)
-        real p5 = <real> (P5 * per_radian), p7 = <real> (P7 * per_radian)
-        real tiny = <real> 2.220446049250313e-16, dx, dy, ax, ay, ratio, square, angle, above, magnitude, share
+        real bins = <real> n_bins, to_radians = <real> (PI / 180), to_bins = <real> (n_bins / (2 * PI if is_signed else PI))
+        real tiny = <real> 2.220446049250313e-16, dx, dy, ax, ay, ratio, square, angle, low, magnitude, share
     for i in range(votes.shape[1]):
         dx = x[i]
         dy = y[i]
@@ -167,21 +177,20 @@ cdef void vote_soft(real[:, ::1] votes, Py_ssize_t n_bins, bint is_signed) noexc
         ay = absolute(dy)
         ratio = (ay if ax >= ay else ax) / ((ax if ax >= ay else ay) + tiny)
         square = ratio * ratio
-        angle = (((p7 * square + p5) * square + p3) * square + p1) * ratio
-        angle = angle if ax >= ay else quarter - angle
-        angle = half - angle if dx < 0 else angle
-        if is_signed:
-            angle = circle - angle if dy < 0 else angle
-        else:  # the angle modulo half a circle
-            angle = half - angle if dy < 0 else angle
-        angle = angle + <real> 0.5
-        above = <real> <int> angle  # the bin of the higher centre
-        share = angle - above
+        angle = (((<real> P7 * square + <real> P5) * square + <real> P3) * square + <real> P1) * ratio
+        angle = angle if ax >= ay else 90 - angle
+        angle = 180 - angle if dx < 0 else angle
+        angle = 360 - angle if dy < 0 else angle
+        angle = angle * to_radians * to_bins - <real> 0.5
+        low = <real> <int> angle
+        low = low - 1 if angle < 0 else low
+        share = angle - low
         magnitude = root(dx * dx + dy * dy)
         low_share[i] = magnitude * (1 - share)
         high_share[i] = magnitude * share
-        low_bin[i] = end - 1 if above == 0 else above - 1
-        high_bin[i] = 0 if above == end else above
+        low = low - bins if low >= bins else low  # unsigned: the angle modulo half a circle
+        high_bin[i] = 0 if low == bins - 1 else low + 1
+        low_bin[i] = bins - 1 if low < 0 else low
 
 
 cdef void vote_hard(real[:, ::1] votes, Py_ssize_t n_bins, bint is_signed, const real[:, ::1] edges) noexcept nogil:
@@ -191,8 +200,8 @@ cdef void vote_hard(real[:, ::1] votes, Py_ssize_t n_bins, bint is_signed, const
     """
     cdef:
         Py_ssize_t i, k
-        real *share = &votes[0, 0]
-        real *is_lower = &votes[1, 0]
+        real *share = &votes[1, 0]
+        real *is_lower = &votes[0, 0]
         real *in_bin = &votes[2, 0]
         real *dx = &votes[4, 0]
         real *dy = &votes[5, 0]
@@ -215,12 +224,15 @@ cdef void vote_hard(real[:, ::1] votes, Py_ssize_t n_bins, bint is_signed, const
                 side = cosine * dy[i] - sine * dx[i]
                 in_bin[i] += 1 if side >= 0 or is_lower[i] != 0 else 0
     for i in range(votes.shape[1]):
-        votes[1, i] = 0
-        votes[3, i] = 0
+        votes[0, i] = 0
+        votes[3, i] = in_bin[i]
 
 
 cdef void spread(const real[:, ::1] votes, Py_ssize_t n_bins, real *planes) noexcept nogil:
-    """Each bin's share of every pixel of the row: a plane per bin, most of it zero, which vectors do not mind."""
+    """Each bin's share of every pixel of the row: a plane per bin, most of it zero, which vectors do not mind.
+
+    With one bin the lower share is lost, as in OpenCV.
+    """
     cdef:
         Py_ssize_t i, k, n = votes.shape[1]
         const real *low_share = &votes[0, 0]
@@ -228,14 +240,13 @@ cdef void spread(const real[:, ::1] votes, Py_ssize_t n_bins, real *planes) noex
         const real *low_bin = &votes[2, 0]
         const real *high_bin = &votes[3, 0]
         real *plane
-        real of_bin, low, high
+        real of_bin, share
     for k in range(n_bins):
         plane = planes + k * n
         of_bin = <real> k
         for i in range(n):
-            low = low_share[i] if low_bin[i] == of_bin else 0
-            high = high_share[i] if high_bin[i] == of_bin else 0
-            plane[i] = low + high
+            share = low_share[i] if low_bin[i] == of_bin else 0
+            plane[i] = high_share[i] if high_bin[i] == of_bin else share
 
 
 cdef void sum_columns(const real *planes, Py_ssize_t n_slots, Py_ssize_t n_groups, const real[:, ::1] weights,

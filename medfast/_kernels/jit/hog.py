@@ -6,8 +6,9 @@ import numpy as np
 
 from medfast._kernels.jit import kernel
 
-# OpenCV's polynomial for the arctangent on [0, 1], in radians; off by up to 1.7e-4
-P1, P3, P5, P7 = 0.9997878412794807, -0.3258083974640975, 0.1555786518463281, -0.04432655554792128
+# OpenCV's polynomial for the arctangent on [0, 1], in degrees; off by up to 0.01
+P1, P3 = 0.9997878412794807 * (180 / np.pi), -0.3258083974640975 * (180 / np.pi)
+P5, P7 = 0.1555786518463281 * (180 / np.pi), -0.04432655554792128 * (180 / np.pi)
 
 
 @kernel
@@ -105,30 +106,25 @@ def _gradient(levels, row, ties_high_from, dx, dy):
 def _vote_soft(votes, n_bins, is_signed):
     """Magnitude, shared between the two nearest bins; bin k is centred at k + 1/2 widths."""
     real = votes.dtype.type
-    low_share, high_share, low_bin, high_bin, x, y = votes[0], votes[1], votes[2], votes[3], votes[4], votes[5]
-    circle = n_bins if is_signed else 2 * n_bins  # in bins
-    per_radian = circle / (2 * np.pi)
-    p1, p3, p5, p7 = real(P1 * per_radian), real(P3 * per_radian), real(P5 * per_radian), real(P7 * per_radian)
-    whole, half, quarter = real(circle), real(circle / 2), real(circle / 4)
-    for i in range(len(x)):
-        ax, ay = abs(x[i]), abs(y[i])
+    to_radians, to_bins = real(np.pi / 180), real(n_bins / (2 * np.pi if is_signed else np.pi))
+    for i in range(votes.shape[1]):
+        dx, dy = votes[4, i], votes[5, i]
+        ax, ay = abs(dx), abs(dy)
         ratio = min(ax, ay) / (max(ax, ay) + real(2.220446049250313e-16))
         square = ratio * ratio
-        angle = (((p7 * square + p5) * square + p3) * square + p1) * ratio
+        angle = (((real(P7) * square + real(P5)) * square + real(P3)) * square + real(P1)) * ratio
         if ax < ay:
-            angle = quarter - angle
-        if x[i] < 0:
-            angle = half - angle
-        if y[i] < 0:
-            angle = (whole if is_signed else half) - angle  # unsigned: modulo half a circle
-        angle += real(0.5)
-        above = int(angle)  # the bin of the higher centre
-        share = angle - real(above)
-        magnitude = real(math.sqrt(x[i] * x[i] + y[i] * y[i]))
-        low_share[i] = magnitude * (real(1) - share)
-        high_share[i] = magnitude * share
-        low_bin[i] = n_bins - 1 if above == 0 else above - 1
-        high_bin[i] = 0 if above == n_bins else above
+            angle = real(90) - angle
+        if dx < 0:
+            angle = real(180) - angle
+        if dy < 0:
+            angle = real(360) - angle
+        angle = angle * to_radians * to_bins - real(0.5)
+        low = math.floor(angle)
+        share = angle - real(low)
+        magnitude = real(math.sqrt(dx * dx + dy * dy))
+        votes[0, i], votes[1, i] = magnitude * (real(1) - share), magnitude * share
+        votes[2, i], votes[3, i] = low % n_bins, (low + 1) % n_bins  # unsigned: the angle modulo half a circle
 
 
 @kernel
@@ -148,7 +144,7 @@ def _vote_hard(votes, n_bins, is_signed, edges):
                 in_bin += is_lower and beyond
             else:
                 in_bin += beyond or (is_signed and is_lower)
-        votes[0, i], votes[1, i], votes[2, i], votes[3, i] = magnitude, 0, in_bin, 0
+        votes[0, i], votes[1, i], votes[2, i], votes[3, i] = 0, magnitude, in_bin, in_bin
 
 
 @kernel
@@ -165,11 +161,9 @@ def _sum_columns(votes, n_groups, weights, n_block_cols, row_sums):
             for block in range(n_block_cols):
                 i = begin + block
                 low, high = int(votes[2, i]), int(votes[3, i])
-                if low == high:
-                    row_sums[cell, low, block] += weight * (votes[0, i] + votes[1, i])
-                else:
+                if low != high:  # with one bin the lower share is lost, as in OpenCV
                     row_sums[cell, low, block] += weight * votes[0, i]
-                    row_sums[cell, high, block] += weight * votes[1, i]
+                row_sums[cell, high, block] += weight * votes[1, i]
 
 
 @kernel

@@ -167,18 +167,19 @@ def check_window(
             )
 
 
-def check_room(room: tuple[int, int], window: tuple[int, int]) -> None:
-    """Refuse an image with less than no room (width, height) left by a window."""
-    if min(room) < 0:
-        got = f"{window[0] + room[0]} x {window[1] + room[1]}"
+def check_room(image: NDArray[Any], room: tuple[int, int], window: tuple[int, int]) -> None:
+    """Refuse an empty image, and one with less than no room (width, height) left by a window."""
+    if not image.size or min(room) < 0:
+        got = f"{window[0] + room[0]} x {window[1] + room[1]}" if image.size else "an empty one"
         raise ValueError(f"img with its padding must hold winSize {window[0]} x {window[1]} (width x height), got {got}")
 
 
-def check_channels(image: NDArray[Any], name: str, numbers: tuple[int, ...]) -> None:
-    """Refuse an image with channels last whose number is none of `numbers`; a 2-D image has one."""
-    if (image.shape[2] if image.ndim == 3 else 1) not in numbers:
-        expected = " or ".join(map(str, numbers))
-        raise ValueError(f"{name} must have {expected} channels, got shape {image.shape}")
+def check_channels(shape: tuple[int, ...], axis: int | None, name: str, numbers: tuple[int, ...] = ()) -> None:
+    """Refuse an image without channels along `axis`, or whose number of channels is none of `numbers`."""
+    n_channels = 1 if axis is None else shape[axis]
+    if n_channels not in numbers if numbers else n_channels == 0:
+        expected = " or ".join(map(str, numbers)) or "at least 1"
+        raise ValueError(f"{name} must have {expected} channels, got shape {shape}")
 
 
 def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") -> NDArray[np.bool_] | None:

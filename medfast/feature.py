@@ -125,6 +125,7 @@ def hog(
     image = _validate.as_array(image, "image")
     channel_axis = _validate.as_axis(channel_axis, image.ndim)
     image = _validate.as_image(image, ndim=(2, 3) if channel_axis is None else (3, 4))
+    _validate.check_channels(image.shape, channel_axis, "image")
     orientations = _validate.as_int(orientations, "orientations", minimum=1)
     cell, block = _validate.as_pair(cell, "cell"), _validate.as_pair(block, "block")
     height, width = block[0] * cell[0], block[1] * cell[1]

@@ -37,11 +37,11 @@ cdef enum:
 cdef extern from *:
     """
     #define MEDFAST_PI 3.141592653589793
-    /* OpenCV's polynomial for the arctangent on [0, 1], in degrees; off by up to 0.01 */
-    #define MEDFAST_P1 (0.9997878412794807 * (180 / MEDFAST_PI))
-    #define MEDFAST_P3 (-0.3258083974640975 * (180 / MEDFAST_PI))
-    #define MEDFAST_P5 (0.1555786518463281 * (180 / MEDFAST_PI))
-    #define MEDFAST_P7 (-0.04432655554792128 * (180 / MEDFAST_PI))
+    /* OpenCV's polynomial for the arctangent on [0, 1], in degrees, off by up to 0.01; as rounded to float32 there */
+    #define MEDFAST_P1 57.283626556396484
+    #define MEDFAST_P3 -18.66744613647461
+    #define MEDFAST_P5 8.914000511169434
+    #define MEDFAST_P7 -2.539724588394165
     """
     const double PI "MEDFAST_PI"
     const double P1 "MEDFAST_P1"

@@ -6,9 +6,8 @@ import numpy as np
 
 from medfast._kernels.jit import kernel
 
-# OpenCV's polynomial for the arctangent on [0, 1], in degrees; off by up to 0.01
-P1, P3 = 0.9997878412794807 * (180 / np.pi), -0.3258083974640975 * (180 / np.pi)
-P5, P7 = 0.1555786518463281 * (180 / np.pi), -0.04432655554792128 * (180 / np.pi)
+# OpenCV's polynomial for the arctangent on [0, 1], in degrees, off by up to 0.01; as rounded to float32 there
+P1, P3, P5, P7 = 57.283626556396484, -18.66744613647461, 8.914000511169434, -2.539724588394165
 
 
 @kernel

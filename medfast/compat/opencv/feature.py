@@ -153,8 +153,8 @@ class HOGDescriptor:
         """
         img = _validate.as_array(img, "img", dtypes=(np.dtype(np.uint8),))
         img = _validate.as_image(img, "img", dtypes=(np.dtype(np.uint8),))
-        _validate.check_channels(img, "img", (1, 3))
-        image = img.reshape(1, *img.shape[:2], -1)
+        _validate.check_channels(img.shape, None if img.ndim == 2 else 2, "img", (1, 3))
+        image = np.atleast_3d(img)[np.newaxis]
         stride = _validate.as_size(winStride, "winStride", minimum=0)
         if stride == (0, 0):
             stride = self.cellSize
@@ -169,7 +169,7 @@ class HOGDescriptor:
             )
         ]
         room = image.shape[2] + 2 * pad[0] - self.winSize[0], image.shape[1] + 2 * pad[1] - self.winSize[1]
-        _validate.check_room(room, self.winSize)
+        _validate.check_room(img, room, self.winSize)
         if len(locations):
             return self._compute_at(image, pad, room, _validate.as_points(locations, "locations"))
         return self._compute_all(image, pad, room, stride)

@@ -6,6 +6,7 @@ from medfast.exposure import clahe, equalize_hist
 from medfast.cluster import KMeansResult, kmeans, segment, threshold_multiotsu
 from medfast.exposure import equalize_hist
 from medfast.transform import resize
+from medfast.feature import hog
 
 __all__ = [
     "KMeansResult",
@@ -14,6 +15,7 @@ __all__ = [
     "equalize_hist",
     "resize",
     "kmeans",
+    "hog",
     "runtime",
     "segment",
     "threshold_multiotsu",

@@ -47,6 +47,12 @@ def check_levels(least: int, most: int, lowest: int, highest: int, name: str, re
         raise ValueError(f"{name} must lie in {lowest} … {highest} for {reason}, got values from {least} to {most}")
 
 
+def check_minimum(array: NDArray[Any], name: str, minimum: float, when: str) -> None:
+    """Refuse values below `minimum`, which `when` asks for."""
+    if array.size and array.dtype.kind != "u" and (lowest := array.min()) < minimum:
+        raise ValueError(f"{name} must be >= {minimum:g} {when}, got {lowest}")
+
+
 def as_out(
     out: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype, *inputs: NDArray[Any], in_place: bool = False
 ) -> NDArray[Any]:
@@ -151,6 +157,57 @@ def as_positives(value: Any, name: str, n: int) -> tuple[float, ...]:
     return tuple([as_float(entry, f"{name}[{i}]", above=0.0) for i, entry in enumerate(value)])
 
 
+def as_size(value: Any, name: str, *, minimum: int | None = 1) -> tuple[int, int]:
+    """`value` as two integers in OpenCV's order (width, height)."""
+    try:
+        entries = tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be two integers (width, height), got {value!r}") from None
+    if len(entries) != 2:
+        raise ValueError(f"{name} must be two integers (width, height), got {value!r}")
+    return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
+
+
+def as_points(value: Any, name: str) -> NDArray[np.int64]:
+    """`value` as an array of integer points (x, y), one per row."""
+    points = np.asarray(value)
+    if points.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be points of two integers (x, y), got dtype {points.dtype}")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"{name} must be points of two integers (x, y), got shape {points.shape}")
+    return points.astype(np.int64)
+
+
+def check_window(
+    window: tuple[int, int], block: tuple[int, int], stride: tuple[int, int], cell: tuple[int, int]
+) -> None:
+    """Refuse sizes (width, height) of a HOG window that do not divide."""
+    for i, side in enumerate(("width", "height")):
+        if block[i] % cell[i]:
+            raise ValueError(f"blockSize must be a multiple of cellSize, got {side} {block[i]} and {cell[i]}")
+        if window[i] < block[i]:
+            raise ValueError(f"winSize must be >= blockSize, got {side} {window[i]} and {block[i]}")
+        if (window[i] - block[i]) % stride[i]:
+            raise ValueError(
+                f"winSize - blockSize must be a multiple of blockStride, got {side} {window[i]} - {block[i]} and {stride[i]}"
+            )
+
+
+def check_room(image: NDArray[Any], room: tuple[int, int], window: tuple[int, int]) -> None:
+    """Refuse an empty image, and one with less than no room (width, height) left by a window."""
+    if not image.size or min(room) < 0:
+        got = f"{window[0] + room[0]} x {window[1] + room[1]}" if image.size else "an empty one"
+        raise ValueError(f"img with its padding must hold winSize {window[0]} x {window[1]} (width x height), got {got}")
+
+
+def check_channels(shape: tuple[int, ...], axis: int | None, name: str, numbers: tuple[int, ...] = ()) -> None:
+    """Refuse an image without channels along `axis`, or whose number of channels is none of `numbers`."""
+    n_channels = 1 if axis is None else shape[axis]
+    if n_channels not in numbers if numbers else n_channels == 0:
+        expected = " or ".join(map(str, numbers)) or "at least 1"
+        raise ValueError(f"{name} must have {expected} channels, got shape {shape}")
+
+
 def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") -> NDArray[np.bool_] | None:
     """`mask` as a boolean array of `shape`; integers of 0 and 1 are read as booleans."""
     if mask is None:
@@ -173,6 +230,31 @@ def as_axis(axis: Any, ndim: int, name: str = "channel_axis") -> int | None:
     if not -ndim <= number < ndim:
         raise ValueError(f"{name} must be an axis of the {ndim}-D image, got {number}")
     return number % ndim
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """`value` as a boolean; anything else is refused, for "no" is true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def as_levels(value: Any, shape: tuple[int, int], block: tuple[int, int]) -> int:
+    """`value` as a number of levels, each of half the height and width, the last of which still holds a block."""
+    number = as_int(value, "levels", minimum=1)
+    (rows, cols), most = shape, 0
+    while rows >= block[0] and cols >= block[1]:
+        rows, cols, most = rows // 2, cols // 2, most + 1
+    if most == 0:
+        raise ValueError(
+            f"image must hold one block of {block[0]} x {block[1]} pixels, got {shape[0]} x {shape[1]}"
+            " (channels, if there are any, are named by channel_axis)"
+        )
+    if number > most:
+        raise ValueError(
+            f"levels must be <= {most}, the last one to hold a block of {block[0]} x {block[1]} pixels, got {number}"
+        )
+    return number
 
 
 def as_threads(num_threads: Any) -> int | None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medfast._kernels import resample_u8 as resample_u8
     from medfast._kernels import kmeans as kmeans
     from medfast._kernels import partition as partition
+    from medfast._kernels import hog as hog
 
 KERNELS = ("histogram",)
 KERNELS = (
@@ -34,6 +35,7 @@ KERNELS = (
     "resample_u8",
     "kmeans",
     "partition",
+    "hog",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

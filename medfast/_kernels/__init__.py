@@ -18,9 +18,11 @@ from medfast import _levels
 
 if TYPE_CHECKING:
     from medfast._kernels import histogram as histogram
+    from medfast._kernels import nlm as nlm
 
 KERNELS = (
     "histogram",
+    "nlm",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

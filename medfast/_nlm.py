@@ -131,7 +131,7 @@ def mirrored(n: int, border: int) -> NDArray[np.intp]:
 
 def weight_tables(
     h: Sequence[float], n_bytes: int, n_channels: int, n_frames: int, patch_size: int, search_size: int, norm: int
-) -> tuple[int, NDArray[np.int32]]:
+) -> tuple[int, NDArray[Any]]:
     """OpenCV's weights: a summed distance D over the patch has the integer weight ``table[D >> shift]``.
 
     The division by the patch's pixels becomes a shift by the next power of two; what is too much or too little goes into the
@@ -145,7 +145,7 @@ def weight_tables(
     largest_sum = n_frames * search_size**2 * largest_value
     top = min((INT_MAX if n_bytes == 1 else 2**63 - 1) // largest_sum, INT_MAX)
     n_entries = int(largest_distance / step + 1)
-    tables = np.zeros((len(h), n_entries), np.int32)
+    tables = np.zeros((len(h), n_entries), np.int32 if n_bytes == 1 else np.int64)
     for table, value in zip(tables, h, strict=True):
         with np.errstate(over="ignore", under="ignore"):
             h2 = float(np.float32(value) * np.float32(value) * np.float32(n_channels))  # as OpenCV: in float32

@@ -96,22 +96,22 @@ cdef void box_sum(const int32_t* columns,       # IN   (n + size - 1,) sums over
             sums[x] += columns[x + size - 2] + columns[x + size - 1]
 
 
-cdef void add_weighted(const int32_t* weights,  # IN     (n,)
+cdef void add_weighted(const sum_t* weights,    # IN     (n,)
                        const uint16_t* pixels,  # IN     (n,)
                        Py_ssize_t n,
                        sum_t* sums) noexcept nogil:  # INOUT  (n,)
     cdef Py_ssize_t x
     for x in range(n):
-        sums[x] += <sum_t> weights[x] * <sum_t> pixels[x]
+        sums[x] += weights[x] * <sum_t> pixels[x]
 
 
-cdef void add_weights(const int32_t* weights, Py_ssize_t n, sum_t* sums) noexcept nogil:
+cdef void add_weights(const sum_t* weights, Py_ssize_t n, sum_t* sums) noexcept nogil:
     cdef Py_ssize_t x
     for x in range(n):
         sums[x] += weights[x]
 
 
-cdef void look_up(const int32_t* distances, int shift, const int32_t* table, Py_ssize_t n, int32_t* weights) noexcept nogil:
+cdef void look_up(const int32_t* distances, int shift, const sum_t* table, Py_ssize_t n, sum_t* weights) noexcept nogil:
     cdef Py_ssize_t x
     for x in range(n):
         weights[x] = table[distances[x] >> shift]
@@ -122,7 +122,7 @@ cdef void integer_block(const uint16_t[:, :, :, ::1] padded,
                         Py_ssize_t search_radius,
                         int norm,
                         int shift,
-                        const int32_t[:, ::1] tables,
+                        const sum_t[:, ::1] tables,
                         uint8_t* scratch,
                         Py_ssize_t row_start,
                         Py_ssize_t row_stop,
@@ -136,7 +136,7 @@ cdef void integer_block(const uint16_t[:, :, :, ::1] padded,
         Py_ssize_t frame, channel, dy, dx, row, line, first, k
         int32_t* columns = <int32_t*> scratch
         int32_t* distances = columns + row_size
-        int32_t* weights = distances + row_size  # (tables, row)
+        sum_t* weights = <sum_t*> (distances + row_size)  # (tables, row)
     memset(sums, 0, (n_channels + n_tables) * plane * sizeof(sum_t))
     for frame in range(n_frames):
         for dy in range(-search_radius, search_radius + 1):
@@ -170,7 +170,7 @@ cdef void integer_rows(const uint16_t[:, :, :, ::1] padded,
                        Py_ssize_t search_radius,
                        int norm,
                        int shift,
-                       const int32_t[:, ::1] tables,
+                       const sum_t[:, ::1] tables,
                        sum_t* sums,                         # the scratch
                        Py_ssize_t row_start,
                        Py_ssize_t row_stop,
@@ -200,18 +200,15 @@ def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (frames, cha
                     Py_ssize_t search_radius,              # pixels
                     int norm,                              # 1 or 2
                     int shift,                             # a distance D has weight table[D >> shift]
-                    const int32_t[:, ::1] tables,          # IN     (1 or channels, entries)
+                    const sum_t[:, ::1] tables,          # IN     (1 or channels, entries); sums are of its type
                     uint8_t[::1] scratch,                  # INOUT  (workspace(...),)
                     Py_ssize_t row_start,
                     Py_ssize_t row_stop,
                     unsigned_gray[:, :, :] out):           # OUT    (channels, rows, cols)
     """Denoise the rows with weights from tables; the mean is rounded half up."""
-    cdef uint8_t* start = aligned(&scratch[0])
     with nogil:
-        if unsigned_gray is uint8_t:  # its sums stay below 2^31, by the choice of the table's scale
-            integer_rows(padded, patch_radius, search_radius, norm, shift, tables, <int32_t*> start, row_start, row_stop, out)
-        else:
-            integer_rows(padded, patch_radius, search_radius, norm, shift, tables, <int64_t*> start, row_start, row_stop, out)
+        integer_rows(padded, patch_radius, search_radius, norm, shift, tables, <sum_t*> aligned(&scratch[0]),
+                     row_start, row_stop, out)
 
 
 # --- weights from the formula ------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ def denoise_integer(
     search_radius: int,
     norm: int,
     shift: int,
-    tables: NDArray[np.int32],
+    tables: NDArray[Any],
     scratch: NDArray[np.uint8],
     row_start: int,
     row_stop: int,

@@ -149,8 +149,9 @@ def weight_tables(
     for table, value in zip(tables, h, strict=True):
         with np.errstate(over="ignore", under="ignore"):
             h2 = float(np.float32(value) * np.float32(value) * np.float32(n_channels))  # as OpenCV: in float32
-        # Weights under a thousandth of the top are none, so beyond an exponent of ln(1000) < 7 none need computing.
-        reach = math.sqrt(7.0 * h2) if norm == 1 else 7.0 * h2
+        # Weights that round to under a thousandth of the top are none. Rounding lifts no weight under 1/2000 so far, whatever
+        # the top, so beyond an exponent of ln(2000) < 8 none need computing.
+        reach = math.sqrt(8.0 * h2) if norm == 1 else 8.0 * h2
         n_used = int(min(reach / step + 2, n_entries))
         distances = np.arange(n_used) * step
         if h2:

@@ -5,10 +5,11 @@ import hypothesis.strategies as st
 import numpy as np
 import oracles
 import pytest
+from conftest import LEVELS
 from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
-from medfast import _nlm, _noise
+from medfast import _kernels, _nlm, _noise
 
 INTEGERS = ("uint8", "uint16", "int16")
 
@@ -45,7 +46,7 @@ def test_equals_oracle(level, rng, shape, norm, dtype):
     h = strength(dtype)
     result = medfast.denoise_nl_means(image, h, patch_size=5, search_size=7, norm=norm)
     assert result.dtype == image.dtype
-    assert_same(result, expected(image, h, 5, 7, norm)[0])
+    assert_same(result, expected(image, h, 5, 7, norm))
 
 
 @pytest.mark.parametrize("sizes", [(1, 1), (1, 5), (3, 1), (3, 21), (7, 21), (9, 3), (11, 35)], ids=str)
@@ -54,14 +55,14 @@ def test_window_sizes(level, rng, sizes, dtype):
     image = smooth_image(rng, (13, 70), dtype)
     h = strength(dtype)
     result = medfast.denoise_nl_means(image, h, patch_size=sizes[0], search_size=sizes[1])
-    assert_same(result, expected(image, h, *sizes)[0])
+    assert_same(result, expected(image, h, *sizes))
 
 
 # 13.9 is the last h whose 7 x 7 distances fit saturating 16-bit sums; with 35 x 35 and more weights are small integers.
-@pytest.mark.parametrize("h", [0.01, 1.0, 3.3, 9.8, 10.0, 13.8, 13.9, 14.0, 14.1, 30.0, 200.0, 1e30])
+@pytest.mark.parametrize("h", [0.01, 1.0, 3.3, 9.8, 10.0, 13.8, 13.9, 14.0, 14.1, 30.0, 200.0, 1e18])
 def test_uint8_at_any_strength(level, n_threads, rng, h):
     image = smooth_image(rng, (34, 75), "uint8", noise=15.0)
-    np.testing.assert_array_equal(medfast.denoise_nl_means(image, h), expected(image, h)[0])
+    np.testing.assert_array_equal(medfast.denoise_nl_means(image, h), expected(image, h))
 
 
 def test_uint8_extremes(level):
@@ -71,7 +72,7 @@ def test_uint8_extremes(level):
     image[5:7] = 128
     image[:, 60:] = np.arange(7) * 36
     for h in (5.0, 13.0, 100.0, 2000.0):
-        np.testing.assert_array_equal(medfast.denoise_nl_means(image, h), expected(image, h)[0])
+        np.testing.assert_array_equal(medfast.denoise_nl_means(image, h), expected(image, h))
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
@@ -79,14 +80,14 @@ def test_full_range(level, rng, dtype):
     image = random_image(rng, (12, 30), dtype)
     for h in (3.0, 20000.0, 1e9):
         result = medfast.denoise_nl_means(image, h, patch_size=3, search_size=5)
-        assert_same(result, expected(image, h, 3, 5)[0])
+        assert_same(result, expected(image, h, 3, 5))
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-40, 1e40, 1e300])
 def test_float64_of_any_scale(level, rng, scale):
     image = smooth_image(rng, (12, 30), "float64")
     result = medfast.denoise_nl_means(image * scale, 10.0 * scale, patch_size=3, search_size=5)
-    np.testing.assert_allclose(result / scale, expected(image, 10.0, 3, 5)[0], rtol=1e-12)
+    np.testing.assert_allclose(result / scale, expected(image, 10.0, 3, 5), rtol=1e-12)
 
 
 @pytest.mark.parametrize("n_channels", [1, 2, 3, 4, 5])
@@ -129,7 +130,7 @@ def test_multi(level, n_threads, rng, dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_rician(level, rng, dtype):
     image = smooth_image(rng, (18, 33), dtype, noise=4.0)
-    h, sigma = strength(dtype), strength(dtype) * 3
+    h, sigma = strength(dtype), strength(dtype) * 11
     exact = oracles.nl_means(image[None, None], h, 3, 7, rician_sigma=sigma)[0, 0]
     assert 0 < (exact == 0).sum() < exact.size  # both sides of the clip
     result = medfast.denoise_nl_means(image, h, sigma=sigma, patch_size=3, search_size=7, noise="rician")
@@ -183,10 +184,6 @@ def test_same_bits_for_any_thread_count_and_level(n_threads, rng, dtype, monkeyp
 
 
 def test_levels_agree_bit_for_bit(rng):
-    from conftest import LEVELS
-
-    from medfast import _kernels
-
     for dtype in ("float32", "float64"):
         image = smooth_image(rng, (20, 37), dtype)
         results = []
@@ -224,7 +221,7 @@ def test_any_image(data):
     patch_size, search_size = data.draw(st.sampled_from([(3, 5), (7, 17), (5, 19), (1, 3)]))
     norm = data.draw(st.sampled_from(["l1", "l2"]))
     result = medfast.denoise_nl_means(image, h, patch_size=patch_size, search_size=search_size, norm=norm)
-    assert_same(result, expected(image, h, patch_size, search_size, norm)[0])
+    assert_same(result, expected(image, h, patch_size, search_size, norm))
     assert result.min() >= image.min()
     assert result.max() <= image.max()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from medfast._kernels import kmeans as kmeans
     from medfast._kernels import partition as partition
     from medfast._kernels import hog as hog
+    from medfast._kernels import nlm as nlm
 
 KERNELS = ("histogram",)
 KERNELS = (
@@ -36,6 +37,7 @@ KERNELS = (
     "kmeans",
     "partition",
     "hog",
+    "nlm",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

@@ -1,9 +1,9 @@
 """Reading and writing medical images: DICOM, NIfTI, PNG, JPEG and TIFF.
 
-`read_image` looks at what a file holds, not at its name. It checks the size against a budget before anything is decoded, and
-whatever goes wrong with a file is an `ImageReadError` that names the file and the reason. `write_image` puts a file in place
-when it is complete, or not at all. The packages behind the formats are the extra ``medfast[io]``; each is imported when a
-file needs it.
+`read_image` looks at what a file holds, not at its name. It checks the size against a budget before anything is
+decoded, and whatever goes wrong with a file is an `ImageReadError` that names the file and the reason. `write_image`
+puts a file in place when it is complete, or not at all. The packages behind the formats are the extra ``medfast[io]``;
+each is imported when a file needs it.
 """
 
 import os
@@ -34,20 +34,22 @@ def read_image(
     Parameters
     ----------
     path : str or path
-        A DICOM, NIfTI, PNG, JPEG or TIFF file, told by its content; or a folder that holds the DICOM slices of one volume.
+        A DICOM, NIfTI, PNG, JPEG or TIFF file, told by its content; or a folder that holds the DICOM slices of one
+        volume.
     window : {None, "voi"} or (center, width), optional
-        Gray levels to spread over uint8. None keeps the values; ``"voi"`` takes the first window or look-up table that a
-        DICOM file carries; two numbers are a linear window after DICOM PS3.3 C.11.2.1.2, in the unit of the values.
+        Gray levels to spread over uint8. None keeps the values; ``"voi"`` takes the first window or look-up table that
+        a DICOM file carries; two numbers are a linear window after DICOM PS3.3 C.11.2.1.2, in the unit of the values.
     frame : int, optional
-        Read this one only, counted from 0: a frame of a DICOM file, a page of a TIFF, a volume of a 4-D NIfTI. All of them
-        when omitted.
+        Read this one only, counted from 0: a frame of a DICOM file, a page of a TIFF, a volume of a 4-D NIfTI. All of
+        them when omitted.
     max_bytes : int, default=2**31
         Most bytes that the decoded pixels may take; checked before decoding.
 
     Returns
     -------
     Image
-        Pixels of dtype uint8, uint16, int16, float32 or float64, with spacing, affine, rescale, unit and technical metadata.
+        Pixels of dtype uint8, uint16, int16, float32 or float64, with spacing, affine, rescale, unit and technical
+        metadata.
 
     Raises
     ------
@@ -62,30 +64,34 @@ def read_image(
 
     Notes
     -----
-    *Order of axes.* (rows, columns), (planes, rows, columns) or (volumes, planes, rows, columns), colours last. A NIfTI file
-    counts the other way, (i, j, k, t): ``array[k, j, i]`` is its voxel ``[i, j, k]``, so planes are k, rows j, columns i, and
-    nothing is flipped or resampled. `affine` is the file's own, bit for bit, and takes (i, j, k, 1) = (column, row, plane, 1).
-    For DICOM it is computed from position and orientation, and turned from LPS+ to RAS+, the system of NIfTI.
+    *Order of axes.* (rows, columns), (planes, rows, columns) or (volumes, planes, rows, columns), colours last. A
+    NIfTI file counts the other way, (i, j, k, t): ``array[k, j, i]`` is its voxel ``[i, j, k]``, so planes are k, rows
+    j, columns i, and nothing is flipped or resampled. `affine` is the file's own, bit for bit, and takes (i, j, k, 1)
+    = (column, row, plane, 1). For DICOM it is computed from position and orientation, and turned from LPS+ to RAS+,
+    the system of NIfTI.
 
     *Values.* The rescale of the file (DICOM modality transform, NIfTI ``scl_slope``) is applied once. A whole slope and
-    intercept give integers: int16 wherever the values fit, such as CT in Hounsfield units, else uint16. A fractional one
-    gives float32. Without a rescale the stored dtype is kept; integers that medfast has no dtype for become int16, uint16 or
-    floats that hold them exactly.
+    intercept give integers: int16 wherever the values fit, such as CT in Hounsfield units, else uint16. A fractional
+    one gives float32 (float64 from 32-bit integers and float64). Without a rescale the stored dtype is kept; integers
+    that medfast has no dtype for become int16, uint16 or floats that hold them exactly.
 
-    *DICOM.* In this order: stored values, cut to BitsStored; modality transform (rescale or look-up table); the window, if
-    one is asked for; and last MONOCHROME1 is inverted, about the middle of all values that can occur at that place, so that
-    large is bright and shades are kept. ``meta["inverted"]`` says so. YBR and PALETTE COLOR become RGB. Overlays are left out.
-    Slices of a folder are sorted along their normal, and must belong to one series and lie at equal distances.
+    *DICOM.* In this order: stored values, cut to BitsStored; modality transform (rescale or look-up table); the
+    window, if one is asked for; and last MONOCHROME1 is inverted, about the middle of all values that can occur at
+    that place, so that large is bright and shades are kept. ``meta["inverted"]`` says so. YBR and PALETTE COLOR become
+    RGB. Overlays are left out. Slices of a folder are sorted along their normal, and must belong to one series and lie
+    at equal distances.
 
-    *Others.* Palette images become RGB; an alpha channel is dropped where it is opaque. PNG and JPEG have no spacing that
-    could be relied on, so it is None; TIFF has one where its resolution tags carry a unit. Colour PNG with 16 bits is refused,
-    because Pillow would halve its bits in silence.
+    *Others.* Palette images become RGB; an alpha channel is dropped where it is opaque. PNG and JPEG have no spacing
+    that could be relied on, so it is None; TIFF has one where its resolution tags carry a unit. Colour PNG with 16
+    bits is refused, because Pillow would halve its bits in silence.
 
-    *Privacy.* `meta` holds a fixed list of technical facts; names, dates, identifiers and free text are not read into it.
+    *Privacy.* `meta` holds a fixed list of technical facts; names, dates, identifiers and free text are not read into
+    it.
 
     References
     ----------
-    .. [1] DICOM PS3.3, C.7.6.2 (Image Plane), C.11.1 (Modality LUT), C.11.2 (VOI LUT), https://www.dicomstandard.org/current
+    .. [1] DICOM PS3.3, C.7.6.2 (Image Plane), C.11.1 (Modality LUT), C.11.2 (VOI LUT),
+       https://www.dicomstandard.org/current
     .. [2] R. W. Cox et al., "A (sort of) new image data format standard: NIfTI-1", 2004, https://nifti.nimh.nih.gov
 
     Examples
@@ -119,10 +125,11 @@ def write_image(path: str | os.PathLike[str], image: Image | ArrayLike, *, quali
     Parameters
     ----------
     path : str or path
-        Where to write. The suffix names the format: ``.dcm``, ``.nii``, ``.nii.gz``, ``.png``, ``.jpg``, ``.jpeg``, ``.tif``
-        or ``.tiff``. A file that is there is replaced.
+        Where to write. The suffix names the format: ``.dcm``, ``.nii``, ``.nii.gz``, ``.png``, ``.jpg``, ``.jpeg``,
+        ``.tif`` or ``.tiff``. A file that is there is replaced.
     image : Image or array_like
-        What to write, in the order of axes that `read_image` gives. An array that is no `Image` is gray, without spacing.
+        What to write, in the order of axes that `read_image` gives. An array that is no `Image` is gray, without
+        spacing.
     quality : int, default=95
         Quality of a JPEG, 1 to 100.
 
@@ -150,12 +157,12 @@ def write_image(path: str | os.PathLike[str], image: Image | ArrayLike, *, quali
                   images; uint8 RGB images and volumes
     ============  ===================================================  =============================================
 
-    Nothing is converted in silence: what a format cannot hold is an error. A NIfTI affine that came from a NIfTI file goes
-    back bit for bit; another is rounded to float32, which is what NIfTI-1 stores. A NIfTI file without affine gets the
-    spacing on its diagonal, and a sform code of 0.
+    Nothing is converted in silence: what a format cannot hold is an error. A NIfTI affine that came from a NIfTI file
+    goes back bit for bit; another is rounded to float32, which is what NIfTI-1 stores. A NIfTI file without affine
+    gets the spacing on its diagonal, and a sform code of 0.
 
-    DICOM is written as a new secondary-capture object with new identifiers and without patient data: there is nothing to
-    carry over, since an `Image` holds none. It cannot stand in for the acquired object, and says so: ImageType
+    DICOM is written as a new secondary-capture object with new identifiers and without patient data: there is nothing
+    to carry over, since an `Image` holds none. It cannot stand in for the acquired object, and says so: ImageType
     DERIVED\\SECONDARY. A signed volume or a float has no place in a secondary capture and is refused.
 
     Examples

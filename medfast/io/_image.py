@@ -36,16 +36,16 @@ class ImageReadError(OSError, ValueError):
 class Image:
     """Pixels with what a file says about them.
 
-    NumPy functions and medfast's take it as the array that it holds. ``dataclasses.replace(image, array=...)`` gives the
-    same image with other pixels.
+    NumPy functions and medfast's take it as the array that it holds. ``dataclasses.replace(image, array=...)`` gives
+    the same image with other pixels.
 
     Parameters
     ----------
     array : ndarray of shape (M, N) or (P, M, N), or more
         Pixels in the order planes, rows, columns; further axes (time) come first. Colours stand last.
     spacing : tuple of float, optional
-        Distance of pixel centres in millimetres, one entry per axis of `array` in array order, colours left out. None where
-        the file does not give it for every axis.
+        Distance of pixel centres in millimetres, one entry per axis of `array` in array order, colours left out. None
+        where the file does not give it for every axis.
     affine : ndarray of shape (4, 4), optional
         From ``(column, row, plane, 1)`` to millimetres that rise to the right, the front and the head of the patient
         (RAS+, as in NIfTI).
@@ -112,9 +112,9 @@ def choose_frame(frame: int | None, n_frames: int) -> int | None:
 def rescaled(stored: NDArray[Any], slope: float = 1.0, intercept: float = 0.0) -> NDArray[Any]:
     """``slope · stored + intercept`` in one of medfast's dtypes: integers stay integers wherever they can.
 
-    Without a rescale a supported dtype is kept. Whole slope and intercept, and other integers, give int16 if the values fit,
-    else uint16, else float32 or float64 if that holds them exactly. Anything else is float32, computed in float64; float64
-    stays float64.
+    Without a rescale a supported dtype is kept. Whole slope and intercept, and other integers, give int16 if the
+    values fit, else uint16, else float32 or float64 if that holds them exactly. Anything else is float32, computed in
+    float64; float64 stays float64.
     """
     stored = stored if stored.dtype.isnative else stored.astype(stored.dtype.newbyteorder("="))
     if stored.dtype.kind not in "biuf":

@@ -364,10 +364,9 @@ def _geometry(dataset: Any, n_frames: int, frame: int | None) -> tuple[tuple[flo
             step = (positions[-1] - positions[0]) / (last - first)
         else:
             step = normal * (between[0] if between else 1.0)
+    spacing = in_plane
     if last > first:
         spacing = (*between, *in_plane) if between and in_plane else None
-    else:
-        spacing = in_plane
     if step is None or not in_plane or orientation is None or start is None:
         return spacing, None
     affine = np.eye(4)

@@ -26,8 +26,8 @@ def writer(image: Image) -> Callable[[Any], None]:
     if image.array.dtype.name not in holds.get((n_axes, colour), ()) or (colour and image.array.shape[-1] != 3):
         kind = "colour" if colour else "gray"
         raise ValueError(
-            f"a DICOM secondary capture cannot hold {kind} {image.array.dtype} of shape {image.array.shape}; it holds uint8 "
-            "and uint16 gray images and volumes, int16 gray images, and uint8 RGB"
+            f"a DICOM secondary capture cannot hold {kind} {image.array.dtype} of shape {image.array.shape}; it holds "
+            "uint8 and uint16 gray images and volumes, int16 gray images, and uint8 RGB"
         )
     rows, columns = image.array.shape[n_axes - 2 : n_axes]
     if max(rows, columns) > 65535:

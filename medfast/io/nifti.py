@@ -42,7 +42,7 @@ def read(path: Path, *, window: Any, frame: int | None, max_bytes: int) -> Image
         shape = header.get_data_shape()
         if len(shape) < 2 or min(shape) < 1:
             raise ValueError(f"it announces the shape {shape}")
-        offset = int(header["vox_offset"])
+        offset = int(header["vox_offset"]) or header.single_vox_offset
         # Everything before the pixels is inflated on the way to them.
         if not header.sizeof_hdr <= offset <= max_bytes + 2**20:
             raise ValueError(f"its pixels begin at byte {offset:,}")
@@ -106,8 +106,8 @@ def writer(image: Image, *, compress: bool) -> Callable[[Any], None]:
     n_axes = array.ndim - colour
     if n_axes > 7 or (colour and (array.dtype != np.uint8 or array.shape[-1] != 3)):
         raise ValueError(
-            f"NIfTI cannot hold {'colour' if colour else 'gray'} {array.dtype} of shape {array.shape}; it holds gray of all "
-            "dtypes in 2 to 7 dimensions and uint8 RGB"
+            f"NIfTI cannot hold {'colour' if colour else 'gray'} {array.dtype} of shape {array.shape}; it holds "
+            "gray of all dtypes in 2 to 7 dimensions and uint8 RGB"
         )
     nibabel = need("nibabel")
     header = _header(nibabel, image, n_axes, colour)
@@ -118,7 +118,7 @@ def writer(image: Image, *, compress: bool) -> Callable[[Any], None]:
         target = gzip.GzipFile("", "wb", 6, file, mtime=0) if compress else file
         target.write(header.binaryblock)
         target.write(b"\0" * (int(header["vox_offset"]) - len(header.binaryblock)))
-        target.write(memoryview(payload.reshape(-1)).cast("B"))
+        target.write(payload.reshape(-1).view(np.uint8).data)
         if compress:
             target.close()
 

@@ -134,7 +134,7 @@ def _palette(page: Any, array: NDArray[Any]) -> NDArray[Any]:
 
 def _tiff_spacing(tiff: Any, page: Any, n_axes: int) -> tuple[float, ...] | None:
     """Spacing from the resolution tags where they carry a unit, and of planes from the description."""
-    described = (tiff.shaped_metadata or ({},))[0]
+    described: dict[str, Any] = (tiff.shaped_metadata or ({},))[0]
     exact = as_spacing(described.get("spacing") or ()) if isinstance(described.get("spacing"), list) else None
     if exact is not None and len(exact) == n_axes:
         return exact

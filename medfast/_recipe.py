@@ -88,7 +88,7 @@ class Options:
 
     def __post_init__(self) -> None:
         checked: dict[str, Any] = {
-            "denoise": _validate.as_bool(self.denoise, "denoise"),
+            "denoise": _validate.as_flag(self.denoise, "denoise"),
             "patch_size": _validate.as_odd(self.patch_size, "patch_size"),
             "search_size": _validate.as_odd(self.search_size, "search_size"),
             "equalize": _validate.as_choice(self.equalize, "equalize", EQUALIZE),

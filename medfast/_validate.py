@@ -115,13 +115,6 @@ def as_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
-def as_bool(value: Any, name: str) -> bool:
-    """`value`, which must be True or False."""
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be True or False, got {value!r}")
-    return bool(value)
-
-
 def as_window(value: Any, name: str) -> tuple[float, float]:
     """`value` as the center and the width of a window of gray levels."""
     try:
@@ -203,6 +196,13 @@ def as_axis(axis: Any, ndim: int, name: str = "channel_axis") -> int | None:
     if not -ndim <= number < ndim:
         raise ValueError(f"{name} must be an axis of the {ndim}-D image, got {number}")
     return number % ndim
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """`value` as a boolean; anything else is refused, for "no" is true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def as_threads(num_threads: Any) -> int | None:

@@ -175,6 +175,7 @@ class Model:
             If scikit-learn is missing.
         """
         linear_svm = _import_svm()
+        num_threads = _validate.as_threads(num_threads)
         source = Images(images)
         truth = _validate.as_labels(labels, len(source))
         classes, codes = np.unique(truth, return_inverse=True)

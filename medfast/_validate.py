@@ -5,6 +5,7 @@ order, a sequence that is no array). Every message names the argument, what was 
 """
 
 import operator
+import os
 from typing import Any
 
 import numpy as np
@@ -126,6 +127,15 @@ def as_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def as_window(value: Any, name: str) -> tuple[float, float]:
+    """`value` as the center and the width of a window of gray levels."""
+    try:
+        center, width = value
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be two numbers (center, width), got {value!r}") from None
+    return as_float(center, f"{name}[0]"), as_float(width, f"{name}[1]", above=0)
+
+
 def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
     """`value` as two integers in array order (rows, columns)."""
     try:
@@ -219,6 +229,45 @@ def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") 
         array = array.astype(np.bool_)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    return array
+
+
+def as_colour(image: NDArray[Any], name: str = "image") -> NDArray[Any]:
+    """`image`, which must have one, three or four channels along its last axis."""
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4):
+        raise ValueError(f"{name} must be 2-D, or (rows, columns, 3 or 4) in colour, got shape {image.shape}")
+    return image
+
+
+def as_images(images: Any, name: str = "images") -> Any:
+    """`images` as something to index: a stack (n, rows, columns[, channels]), or a list of arrays and paths."""
+    if isinstance(images, str | os.PathLike):
+        return [images]
+    if hasattr(images, "__array__"):
+        array = np.asarray(images)
+        if array.dtype.kind in "OU" and array.ndim == 1:  # of paths, or of arrays that differ in size
+            return as_images(array.tolist(), name)
+        if array.ndim not in (3, 4):
+            raise ValueError(
+                f"{name} must be a stack (n, rows, columns) or a sequence of images, got shape {array.shape}"
+            )
+        return array
+    try:
+        items = list(images)
+    except TypeError:
+        raise TypeError(f"{name} must be arrays or paths, got {type(images).__name__}") from None
+    return [item if isinstance(item, str | os.PathLike) else np.asarray(item) for item in items]
+
+
+def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
+    """`labels` as strings or integers, one per image."""
+    array = np.asarray(labels)
+    if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.ravel()):
+        array = array.astype(str)
+    if array.dtype.kind not in "iuU":
+        raise TypeError(f"labels must be strings or integers, got dtype {array.dtype}")
+    if array.shape != (n_images,):
+        raise ValueError(f"labels must have shape ({n_images},), one per image, got {array.shape}")
     return array
 
 

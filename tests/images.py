@@ -43,3 +43,15 @@ def layouts(image):
         "read-only": read_only,
         "big-endian": image.astype(image.dtype.newbyteorder(">")),
     }
+
+
+def stripes(rng, n, shape=(32, 32), dtype=np.uint8):
+    """Images of stripes with noise on them: half of them lie, half stand."""
+    images, labels = [], []
+    for i in range(n):
+        side = shape[i % 2]
+        wave = 100 + 60 * np.sin(np.arange(side) / rng.uniform(1.2, 2.5) + rng.uniform(0, 6))
+        image = np.broadcast_to(wave[:, None] if i % 2 == 0 else wave, shape) + rng.normal(0, 12, shape)
+        images.append(np.clip(np.rint(image), 0, 255).astype(dtype))
+        labels.append("lying" if i % 2 == 0 else "standing")
+    return np.stack(images), labels

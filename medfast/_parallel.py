@@ -209,7 +209,9 @@ _quota: Any = _UNREAD
 
 def _read_cgroup_quota(root: str = "/sys/fs/cgroup") -> int | None:
     try:
-        with open(os.path.join(root, "cpu.max"), encoding="ascii") as file:  # version 2: "200000 100000" or "max 100000"
+        with open(
+            os.path.join(root, "cpu.max"), encoding="ascii"
+        ) as file:  # version 2: "200000 100000" or "max 100000"
             quota, period = file.read().split()
     except (OSError, ValueError):
         try:

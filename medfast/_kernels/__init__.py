@@ -19,9 +19,7 @@ from medfast import _levels
 if TYPE_CHECKING:
     from medfast._kernels import histogram as histogram
 
-KERNELS = (
-    "histogram",
-)
+KERNELS = ("histogram",)
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 
 

@@ -10,7 +10,7 @@ from medfast.bench import images
 from medfast.bench.agreement import CleansAsWell, Correlated, Each, Exact, Inputs, NoMoreInertia, Rule, Within
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """One piece of work, done by medfast and by each rival."""
 

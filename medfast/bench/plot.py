@@ -55,6 +55,21 @@ def figure(results: Mapping[str, Any]) -> "Figure":
     return drawing
 
 
+def check(path: Path | str) -> None:
+    """Refuse a file that matplotlib cannot write, before anything is measured.
+
+    Raises
+    ------
+    ValueError
+        If the suffix is that of no picture.
+    """
+    from matplotlib.figure import Figure
+
+    suffixes = sorted(Figure().canvas.get_supported_filetypes())
+    if Path(path).suffix[1:].lower() not in suffixes:
+        raise ValueError(f"{path}: no format of pictures; choose from {', '.join(suffixes)}")
+
+
 def write(results: Mapping[str, Any], path: Path | str) -> None:
     """Draw the ratios into a file; its suffix decides the format."""
     figure(results).savefig(path, dpi=150)

@@ -1,7 +1,7 @@
 """Measures the cases: compares the results first, then times the libraries in turn, on the same threads.
 
-Run as a module it measures at the level that `MEDFAST_LEVEL` names and prints each record as a line of JSON; `run` does so
-in a process of its own for every level but the present one.
+Run as a module it measures at the level that `MEDFAST_LEVEL` names and prints each record as a line of JSON; `run` does
+so in a process of its own for every level but the present one.
 """
 
 import argparse
@@ -41,8 +41,8 @@ SAMPLE_SECONDS = 0.005
 """A sample lasts at least this long: short calls are repeated within it, or the clock would be measured."""
 PROTOCOL = (
     "Results are compared before anything is timed; a result that is not the same is not timed. Each round times every "
-    "library once, in turn, in one process and on the same number of threads; a sample repeats a call for {sample:g} ms or "
-    "more. A ratio is the median over {rounds} rounds of the other library's time divided by medfast's."
+    "library once, in turn, in one process and on the same number of threads; a sample repeats a call for "
+    "{sample:g} ms or more. A ratio is the median over {rounds} rounds of the other library's time over medfast's."
 )
 
 Progress = Callable[[int, int, str], Any]

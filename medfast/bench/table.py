@@ -1,7 +1,7 @@
 """Tables of ratios, from the results that `runner.run` gives: for the terminal, and as Markdown for a document.
 
-``python -m medfast.bench.table RESULTS.json`` prints the Markdown; ``--update README.md`` puts it between the markers of
-the document. A ratio is the other library's time divided by medfast's: above 1 medfast is faster, and a loss is shown.
+``python -m medfast.bench.table RESULTS.json`` prints the Markdown; ``--update README.md`` puts it between the markers
+of the document. A ratio is the other library's time divided by medfast's: above 1 medfast is faster; losses are shown.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """The cases done by medfast."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 import medfast
@@ -57,29 +57,29 @@ def kmeans_vectors(samples: NDArray[Any], labels: NDArray[Any], centers: NDArray
 
 
 def hog(image: NDArray[Any]) -> Prepared:
-    descriptor = drop_in.HOGDescriptor(image.shape[::-1], (16, 16), (8, 8), (8, 8), 9)
-    return Prepared(lambda: descriptor.compute(image), np.ravel)
+    return Prepared(lambda: medfast.hog(image))
 
 
 def hog_plain(image: NDArray[Any]) -> Prepared:
-    return Prepared(lambda: medfast.hog(image, spatial_votes=False, orientation_votes=False), np.ravel)
+    blocks = (image.shape[1] // 8 - 1, image.shape[0] // 8 - 1)
+
+    def finish(values: NDArray[Any]) -> NDArray[Any]:
+        # scikit-image counts rows first, medfast columns first, as OpenCV does
+        return values.reshape(*blocks, 2, 2, 9).transpose(1, 0, 3, 2, 4).ravel()
+
+    return Prepared(
+        lambda: medfast.hog(image, spatial_votes=False, orientation_votes=False, block_sigma=math.inf), finish
+    )
 
 
 def pipeline(image: NDArray[Any], *, h: float, n_clusters: int, levels: int) -> Prepared:
-    shapes = [(image.shape[0] >> level, image.shape[1] >> level) for level in range(levels)]
-    descriptors = [drop_in.HOGDescriptor(shape[::-1], (16, 16), (8, 8), (8, 8), 9) for shape in shapes]
-    svm = linear_svm(sum(descriptor.getDescriptorSize() for descriptor in descriptors))
+    svm = linear_svm(len(medfast.hog(image, levels=levels)))
 
     def call() -> dict[str, Any]:
         clean = medfast.equalize_hist(medfast.denoise_nl_means(image, h))
         clean = medfast.resize(clean, image.shape, interpolation="area")
         labels = medfast.kmeans(clean, n_clusters).labels
-        level, features = clean, []
-        for shape, descriptor in zip(shapes, descriptors, strict=True):
-            if features:
-                level = medfast.resize(level, shape, interpolation="area")
-            features.append(descriptor.compute(level))
-        vector = np.concatenate(features)
-        return {"image": clean, "labels": labels, "features": vector, "decision": svm.predict(vector[None])}
+        features = medfast.hog(clean, levels=levels)
+        return {"image": clean, "labels": labels, "features": features, "decision": svm.predict(features[None])}
 
     return Prepared(call)

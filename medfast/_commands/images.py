@@ -19,8 +19,8 @@ Target = Annotated[Path, typer.Argument(metavar="OUT", help="File to write; its 
 Interpolation = Literal["nearest", "linear", "area", "cubic"]
 
 
-def _odd(value: int | None) -> int | None:
-    if value is not None and value % 2 == 0:
+def _odd(value: int) -> int:
+    if value % 2 == 0:
         raise typer.BadParameter(f"must be odd, got {value}")
     return value
 
@@ -32,24 +32,28 @@ def denoise(
     h: Annotated[
         float | None, typer.Option("--h", help="Strength, in gray levels; from the noise where omitted.")
     ] = None,
-    patch: Annotated[int | None, typer.Option(min=1, callback=_odd, help="Side of the patches, in pixels.")] = None,
-    search: Annotated[int | None, typer.Option(min=1, callback=_odd, help="Side of the search window.")] = None,
+    patch: Annotated[int, typer.Option(min=1, callback=_odd, help="Side of the patches, in pixels.")] = 7,
+    search: Annotated[int, typer.Option(min=1, callback=_odd, help="Side of the search window.")] = 21,
     norm: Annotated[Literal["l2", "l1"], typer.Option(help="Distance of patches.")] = "l2",
     threads: terminal.Threads = None,
 ) -> None:
-    """Denoise by non-local means."""
+    """Denoise by non-local means; a volume plane by plane."""
     image = _read(source, target)
+    result = np.empty(image.array.shape, image.array.dtype)
+    planes, denoised = _as_planes(image.array, image), _as_planes(result, image)
     with terminal.progress_bar("denoising") as progress, terminal.about(source):
-        result = medfast.denoise_nl_means(
-            image.array,
-            h,
-            patch_size=patch,
-            search_size=search,
-            norm=norm,
-            channel_axis=image.channel_axis,
-            progress=progress,
-            num_threads=threads,
-        )
+        for index, (plane, out) in enumerate(zip(planes, denoised, strict=True)):
+            medfast.denoise_nl_means(
+                plane,
+                h,
+                patch_size=patch,
+                search_size=search,
+                norm=norm,
+                channel_axis=image.channel_axis,
+                progress=lambda done, total, index=index: progress(index * total + done, len(planes) * total),
+                out=out,
+                num_threads=threads,
+            )
     _write(target, image, result)
 
 
@@ -179,6 +183,12 @@ def _write(target: Path, image: Any, array: NDArray[Any]) -> None:
 
     with terminal.about(target):
         io.write_image(target, dataclasses.replace(image, array=array))
+
+
+def _as_planes(array: NDArray[Any], image: Any) -> NDArray[Any]:
+    """`array` as a stack of planes, colours last."""
+    plane = array.shape[-2:] if image.channel_axis is None else array.shape[-3:]
+    return array.reshape(-1, *plane)
 
 
 def _need_gray(image: Any, path: Path) -> None:

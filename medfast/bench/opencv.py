@@ -25,7 +25,7 @@ ATTEMPTS = 10
 def denoise(image: NDArray[Any], *, h: float, patch_size: int, search_size: int, norm: str = "l2") -> Prepared:
     if norm == "l2":
         return Prepared(lambda: cv2.fastNlMeansDenoising(image, None, h, patch_size, search_size))
-    return Prepared(lambda: cv2.fastNlMeansDenoising(image, None, [h], patch_size, search_size, cv2.NORM_L1))
+    return Prepared(lambda: cv2.fastNlMeansDenoising(image, [h], None, patch_size, search_size, cv2.NORM_L1))
 
 
 def denoise_coloured(image: NDArray[Any], *, h: float, h_colour: float, patch_size: int, search_size: int) -> Prepared:

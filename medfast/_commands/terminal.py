@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +16,8 @@ Threads = Annotated[int | None, typer.Option("--threads", min=1, help="Most thre
 
 
 def output() -> Console:
-    """The standard output, for tables; made anew so that it is the one of this moment."""
-    return Console(soft_wrap=False)
+    """The standard output, for tables; wide where it is a file or a pipe, so that nothing is cut."""
+    return Console(width=None if sys.stdout.isatty() else 180)
 
 
 @contextmanager

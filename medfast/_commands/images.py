@@ -1,6 +1,7 @@
 """Commands that take an image file and write another, or its features."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,7 +51,7 @@ def denoise(
                 search_size=search,
                 norm=norm,
                 channel_axis=image.channel_axis,
-                progress=lambda done, total, index=index: progress(index * total + done, len(planes) * total),
+                progress=_of_plane(progress, index, len(planes)),
                 out=out,
                 num_threads=threads,
             )
@@ -189,6 +190,11 @@ def _as_planes(array: NDArray[Any], image: Any) -> NDArray[Any]:
     """`array` as a stack of planes, colours last."""
     plane = array.shape[-2:] if image.channel_axis is None else array.shape[-3:]
     return array.reshape(-1, *plane)
+
+
+def _of_plane(progress: Callable[..., None], index: int, count: int) -> Callable[[int, int], None]:
+    """Progress within one plane as progress of the whole stack."""
+    return lambda done, total: progress(index * total + done, count * total)
 
 
 def _need_gray(image: Any, path: Path) -> None:

@@ -40,7 +40,7 @@ def train(
     """Train a classifier from a folder of images: denoise, equalise, resize, HOG, linear SVM."""
     from medfast import pipeline
 
-    given = {
+    given: dict[str, Any] = {
         "denoise": denoise,
         "h": h,
         "equalize": equalize,

@@ -81,7 +81,8 @@ def pipeline(image: NDArray[Any], *, h: float, n_clusters: int, levels: int) -> 
         clean = cv2.equalizeHist(cv2.fastNlMeansDenoising(image, None, h, 7, 21))
         clean = cv2.resize(clean, size, interpolation=cv2.INTER_AREA)
         labels = _segment(clean, n_clusters)
-        level, features = clean, []
+        level: Any = clean
+        features: list[Any] = []
         for descriptor in descriptors:
             if features:
                 level = cv2.resize(level, descriptor.winSize, interpolation=cv2.INTER_AREA)
@@ -95,7 +96,8 @@ def pipeline(image: NDArray[Any], *, h: float, n_clusters: int, levels: int) -> 
 def _segment(image: NDArray[Any], n_clusters: int) -> NDArray[np.int32]:
     """k-means on the gray levels; OpenCV takes a column of float32."""
     column = image.reshape(-1, 1).astype(np.float32)
-    return cv2.kmeans(column, n_clusters, None, CRITERIA, ATTEMPTS, cv2.KMEANS_PP_CENTERS)[1]
+    start: Any = None
+    return cv2.kmeans(column, n_clusters, start, CRITERIA, ATTEMPTS, cv2.KMEANS_PP_CENTERS)[1]
 
 
 def _descriptor(shape: tuple[int, ...]) -> Any:

@@ -1,9 +1,9 @@
 """The cases done by scikit-image."""
 
+import importlib.metadata
 from typing import Any
 
 import numpy as np
-import skimage
 import skimage.exposure
 import skimage.feature
 import skimage.restoration
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medfast.bench.library import Prepared
 
-VERSION = skimage.__version__
+VERSION = importlib.metadata.version("scikit-image")
 
 
 def denoise(image: NDArray[Any], *, h: float, patch_size: int, search_size: int) -> Prepared:

@@ -93,7 +93,7 @@ def pipeline(image: NDArray[Any], *, h: float, n_clusters: int, levels: int) -> 
     return Prepared(call, lambda found: found | {"labels": found["labels"].reshape(image.shape)})
 
 
-def _segment(image: NDArray[Any], n_clusters: int) -> NDArray[np.int32]:
+def _segment(image: NDArray[Any], n_clusters: int) -> Any:
     """k-means on the gray levels; OpenCV takes a column of float32."""
     column = image.reshape(-1, 1).astype(np.float32)
     start: Any = None

@@ -19,25 +19,24 @@ from medfast import _levels
 if TYPE_CHECKING:
     from medfast._kernels import clahe as clahe
     from medfast._kernels import histogram as histogram
+    from medfast._kernels import hog as hog
+    from medfast._kernels import kmeans as kmeans
+    from medfast._kernels import nlm as nlm
+    from medfast._kernels import partition as partition
     from medfast._kernels import resample as resample
     from medfast._kernels import resample_area as resample_area
     from medfast._kernels import resample_u8 as resample_u8
-    from medfast._kernels import kmeans as kmeans
-    from medfast._kernels import partition as partition
-    from medfast._kernels import hog as hog
-    from medfast._kernels import nlm as nlm
 
-KERNELS = ("histogram",)
 KERNELS = (
     "clahe",
     "histogram",
+    "hog",
+    "kmeans",
+    "nlm",
+    "partition",
     "resample",
     "resample_area",
     "resample_u8",
-    "kmeans",
-    "partition",
-    "hog",
-    "nlm",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

@@ -155,7 +155,9 @@ def gray8(image: ArrayLike, window: tuple[float, float] | None, name: str) -> ND
         return array.astype(np.uint8, copy=False)
     else:
         low, high = np.percentile(array, (0.5, 99.5))
-    scaled = (array - np.float64(low)) * (255.0 / (high - low) if high > low else 0.0)
+    if not high > low:
+        return np.zeros(array.shape, np.uint8)
+    scaled = (array - np.float64(low)) * 255.0 / (high - low)
     return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
 
 
@@ -164,7 +166,7 @@ def _gray(array: NDArray[Any]) -> NDArray[Any]:
         return array[:, :, 0]
     if array.dtype == np.uint8:  # OpenCV's integers
         red, green, blue = (array[:, :, channel].astype(np.uint32) for channel in range(3))
-        return ((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14).astype(np.uint8)
+        return ((9798 * red + 19235 * green + 3735 * blue + 16384) >> 15).astype(np.uint8)
     return array[:, :, 0] * 0.299 + array[:, :, 1] * 0.587 + array[:, :, 2] * 0.114
 
 

@@ -345,7 +345,8 @@ class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         self.num_threads = num_threads
 
     def _note(self, images: Any) -> None:
-        self._n_features_out = self._transform(images[:1]).shape[1]
+        stack = images if isinstance(images, np.ndarray) else _stack(images)
+        self._n_features_out = self._transform(stack[:1]).shape[1]
 
     def _transform(self, images: Any) -> NDArray[Any]:
         return medfast.hog(

@@ -63,7 +63,7 @@ def test_predicting_needs_no_scikit_learn(saved, trained, tmp_path):
     model, images, _ = trained
     np.save(tmp_path / "images.npy", images)
     code = (
-        "import sys; sys.modules['sklearn'] = None; sys.modules['pickle'] = sys.modules.get('pickle')\n"
+        "import sys; sys.modules['sklearn'] = None\n"
         "import numpy as np; from medfast.pipeline import Model\n"
         f"print(Model.load({str(saved)!r}).predict_proba(np.load({str(tmp_path / 'images.npy')!r})).tobytes().hex())"
     )
@@ -176,7 +176,7 @@ class Bomb:
         ({"manifest": {"arrays": {}}}, "should be"),
         ({"manifest": {"arrays": []}}, "should be"),
         ({"files": {"more.npy": npy(np.zeros(3))}}, "should be"),
-        ({"files": {"coef.npy": b"\x93NUMPY nonsense"}}, "not a model file"),
+        ({"files": {"coef.npy": b"\x93NUMPY nonsense"}}, "array coef is shorter"),
         ({"files": {"coef.npy": npy(np.zeros((1, 3)))}}, "array coef is"),
         ({"files": {"coef.npy": npy(np.array([Bomb()]), allow_pickle=True)}}, "array coef|Object arrays"),
         ({"files": {"coef.npy": pickle.dumps(Bomb())}}, "a.model"),

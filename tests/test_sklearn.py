@@ -207,7 +207,7 @@ def test_segmenter_spread():
 def test_make_classifier_on_digits():
     digits = load_digits()
     flat, labels = digits.data[:600], digits.target[:600]
-    classifier = make_classifier(denoise=False, equalize="none", size=8, cell=2)
+    classifier = make_classifier(denoise=False, equalize="none", size=8)
     assert cross_val_score(classifier, flat * 16, labels, cv=3).min() > 0.9
 
 

@@ -55,7 +55,7 @@ class Options:
     levels : int, optional
         Levels of the HOG pyramid, the image halved each time. When omitted, 5, or as many as hold a block.
     cell : int, optional
-        Side of a HOG cell, in pixels. When omitted, the largest of 8, 4, 2 and 1 of which six fit each side.
+        Side of a HOG cell, in pixels. When omitted, the largest of 8, 4, 2 and 1 of which four fit each side.
     orientations : int, default=9
         Bins of the HOG histograms.
     C : float, default=1.0
@@ -117,7 +117,7 @@ class Options:
     def resolved(self, size: tuple[int, int]) -> "Options":
         """The same options with those that depend on the size of the images filled in."""
         side = min(size)
-        cell = self.cell or next(cell for cell in (8, 4, 2, 1) if side >= 6 * cell or cell == 1)
+        cell = self.cell or next(cell for cell in (8, 4, 2, 1) if side >= 4 * cell or cell == 1)
         most = most_levels(size, cell)
         levels = min(MOST_LEVELS, most) if self.levels is None else self.levels
         _validate.as_int(levels, f"levels of images of {size[0]}x{size[1]} pixels in cells of {cell}", maximum=most)
@@ -201,17 +201,20 @@ def spread(labels: NDArray[Any], n_classes: int) -> NDArray[np.uint8]:
     return levels[np.maximum(labels, 1) - 1]
 
 
-def describe(image: NDArray[np.uint8], options: Options, num_threads: int | None = None) -> NDArray[np.float32]:
-    """Features of a prepared image: multiples of FEATURE_STEP in 0…1."""
+def describe(images: NDArray[np.uint8], options: Options, num_threads: int | None = None) -> NDArray[np.float32]:
+    """Features of prepared images (n, rows, columns): multiples of FEATURE_STEP in 0…1, one row per image."""
     features = medfast.hog(
-        image,
+        images,
         orientations=options.orientations,
         cell=(options.cell, options.cell),
         block=(BLOCK, BLOCK),
         levels=options.levels,
         num_threads=num_threads,
     )
-    return np.rint(features / np.float32(FEATURE_STEP)) * np.float32(FEATURE_STEP)
+    features *= np.float32(1.0 / FEATURE_STEP)
+    np.rint(features, out=features)
+    features *= np.float32(FEATURE_STEP)
+    return features
 
 
 def work(shape: tuple[int, ...], options: Options) -> float:

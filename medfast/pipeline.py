@@ -15,7 +15,7 @@ from medfast import _model_file, _probability, _recipe, _validate
 from medfast._folder import SUFFIXES, Folder, load_folder
 from medfast._model_file import ModelFileError, ModelVersionError
 from medfast._recipe import Options
-from medfast._source import Images, Progress, Stages, features_of, for_each
+from medfast._source import Images, Progress, Stages, features_of, for_features
 from medfast._version import __version__
 
 __all__ = [
@@ -403,17 +403,15 @@ class Model:
         return np.array([code_of[label] for label in truth], np.intp)
 
     def _decision(self, source: Images, progress: Progress | None, num_threads: int | None) -> NDArray[np.float64]:
-        """Logits of shape (n, 1 or n_classes); an image's features are let go as soon as they are used."""
+        """Logits of shape (n, 1 or n_classes); features are let go as soon as they are used."""
         self._check_is_fitted()
         weights = np.ascontiguousarray(self.coef.T)
         decision = np.empty((len(source), len(self.intercept)))
 
-        def one(i: int, threads: int | None) -> None:
-            image = _recipe.prepare(source.read(i, self.options.window), self.options, threads)
-            features = _recipe.describe(image, self.options, threads)
-            decision[i] = features.astype(np.float64) @ weights + self.intercept
+        def use(start: int, features: NDArray[np.float32]) -> None:
+            decision[start : start + len(features)] = features.astype(np.float64) @ weights + self.intercept
 
-        for_each(source, one, self.options, num_threads, progress)
+        for_features(source, self.options, use, num_threads, progress)
         return decision
 
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medfast import _recipe, _validate
 from medfast._batch import for_batches, for_images
-from medfast._recipe import Options
+from medfast._recipe import Recipe
 
 Progress = Callable[[int, int], Any]
 
@@ -76,41 +76,41 @@ class Stages:
 
 def for_features(
     source: Images,
-    options: Options,
+    recipe: Recipe,
     use: Callable[[int, NDArray[np.float32]], None],
     num_threads: int | None,
     progress: Progress | None,
 ) -> None:
     """Call ``use(start, features)`` for batches of images, with the features of images `start` and on, one row each."""
-    shape = np.shape(source.items[0]) if len(source) and source.shapes_known else options.size
+    shape = np.shape(source.items[0]) if len(source) and source.shapes_known else recipe.size
 
     def batch(start: int, stop: int, threads: int | None) -> None:
         for first in range(start, stop, BATCH):
             last = min(first + BATCH, stop)
-            prepared = np.empty((last - first, *options.size), np.uint8)
+            prepared = np.empty((last - first, *recipe.size), np.uint8)
             for i in range(first, last):
-                prepared[i - first] = _recipe.prepare(source.read(i, options.window), options, threads)
-            use(first, _recipe.describe(prepared, options, threads))
+                prepared[i - first] = _recipe.prepare(source.read(i, recipe.options.window), recipe, threads)
+            use(first, _recipe.describe(prepared, recipe, threads))
 
     for_batches(
         len(source),
         batch,
-        work_per_image=_recipe.work(shape, options),
+        work_per_image=_recipe.work(shape, recipe.options),
         num_threads=_validate.as_threads(num_threads),
         progress=_validate.as_callback(progress),
     )
 
 
 def features_of(
-    source: Images, options: Options, num_threads: int | None, progress: Progress | None
+    source: Images, recipe: Recipe, num_threads: int | None, progress: Progress | None
 ) -> NDArray[np.float32]:
     """Features of all images, one row each."""
-    features = np.empty((len(source), _recipe.n_features(options)), np.float32)
+    features = np.empty((len(source), recipe.n_features), np.float32)
 
     def use(start: int, some: NDArray[np.float32]) -> None:
         features[start : start + len(some)] = some
 
-    for_features(source, options, use, num_threads, progress)
+    for_features(source, recipe, use, num_threads, progress)
     return features
 
 

@@ -187,7 +187,7 @@ class Resizer(ClassNamePrefixFeaturesOutMixin, OneByOne):
         self,
         shape: tuple[int, int] = (256, 256),
         *,
-        interpolation: str = "area",
+        interpolation: Any = "area",
         image_shape: tuple[int, int] | None = None,
         num_threads: int | None = None,
     ) -> None:
@@ -393,27 +393,27 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
     chosen = _recipe.Options(**options)
     if chosen.window is not None:
         raise ValueError(f"window must be None, for images are taken as they are, got {chosen.window}")
-    size = chosen.size or (_recipe.TARGET_SIZE, _recipe.TARGET_SIZE)
-    resolved = chosen.resolved(size)
+    size = _recipe.fixed_size(chosen)
+    recipe = _recipe.recipe_for(chosen, size or (_recipe.TARGET_SIZE, _recipe.TARGET_SIZE))
     weight = None if chosen.class_weight == "none" else chosen.class_weight
     passthrough = "passthrough"
     segmenter = Segmenter(chosen.segment, spread=True, num_threads=num_threads)
     equalizer = Equalizer(
-        chosen.equalize, clip_limit=chosen.clip_limit, tile_grid=resolved.tile_grid, num_threads=num_threads
+        chosen.equalize, clip_limit=chosen.clip_limit, tile_grid=recipe.tile_grid, num_threads=num_threads
     )
     denoiser = Denoiser(chosen.h, patch_size=chosen.patch_size, search_size=chosen.search_size, num_threads=num_threads)
     hog = HOG(
         chosen.orientations,
-        cell=(resolved.cell, resolved.cell),
+        cell=(recipe.cell, recipe.cell),
         block=(_recipe.BLOCK, _recipe.BLOCK),
-        levels=resolved.levels,
+        levels=recipe.levels,
         num_threads=num_threads,
     )
     return Pipeline(
         [
             ("denoise", denoiser if chosen.denoise else passthrough),
             ("equalize", equalizer if chosen.equalize != "none" else passthrough),
-            ("resize", Resizer(size, num_threads=num_threads) if chosen.size else passthrough),
+            ("resize", Resizer(size, num_threads=num_threads) if size else passthrough),
             (
                 "segment",
                 segmenter if chosen.segment else passthrough,

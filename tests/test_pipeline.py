@@ -179,20 +179,22 @@ def test_size_is_the_target_or_the_smallest_image(rng, shapes, size):
 
 
 def test_five_levels_at_256():
-    resolved = Options().resolved((256, 256))
-    assert (resolved.levels, resolved.cell) == (5, 8)
+    recipe = _recipe.recipe_for(Options(), (256, 256))
+    assert (recipe.levels, recipe.cell) == (5, 8)
     images = np.zeros((1, 256, 256), np.uint8)
-    assert _recipe.describe(images, resolved).shape == (1, _recipe.n_features(resolved))
+    assert _recipe.describe(images, recipe).shape == (1, recipe.n_features)
     with pytest.raises(ValueError, match="levels of images of 256x256 pixels in cells of 8 must be <= 5, got 6"):
-        Options(levels=6).resolved((256, 256))
-    with pytest.raises(ValueError, match="blocks that fit images of 1x9 pixels in cells of 1 must be >= 1, got 0"):
-        Options().resolved((1, 9))
+        _recipe.recipe_for(Options(levels=6), (256, 256))
+    with pytest.raises(
+        ValueError, match="levels of images of 1x9 pixels in cells of 1 that hold a block must be >= 1, got 0"
+    ):
+        _recipe.recipe_for(Options(), (1, 9))
 
 
 @pytest.mark.parametrize("size", [(2, 2), (7, 9), (12, 12), (28, 28), (33, 47), (64, 200), (255, 256)])
 def test_number_of_features(size):
-    resolved = Options().resolved(size)
-    assert _recipe.describe(np.zeros((2, *size), np.uint8), resolved).shape == (2, _recipe.n_features(resolved))
+    recipe = _recipe.recipe_for(Options(), size)
+    assert _recipe.describe(np.zeros((2, *size), np.uint8), recipe).shape == (2, recipe.n_features)
 
 
 def test_colour_is_weighted(rng):
@@ -247,7 +249,11 @@ def test_deeper_images_give_the_same_model(rng):
         ),
         ([np.zeros((16, 16, 5), np.uint8)] * 4, ValueError, r"images\[0\] must be 2-D, or \(rows, columns, 3 or 4\)"),
         ([np.zeros((16, 16), np.uint8)] * 3, ValueError, r"labels must have shape \(3,\), one per image, got \(4,\)"),
-        ([np.zeros((1, 16), np.uint8)] * 4, ValueError, "blocks that fit images of 1x16 pixels"),
+        (
+            [np.zeros((1, 16), np.uint8)] * 4,
+            ValueError,
+            "levels of images of 1x16 pixels in cells of 1 that hold a block must be >= 1, got 0",
+        ),
     ],
 )
 def test_images_that_no_model_learns_from(images, error, message):
@@ -325,6 +331,13 @@ def test_progress(rng, tmp_path):
     assert calls[-1] == (30, 30)
     with pytest.raises(TypeError, match="progress must be a callable"):
         model.predict(images, progress=1)
+
+
+def test_a_model_learns_anew(rng):
+    small, large = stripes(rng, 12, (24, 24)), stripes(rng, 12, (40, 40))
+    model = Model(denoise=False).fit(*small).fit(*large)
+    assert model.size == (40, 40)
+    np.testing.assert_array_equal(model.coef, Model(denoise=False).fit(*large).coef)
 
 
 def test_validation_teaches_nothing(trained, rng):

@@ -134,6 +134,7 @@ class Model:
 
     @property
     def size(self) -> tuple[int, int]:
+        """Rows and columns that every image is resized to."""
         return self.recipe.size
 
     def __repr__(self) -> str:

@@ -60,6 +60,23 @@ def train_folder(
     -------
     Model
         The trained model.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from medfast.io import write_image
+    >>> from medfast.pipeline import train_folder
+    >>> ramp = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (24, 1))
+    >>> images = {"down/1.png": ramp.T, "down/2.png": ramp.T, "right/1.png": ramp, "right/2.png": ramp}
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     for name, image in images.items():
+    ...         path = pathlib.Path(directory, name)
+    ...         path.parent.mkdir(exist_ok=True)
+    ...         write_image(path, image)
+    ...     model = train_folder(directory, denoise=False)
+    >>> model.classes, model.size, model.predict([ramp])
+    (('down', 'right'), (24, 24), array(['right'], dtype='<U5'))
     """
     folder = load_folder(directory)
     held_out = None

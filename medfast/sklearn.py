@@ -365,8 +365,9 @@ class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
 
 
 def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options: Any) -> Pipeline:
-    """Return the steps of `medfast.pipeline.Model` as a scikit-learn pipeline, to search parameters or to
-    cross-validate.
+    """Return the steps of a `medfast.pipeline.Model` as a scikit-learn pipeline.
+
+    It serves to search parameters and to cross-validate.
 
     Parameters
     ----------

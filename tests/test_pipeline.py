@@ -12,7 +12,7 @@ import pytest
 from images import stripes
 
 import medfast
-from medfast import _probability, _recipe
+from medfast import _kernels, _probability, _recipe
 from medfast.pipeline import Model, Options, load_folder, train_folder
 
 pytest.importorskip("sklearn")
@@ -118,6 +118,13 @@ def test_bits_depend_neither_on_the_batch_nor_on_threads(trained, digits, n_thre
         for i, image in enumerate(images):
             np.testing.assert_array_equal(model.predict_proba([image])[0], together[i])
         np.testing.assert_array_equal(model.predict_proba(images, num_threads=1), together)
+
+
+def test_bits_do_not_depend_on_the_level(trained, level):
+    model, images, _ = trained
+    found = model.predict_proba(images[:2])
+    _kernels._activate(_kernels.LEVEL)
+    np.testing.assert_array_equal(found, model.predict_proba(images[:2]))
 
 
 def test_sums_are_exact(digits):

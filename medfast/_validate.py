@@ -248,9 +248,7 @@ def as_images(images: Any, name: str = "images") -> Any:
         if array.dtype.kind in "OU" and array.ndim == 1:  # of paths, or of arrays that differ in size
             return as_images(array.tolist(), name)
         if array.ndim not in (3, 4):
-            raise ValueError(
-                f"{name} must be a stack (n, rows, columns) or a sequence of images, got shape {array.shape}"
-            )
+            raise ValueError(f"{name} must be a stack (n, rows, columns) or a list of images, got shape {array.shape}")
         return array
     try:
         items = list(images)

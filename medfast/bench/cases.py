@@ -108,19 +108,19 @@ CASES = (
         "Larger than any cache: a mammogram or a radiograph.",
     ),
     Case(
-        "clahe-uint8-512", "CLAHE uint8 512²", ("histogram",), "clahe", _head(512),
+        "clahe-uint8-512", "CLAHE uint8 512²", ("clahe",), "clahe", _head(512),
         {"opencv": EXACT, "skimage": Correlated(0.9)},
         "The usual 8×8 tiles, clip limit 2.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)}, quick=True,
     ),
     Case(
-        "clahe-uint8-4096", "CLAHE uint8 4096²", ("histogram",), "clahe", _head(4096),
+        "clahe-uint8-4096", "CLAHE uint8 4096²", ("clahe",), "clahe", _head(4096),
         {"opencv": EXACT},
         "Larger than any cache.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)},
     ),
     Case(
-        "clahe-uint16-512", "CLAHE uint16 512²", ("histogram",), "clahe", _head(512, "uint16"),
+        "clahe-uint16-512", "CLAHE uint16 512²", ("clahe",), "clahe", _head(512, "uint16"),
         {"opencv": EXACT},
         "65536 bins per tile, of which few are in use.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)},

@@ -186,7 +186,8 @@ CASES = (
         {"n_clusters": 4},
     ),
     Case(
-        "kmeans-uint16-512-k4", "k-means uint16 512², k = 4", ("histogram", "partition"), "kmeans", _head(512, "uint16"),
+        "kmeans-uint16-512-k4", "k-means uint16 512², k = 4", ("histogram", "partition"), "kmeans",
+        _head(512, "uint16"),
         {"opencv": SAME_OPTIMUM},
         "4096 gray levels in use.",
         {"n_clusters": 4},

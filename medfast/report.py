@@ -123,9 +123,7 @@ class Section:
         buffer = io.BytesIO()
         # Without the date and the version, the same figures give the same bytes.
         figure.savefig(buffer, format="png", dpi=144, bbox_inches="tight", metadata={"Software": None})
-        self.blocks.append(
-            {"kind": "plot", "source": _data_uri(buffer.getvalue()), "width": width, "caption": caption}
-        )
+        self.blocks.append({"kind": "plot", "source": _data_uri(buffer.getvalue()), "width": width, "caption": caption})
         return self
 
 

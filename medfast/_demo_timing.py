@@ -73,7 +73,7 @@ def time_steps(
         ),
     ]
     if cv2 is not None:
-        cv2.setNumThreads(num_threads if num_threads is not None else medfast.runtime.info()["threads"]["count"])
+        cv2.setNumThreads(num_threads if num_threads is not None else medfast.runtime.info()["threads"])
     figures = {}
     for done, (name, inputs, ours, theirs, compare) in enumerate(steps):
         progress(done, len(steps))

@@ -207,7 +207,7 @@ def write_image(path: str | os.PathLike[str], image: Image | ArrayLike, *, quali
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which gets its name when everything is in it; after an error there is no file, or the old one."""
+    """A file to write to, which gets its name when everything is in it; an error leaves no file, or the old one."""
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with open(temporary, "xb") as file:

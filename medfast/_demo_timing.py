@@ -1,0 +1,144 @@
+"""The demonstration's clock: each step of medfast beside the same step of OpenCV, after their results were compared."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import medfast
+
+HOG_CELL, HOG_BLOCK = 8, 16
+
+
+def time_steps(
+    images: list[NDArray[np.uint8]],
+    *,
+    h: float,
+    size: int,
+    levels: int,
+    repeats: int,
+    progress: Callable[[int, int], Any],
+    num_threads: int | None,
+) -> dict[str, dict[str, Any]]:
+    """Milliseconds per slice of every step, in medfast and, where it is installed, in OpenCV.
+
+    Both work on the same input, one after the other in turns, so that a busy machine slows both; medians are given.
+    """
+    try:
+        import cv2
+    except ImportError:
+        cv2 = None
+    threads = {"num_threads": num_threads}
+    denoised = [medfast.denoise_nl_means(image, h, **threads) for image in images]
+    equalized = [medfast.equalize_hist(image, **threads) for image in denoised]
+    resized = [medfast.resize(image, (size, size), **threads) for image in equalized]
+    steps: list[tuple[str, Any, Any, Any, Any]] = [
+        (
+            "denoise",
+            images,
+            lambda image: medfast.denoise_nl_means(image, h, **threads),
+            cv2 and (lambda image: cv2.fastNlMeansDenoising(image, None, h, 7, 21)),
+            _difference,
+        ),
+        (
+            "equalise",
+            denoised,
+            lambda image: medfast.equalize_hist(image, **threads),
+            cv2 and cv2.equalizeHist,
+            _difference,
+        ),
+        (
+            "resize",
+            equalized,
+            lambda image: medfast.resize(image, (size, size), **threads),
+            cv2 and (lambda image: cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)),
+            _difference,
+        ),
+        (
+            "segment",
+            resized,
+            lambda image: medfast.segment(image, 3, **threads),
+            cv2 and (lambda image: _cv2_kmeans(cv2, image)),
+            _inertia_ratio,
+        ),
+        (
+            "describe",
+            resized,
+            lambda image: medfast.hog(image, levels=levels, **threads),
+            _cv2_hog(cv2, size, levels) if hasattr(cv2, "HOGDescriptor") else None,
+            _largest_difference,
+        ),
+    ]
+    if cv2 is not None:
+        cv2.setNumThreads(num_threads if num_threads is not None else medfast.runtime.info()["threads"])
+    figures = {}
+    for done, (name, inputs, ours, theirs, compare) in enumerate(steps):
+        progress(done, len(steps))
+        agreement = compare(inputs[0], ours(inputs[0]), theirs(inputs[0])) if theirs else None
+        own, other = _in_turns(inputs, ours, theirs, repeats)
+        figures[name] = {"medfast_ms": own, "opencv_ms": other, "agreement": agreement}
+    both = [step for step in figures.values() if step["opencv_ms"] is not None]
+    if len(both) == len(steps):
+        total = {key: sum(step[key] for step in both) for key in ("medfast_ms", "opencv_ms")}
+        figures["all steps"] = {**total, "agreement": None}
+    return figures
+
+
+def _in_turns(inputs: Any, ours: Any, theirs: Any, repeats: int) -> tuple[float, float | None]:
+    """Median milliseconds per image of both functions, called in turns."""
+    own, other = [], []
+    for _ in range(repeats):
+        for function, times in ((ours, own), (theirs, other)):
+            if function is not None:
+                start = time.perf_counter()
+                for image in inputs:
+                    function(image)
+                times.append((time.perf_counter() - start) * 1e3 / len(inputs))
+    return statistics.median(own), statistics.median(other) if other else None
+
+
+def _cv2_kmeans(cv2: Any, image: NDArray[np.uint8]) -> Any:
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 100, 1e-4)
+    samples = image.reshape(-1, 1).astype(np.float32)
+    return cv2.kmeans(samples, 3, None, criteria, 10, cv2.KMEANS_PP_CENTERS)[1].reshape(image.shape)
+
+
+def _cv2_hog(cv2: Any, size: int, levels: int) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    sides = [size >> level for level in range(levels)]
+    block, cell = (HOG_BLOCK, HOG_BLOCK), (HOG_CELL, HOG_CELL)
+    descriptors = [cv2.HOGDescriptor((side, side), block, cell, cell, 9) for side in sides]
+
+    def describe(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        parts = []
+        for side, descriptor in zip(sides, descriptors, strict=True):
+            if image.shape != (side, side):
+                image = cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA)
+            parts.append(descriptor.compute(image).ravel())
+        return np.concatenate(parts)
+
+    return describe
+
+
+def _difference(_: Any, own: NDArray[Any], other: NDArray[Any]) -> str:
+    n = int(np.count_nonzero(own != other))
+    return "equal, bit for bit" if n == 0 else f"{n} pixels differ"
+
+
+def _largest_difference(_: Any, own: NDArray[Any], other: NDArray[Any]) -> str:
+    return f"within {np.abs(own - other).max():.0e}"
+
+
+def _inertia_ratio(image: NDArray[Any], own: NDArray[Any], other: NDArray[Any]) -> str:
+    return f"inertia {inertia(image, own) / max(inertia(image, other), 1e-12):.6f} of OpenCV's"
+
+
+def inertia(image: NDArray[Any], labels: NDArray[Any]) -> float:
+    """Sum of squared distances of the pixels from their class's mean."""
+    total = 0.0
+    for label in np.unique(labels):
+        values = image[labels == label].astype(np.float64)
+        total += float(((values - values.mean()) ** 2).sum())
+    return total

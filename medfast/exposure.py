@@ -268,8 +268,7 @@ def _quantize(
     ends = np.array([values.min(), values.max()], np.float64)
     if ends[0] == ends[1]:
         return None, ends
-    with np.errstate(over="ignore"):
-        unit = 1.0 if np.isfinite(ends[1] - ends[0]) else 0.5
+    unit = _unit(ends)
     low, high = (ends * unit).tolist()
     levels = np.empty(volume.shape, np.uint16)
     kernel = _kernels.histogram
@@ -279,6 +278,12 @@ def _quantize(
 
     for_rows(_n_rows(volume), quantize, work_per_row=volume.shape[2], num_threads=num_threads)
     return levels, ends
+
+
+def _unit(ends: NDArray[np.float64]) -> float:
+    """What floats are multiplied by so that the difference of the two ends does not overflow."""
+    with np.errstate(over="ignore"):
+        return 1.0 if np.isfinite(ends[1] - ends[0]) else 0.5
 
 
 def _restore(
@@ -291,8 +296,7 @@ def _restore(
     num_threads: int | None,
 ) -> None:
     """Give each pixel the value that lies at the share of its level on the way from the lowest value to the highest."""
-    with np.errstate(over="ignore"):
-        unit = 1.0 if np.isfinite(ends[1] - ends[0]) else 0.5
+    unit = _unit(ends)
     low, high = ends * unit
     values = np.clip((low + shares * (high - low)) / unit, *ends)
     values[shares == 1.0] = ends[1]
@@ -363,6 +367,7 @@ def _clahe_plane(
     if n_rows % grid_rows or n_cols % grid_cols:  # OpenCV's rule: both sides grow to the next larger multiple
         tile_rows, tile_cols = tile_rows + 1, tile_cols + 1
     offset = -lowest - first
+
     def make_tables(tables: NDArray[Any], fallback: NDArray[Any], shape: tuple[int, int], columns: int, work: float):
         def make(start: int, stop: int) -> None:
             kernel.tile_tables(

@@ -20,7 +20,9 @@ def clahe(image, clip_limit=2.0, tile_grid=(8, 8), bit_depth=None, mask=None):
         return result if mask is None else np.where(mask, result, image)
     if image.ndim == 3:
         masks = [None] * len(image) if mask is None else mask
-        return np.stack([clahe(*args) for args in ((p, clip_limit, tile_grid, bit_depth, m) for p, m in zip(image, masks))])
+        return np.stack(
+            [clahe(*args) for args in ((p, clip_limit, tile_grid, bit_depth, m) for p, m in zip(image, masks))]
+        )
     bits = bit_depth or 8 * image.dtype.itemsize
     n_bins = 2**bits
     lowest = -(n_bins // 2) if image.dtype == np.int16 else 0
@@ -108,14 +110,20 @@ def float_levels(image, n_levels, mask=None):
     low, high = inside.min(), inside.max()
     if low == high:
         return None, low, high
-    half = 1.0 if np.isfinite(high - low) else 0.5
+    half = halving(low, high)
     share = (values * half - low * half) / (high * half - low * half)
     return np.floor(np.clip(share * (n_levels - 1) + 0.5, 0, n_levels - 1)).astype(np.int64), low, high
 
 
+def halving(low, high):
+    """1/2 where the difference is too large for float64."""
+    with np.errstate(over="ignore"):
+        return 1.0 if np.isfinite(high - low) else 0.5
+
+
 def spread(shares, low, high):
     """The value that lies at each share of the way from `low` to `high`."""
-    half = 1.0 if np.isfinite(high - low) else 0.5
+    half = halving(low, high)
     values = (low * half + shares * (high * half - low * half)) / half
     return np.where(shares == 1, high, np.clip(values, low, high))
 

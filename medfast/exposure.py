@@ -386,10 +386,9 @@ def _clahe_plane(
 
     weights, bounds = np.empty((2, n_cols), np.float32), np.empty(grid_cols + 2, np.int64)
     kernel.column_weights(tile_cols, weights, bounds)
-    if image.dtype == np.uint8:
-        n_words = n_used
-    else:  # bringing the four tables of a cell together pays where a cell has more pixels than they have entries
-        n_words = 2 * n_used if tile_rows * tile_cols >= n_used else 0
+    n_words = 0
+    if tile_rows * tile_cols >= n_used:  # bringing the four tables of a cell together pays
+        n_words = n_used * image.itemsize
 
     def interpolate(start: int, stop: int) -> None:
         kernel.interpolate(

@@ -22,17 +22,21 @@ cdef extern from "histogram.h" nogil:
     void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
 
 cdef extern from "clahe.h" nogil:
-    uint32_t medfast_round(float value)
+    int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
+    void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale, uint16_t *table)
     void medfast_pack_u8(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
     void medfast_pack_u16(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
-    void medfast_blend_u8(const uint8_t *line, Py_ssize_t n, uint8_t origin, uint8_t lowest, const uint32_t *cell,
-                          const float *left, const float *right, float up, float down, uint8_t *out)
-    void medfast_blend_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint16_t lowest, const uint32_t *cell,
-                           const uint16_t **tables, const float *left, const float *right, float up, float down,
-                           uint16_t *out)
+    void medfast_fetch_u8(const uint8_t *line, Py_ssize_t n, uint8_t origin, const uint32_t *cell,
+                          const uint16_t **tables, uint32_t *words)
+    void medfast_fetch_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, const uint32_t *cell,
+                           const uint16_t **tables, uint32_t *upper, uint32_t *lower)
+    void medfast_mean_u8(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up, float down,
+                         uint8_t *out)
+    void medfast_mean_u16(const uint32_t *upper, const uint32_t *lower, Py_ssize_t n, const float *left,
+                          const float *right, float up, float down, uint16_t lowest, uint16_t *out)
 
 cdef enum:
-    LINE = 512  # pixels of a strided row that are brought together at a time
+    CHUNK = 512  # pixels of a row that go through the buffers at a time
 
 
 cdef inline Py_ssize_t mirrored(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
@@ -83,33 +87,25 @@ cdef void make_table(uint32_t[::1] counts, int64_t total, Py_ssize_t first, int6
                      uint16_t *table) noexcept nogil:
     """Clip the histogram, spread the excess over all bins, and scale its running sum to the levels 0 ... n_bins - 1."""
     cdef:
-        Py_ssize_t n_used = counts.shape[0], i
-        int64_t excess = 0, batch = 0, residual, step, n_before, next_bin
-        uint32_t limit, running = 0
+        Py_ssize_t n_used = counts.shape[0]
+        int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0
         double share = clip_limit * <double> total / <double> n_bins
         float scale = <float> (n_bins - 1) / <float> total
     if clip_limit > 0 and share < <double> total:
-        limit = max(<uint32_t> share, 1)
-        for i in range(n_used):
-            excess += counts[i] - min(counts[i], limit)
-            counts[i] = min(counts[i], limit)
+        excess = medfast_clip(&counts[0], n_used, max(<uint32_t> share, 1))
         batch = excess // n_bins
         residual = excess - batch * n_bins
-        running = <uint32_t> (batch * first)
+        running = batch * first
         if residual > 0:  # one more for every step-th bin, from bin 0 on
             step = max(n_bins // residual, 1)
             n_before = min((first + step - 1) // step, residual)
-            running += <uint32_t> n_before
+            running += n_before
             next_bin = n_before * step
             while n_before < residual and next_bin < first + n_used:
                 counts[next_bin - first] += 1
                 next_bin += step
                 n_before += 1
-    for i in range(n_used):
-        running += counts[i] + <uint32_t> batch
-        counts[i] = running
-    for i in range(n_used):
-        table[i] = <uint16_t> medfast_round(<float> <int32_t> counts[i] * scale)
+    medfast_scale(&counts[0], n_used, <uint32_t> running, <uint32_t> batch, scale, table)
 
 
 def tile_tables(const integer[:, :] image,       # IN     gray levels
@@ -178,58 +174,68 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
     cdef:
         Py_ssize_t n_cols = image.shape[1], n_used = tables.shape[1]
         Py_ssize_t grid_cols = bounds.shape[0] - 2, grid_rows = tables.shape[0] // grid_cols
-        Py_ssize_t row, col, cell, start, stop, i, n, above, below, before, after, packed = -2
+        Py_ssize_t row, col, cell, chunk, start, stop, i, first, last, above, before, after, upper, lower, packed = -2
         float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, one = 1.0, position, up, down
         const uint16_t* corners[4]
-        uint32_t *entries
-        integer[LINE] values
-        integer[LINE] results
+        uint32_t *entries = NULL
+        uint32_t[CHUNK] words
+        uint32_t[CHUNK] lower_words
+        integer[CHUNK] values
+        integer[CHUNK] results
         const integer *line
         integer *target
         bint strided_in = image.strides[1] != sizeof(integer), strided_out = out.strides[1] != sizeof(integer)
+        bint pack = cells.shape[1] > 0
     with nogil:
         for row in range(row_start, row_stop):
             position = <float> row * inverse - half
             above = <Py_ssize_t> floorf(position)
             down = position - <float> above
             up = one - down
-            for cell in range(grid_cols + 1):
-                stop = bounds[cell + 1]
-                if bounds[cell] == stop:
-                    continue
-                before, after = max(cell - 1, 0), min(cell, grid_cols - 1)
-                below = min(above + 1, grid_rows - 1)
-                corners[0] = &tables[max(above, 0) * grid_cols + before, 0]
-                corners[1] = &tables[max(above, 0) * grid_cols + after, 0]
-                corners[2] = &tables[below * grid_cols + before, 0]
-                corners[3] = &tables[below * grid_cols + after, 0]
-                entries = &cells[cell, 0] if cells.shape[1] > 0 else NULL
-                if above != packed and entries != NULL:
+            upper = max(above, 0) * grid_cols
+            lower = min(above + 1, grid_rows - 1) * grid_cols
+            cell = 0
+            for chunk in range((n_cols + CHUNK - 1) // CHUNK):
+                start = chunk * CHUNK
+                stop = min(start + CHUNK, n_cols)
+                line = &image[row, start]
+                if strided_in:
+                    for i in range(stop - start):
+                        values[i] = image[row, start + i]
+                    line = values
+                first = start
+                while first < stop:
+                    while bounds[cell + 1] <= first:
+                        cell += 1
+                    last = min(bounds[cell + 1], stop)
+                    before, after = max(cell - 1, 0), min(cell, grid_cols - 1)
+                    corners[0], corners[1] = &tables[upper + before, 0], &tables[upper + after, 0]
+                    corners[2], corners[3] = &tables[lower + before, 0], &tables[lower + after, 0]
+                    if pack:
+                        entries = &cells[cell, 0]
+                        if above != packed and first == bounds[cell]:
+                            if integer is uint8_t:
+                                medfast_pack_u8(corners, n_used, entries)
+                            else:
+                                medfast_pack_u16(corners, n_used, entries)
                     if integer is uint8_t:
-                        medfast_pack_u8(corners, n_used, entries)
+                        medfast_fetch_u8(line + (first - start), last - first, <uint8_t> -offset, entries, corners,
+                                         words + (first - start))
                     else:
-                        medfast_pack_u16(corners, n_used, entries)
-                start = bounds[cell]
-                while start < stop:
-                    n = min(stop - start, LINE) if strided_in or strided_out else stop - start
-                    line = &image[row, start]
-                    target = &out[row, start]
-                    if strided_in:
-                        for i in range(n):
-                            values[i] = image[row, start + i]
-                        line = values
-                    if strided_out:
-                        target = results
-                    if integer is uint8_t:
-                        medfast_blend_u8(line, n, <uint8_t> -offset, <uint8_t> lowest, entries, &weights[0, start],
-                                         &weights[1, start], up, down, target)
-                    else:
-                        medfast_blend_u16(<const uint16_t *> line, n, <uint16_t> -offset, <uint16_t> lowest, entries,
-                                          corners, &weights[0, start], &weights[1, start], up, down, <uint16_t *> target)
-                    if strided_out:
-                        for i in range(n):
-                            out[row, start + i] = results[i]
-                    start += n
+                        medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first, <uint16_t> -offset,
+                                          entries, corners, words + (first - start), lower_words + (first - start))
+                    first = last
+                target = &out[row, start]
+                if strided_out:
+                    target = results
+                if integer is uint8_t:
+                    medfast_mean_u8(words, stop - start, &weights[0, start], &weights[1, start], up, down, target)
+                else:
+                    medfast_mean_u16(words, lower_words, stop - start, &weights[0, start], &weights[1, start], up, down,
+                                     <uint16_t> lowest, <uint16_t *> target)
+                if strided_out:
+                    for i in range(stop - start):
+                        out[row, start + i] = results[i]
             packed = above
             if mask is not None:
                 for col in range(n_cols):

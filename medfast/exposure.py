@@ -90,7 +90,7 @@ def equalize_hist(
         _equalize_floats(volume, inside, out_volume, num_threads)
         return out
     kernel = _kernels.histogram
-    lowest, n_bins = _LEVELS_OF[image.dtype]
+    lowest, n_bins = _levels_of(image)
     counts = _count(volume, inside, -lowest, n_bins, num_threads)
     table = np.empty(n_bins, image.dtype)
     kernel.equalization_table(counts, table, -lowest)
@@ -169,7 +169,7 @@ def clahe(
     whole mask.
 
     Complexity O(pixels + tiles · B); extra memory two bytes for each tile and each of the levels between the lowest and the
-    highest in use (uint8: one byte, all levels), and for floats two bytes a pixel.
+    highest in use (uint8: all levels), and for floats two bytes a pixel.
 
     References
     ----------
@@ -204,15 +204,15 @@ def clahe(
     if image.dtype.kind == "f":
         _clahe_floats(volume, clip_limit, grid, 1 << (bit_depth or 16), inside, out_volume, num_threads)
         return out
-    lowest, n_bins = _LEVELS_OF[image.dtype]
+    lowest, n_bins = _levels_of(image)
     if bit_depth is not None:
         lowest, n_bins = (0 if lowest == 0 else -(1 << (bit_depth - 1))), 1 << bit_depth
-    if image.dtype == np.uint8 and bit_depth is None:
-        first, n_used = 0, n_bins
-    else:
+    first, n_used = 0, n_bins
+    if image.dtype != np.uint8 or bit_depth is not None:
         least, most = int(image.min()), int(image.max())
         _validate.check_levels(least, most, lowest, lowest + n_bins - 1, "image", f"bit_depth={bit_depth}")
-        first, n_used = least - lowest, most - least + 1
+        if image.dtype != np.uint8:  # tables of the levels in use
+            first, n_used = least - lowest, most - least + 1
     for plane in range(len(volume)):
         _clahe_plane(
             volume[plane], clip_limit, grid, lowest, first, n_used, n_bins,
@@ -221,12 +221,10 @@ def clahe(
     return out
 
 
-_LEVELS_OF = {
-    np.dtype(np.uint8): (0, 256),
-    np.dtype(np.uint16): (0, 65536),
-    np.dtype(np.int16): (-32768, 65536),
-}
-"""Lowest level and number of levels of each integer dtype."""
+def _levels_of(image: NDArray[Any]) -> tuple[int, int]:
+    """Lowest level and number of levels of an integer dtype."""
+    n_levels = 1 << (8 * image.itemsize)
+    return (-(n_levels // 2) if image.dtype.kind == "i" else 0), n_levels
 
 
 def _as_volume(array: NDArray[Any]) -> NDArray[Any]:

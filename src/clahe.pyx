@@ -6,7 +6,7 @@ tables are the same. Along an axis of G tiles there are G + 1 cells, of which th
 its tile twice.
 
 Entry `value + offset` of a table is for gray level `value`. Tables hold the bins in use alone, of which the lowest is bin
-`first` of `n_bins`.
+`first` of `n_bins`; those of uint8 begin at level 0.
 """
 from libc.math cimport floorf
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
@@ -26,8 +26,8 @@ cdef extern from "clahe.h" nogil:
     void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale, uint16_t *table)
     void medfast_pack_u8(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
     void medfast_pack_u16(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
-    void medfast_fetch_u8(const uint8_t *line, Py_ssize_t n, uint8_t origin, const uint32_t *cell,
-                          const uint16_t **tables, uint32_t *words)
+    void medfast_fetch_u8(const uint8_t *line, Py_ssize_t n, const uint32_t *cell, const uint16_t **tables,
+                          uint32_t *words)
     void medfast_fetch_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, const uint32_t *cell,
                            const uint16_t **tables, uint32_t *upper, uint32_t *lower)
     void medfast_mean_u8(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up, float down,
@@ -53,10 +53,9 @@ cdef int64_t count_tile(const integer[:, :] image, const uint8_t[:, :] mask, int
                         Py_ssize_t tile_rows, Py_ssize_t tile_cols, uint32_t[::1] counts) noexcept nogil:
     """Histogram of one tile; returns the number of pixels in it."""
     cdef:
-        Py_ssize_t n_rows = image.shape[0], n_cols = image.shape[1], n_bins = counts.shape[0], row, col, y, x, i, t
+        Py_ssize_t n_rows = image.shape[0], n_cols = image.shape[1], n_bins = counts.shape[0], row, col, y, x, i
         Py_ssize_t n_direct = max(min(left + tile_cols, n_cols) - left, 0)
         uint32_t[MEDFAST_SUBTABLES * 256] subtables
-        uint32_t *bins
         int64_t total = 0
     if integer is uint8_t:
         if mask is None and image.strides[1] == 1:
@@ -67,10 +66,9 @@ cdef int64_t count_tile(const integer[:, :] image, const uint8_t[:, :] mask, int
                     medfast_count_u8(<const uint8_t *> &image[y, left], n_direct, subtables)
                 for col in range(left + n_direct, left + tile_cols):
                     subtables[<uint8_t> image[y, mirrored(col, n_cols)]] += 1
-            bins = subtables - offset
             for i in range(n_bins):
-                counts[i] = (bins[i] + bins[i + 256] + bins[i + 512] + bins[i + 768]
-                             + bins[i + 1024] + bins[i + 1280] + bins[i + 1536] + bins[i + 1792])
+                counts[i] = (subtables[i] + subtables[i + 256] + subtables[i + 512] + subtables[i + 768]
+                             + subtables[i + 1024] + subtables[i + 1280] + subtables[i + 1536] + subtables[i + 1792])
             return tile_rows * tile_cols
     memset(&counts[0], 0, n_bins * sizeof(uint32_t))
     for row in range(top, top + tile_rows):
@@ -219,8 +217,7 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                             else:
                                 medfast_pack_u16(corners, n_used, entries)
                     if integer is uint8_t:
-                        medfast_fetch_u8(line + (first - start), last - first, <uint8_t> -offset, entries, corners,
-                                         words + (first - start))
+                        medfast_fetch_u8(line + (first - start), last - first, entries, corners, words + (first - start))
                     else:
                         medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first, <uint16_t> -offset,
                                           entries, corners, words + (first - start), lower_words + (first - start))

@@ -44,7 +44,7 @@ def count(const integer[:, :, :] image,    # IN     gray levels
             for row in range(row_start, row_stop):
                 medfast_count_u8(<const uint8_t *> &image[row // n_rows, row % n_rows, 0], n_cols, subtables)
                 n_counted += n_cols
-                if n_counted >= 1 << 30:  # long before a count of 32 bits is full
+                if n_counted >= 1 << 30:  # before a count of 32 bits is full
                     medfast_gather_counts(subtables, &counts[0])
                     n_counted = 0
             medfast_gather_counts(subtables, &counts[0])

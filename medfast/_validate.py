@@ -35,7 +35,7 @@ def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTY
 
 
 def as_channel(image: Any, name: str, dtypes: tuple[np.dtype, ...]) -> NDArray[Any]:
-    """`image` as the rows and columns of one channel, as OpenCV takes it: an array, which may have an axis of length 1 last."""
+    """`image` as rows and columns of one channel, as OpenCV takes it: an array, maybe with a last axis of length 1."""
     if not isinstance(image, np.ndarray):
         raise TypeError(f"{name} must be a numpy.ndarray, got {type(image).__name__}")
     array = as_array(image, name, dtypes=dtypes)
@@ -64,6 +64,12 @@ def check_levels(least: int, most: int, lowest: int, highest: int, name: str, re
     """Refuse an image with values from `least` to `most` where only those from `lowest` to `highest` are levels."""
     if least < lowest or most > highest:
         raise ValueError(f"{name} must lie in {lowest} … {highest} for {reason}, got values from {least} to {most}")
+
+
+def check_tile(rows: int, cols: int) -> None:
+    """Refuse tiles whose pixels do not fit a count of 31 bits."""
+    if rows * cols >= 2**31:
+        raise ValueError(f"tile_grid must give tiles of fewer than 2**31 pixels, got {rows} x {cols}")
 
 
 def as_out(

@@ -1,8 +1,9 @@
 /* The inner loops of CLAHE: from a tile's histogram to its table; look up four tables per pixel; take their mean.
 
-   The four tables of a cell (the rectangle between four tile centres) are brought together as one: entry v holds level v of
-   all four, so that one load fetches what the mean needs: for 8 bits a byte each in one word, for 16 bits two words, the
-   upper two tiles in the first. Looked-up words go through a buffer, after which plain arithmetic becomes vectors. */
+   The four tables of a cell (the rectangle between four tile centres) are brought together as one: entry v holds level
+   v of all four, so that one load fetches what the mean needs: for 8 bits a byte each in one word, for 16 bits two
+   words, the upper two tiles in the first. Looked-up words go through a buffer, after which plain arithmetic becomes
+   vectors. */
 #ifndef MEDFAST_CLAHE_H
 #define MEDFAST_CLAHE_H
 
@@ -33,7 +34,7 @@ static inline int64_t medfast_clip(uint32_t *counts, ptrdiff_t n, uint32_t limit
 {
     int64_t excess = 0;
     ptrdiff_t start, i;
-    for (start = 0; start < n; start += 65536) { /* in between, 32 bits hold the sum: a tile has fewer than 2^31 pixels */
+    for (start = 0; start < n; start += 65536) { /* 32 bits hold the sum: a tile has fewer than 2^31 pixels */
         const ptrdiff_t stop = n - start < 65536 ? n : start + 65536;
         uint32_t partial = 0;
         for (i = start; i < stop; i++) {
@@ -62,7 +63,8 @@ static inline ptrdiff_t medfast_scale_vectors(const uint32_t *counts, ptrdiff_t 
         __m256i lower, levels;
         sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 4)); /* within each half of four */
         sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 8));
-        lower = _mm256_shuffle_epi32(_mm256_permute2x128_si256(sums, sums, 0x08), 0xFF); /* 0, total of the first half */
+        lower = _mm256_permute2x128_si256(sums, sums, 0x08); /* nothing, and the first half, */
+        lower = _mm256_shuffle_epi32(lower, 0xFF);           /* of which its total */
         sums = _mm256_add_epi32(_mm256_add_epi32(sums, lower), carry);
         carry = _mm256_permutevar8x32_epi32(sums, last);
         levels = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sums), scales));
@@ -144,8 +146,8 @@ MEDFAST_SCALAR static void medfast_fetch_u8(const uint8_t *line, ptrdiff_t n, co
     }
 }
 
-/* The same for 16 bits, the words of the upper and of the lower tiles. The entry of a pixel is its value minus `origin`,
-   modulo 65 536. */
+/* The same for 16 bits, the words of the upper and of the lower tiles. The entry of a pixel is its value minus
+   `origin`, modulo 65 536. */
 MEDFAST_SCALAR static void medfast_fetch_u16(const uint16_t *line, ptrdiff_t n, uint16_t origin, const uint32_t *cell,
                                      const uint16_t *const tables[4], uint32_t *MEDFAST_RESTRICT upper,
                                      uint32_t *MEDFAST_RESTRICT lower)
@@ -169,8 +171,8 @@ MEDFAST_SCALAR static void medfast_fetch_u16(const uint16_t *line, ptrdiff_t n, 
 }
 
 /* Bilinear mean in OpenCV's order of operations: along the row first, then across. */
-static inline uint32_t medfast_mean(uint32_t upper_left, uint32_t upper_right, uint32_t lower_left, uint32_t lower_right,
-                                    float left, float right, float up, float down)
+static inline uint32_t medfast_mean(uint32_t upper_left, uint32_t upper_right, uint32_t lower_left,
+                                    uint32_t lower_right, float left, float right, float up, float down)
 {
     const float upper = (float)(int32_t)upper_left * left + (float)(int32_t)upper_right * right;
     const float lower = (float)(int32_t)lower_left * left + (float)(int32_t)lower_right * right;
@@ -178,19 +180,21 @@ static inline uint32_t medfast_mean(uint32_t upper_left, uint32_t upper_right, u
 }
 
 /* `left` and `right` are the weights per column, `up` and `down` those of the row. */
-static inline void medfast_mean_u8(const uint32_t *MEDFAST_RESTRICT words, ptrdiff_t n, const float *MEDFAST_RESTRICT left,
+static inline void medfast_mean_u8(const uint32_t *MEDFAST_RESTRICT words, ptrdiff_t n,
+                                   const float *MEDFAST_RESTRICT left,
                                    const float *MEDFAST_RESTRICT right, float up, float down,
                                    uint8_t *MEDFAST_RESTRICT out)
 {
     ptrdiff_t i;
     for (i = 0; i < n; i++)
-        out[i] = (uint8_t)medfast_mean(words[i] & 255, words[i] >> 8 & 255, words[i] >> 16 & 255, words[i] >> 24, left[i],
-                                       right[i], up, down);
+        out[i] = (uint8_t)medfast_mean(words[i] & 255, words[i] >> 8 & 255, words[i] >> 16 & 255, words[i] >> 24,
+                                       left[i], right[i], up, down);
 }
 
 static inline void medfast_mean_u16(const uint32_t *MEDFAST_RESTRICT upper, const uint32_t *MEDFAST_RESTRICT lower,
-                                    ptrdiff_t n, const float *MEDFAST_RESTRICT left, const float *MEDFAST_RESTRICT right,
-                                    float up, float down, uint16_t lowest, uint16_t *MEDFAST_RESTRICT out)
+                                    ptrdiff_t n, const float *MEDFAST_RESTRICT left,
+                                    const float *MEDFAST_RESTRICT right, float up, float down, uint16_t lowest,
+                                    uint16_t *MEDFAST_RESTRICT out)
 {
     ptrdiff_t i;
     for (i = 0; i < n; i++)

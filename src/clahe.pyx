@@ -1,15 +1,15 @@
 """Contrast-limited adaptive histogram equalisation of one plane.
 
-Three steps: a table for each tile of the grid, from the histogram of its pixels; the weights of the columns; and the bilinear
-mean of four tables for each pixel of a range of rows. A *cell* is a rectangle between four tile centres: inside it the four
-tables are the same. Along an axis of G tiles there are G + 1 cells, of which the outer two lie beyond a last centre and use
-its tile twice.
+Three steps: a table for each tile of the grid, from the histogram of its pixels; the weights of the columns; and the
+bilinear mean of four tables for each pixel of a range of rows. A *cell* is a rectangle between four tile centres:
+inside it the four tables are the same. Along an axis of G tiles there are G + 1 cells, of which the outer two lie
+beyond a last centre and use its tile twice.
 
-Entry `value + offset` of a table is for gray level `value`. Tables hold the bins in use alone, of which the lowest is bin
-`first` of `n_bins`; those of uint8 begin at level 0.
+Entry `value + offset` of a table is for gray level `value`. Tables hold the bins in use alone, of which the lowest is
+bin `first` of `n_bins`; those of uint8 begin at level 0.
 """
 from libc.math cimport floorf
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 ctypedef fused integer:
@@ -23,15 +23,16 @@ cdef extern from "histogram.h" nogil:
 
 cdef extern from "clahe.h" nogil:
     int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
-    void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale, uint16_t *table)
+    void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
+                       uint16_t *table)
     void medfast_pack_u8(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
     void medfast_pack_u16(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
     void medfast_fetch_u8(const uint8_t *line, Py_ssize_t n, const uint32_t *cell, const uint16_t **tables,
                           uint32_t *words)
     void medfast_fetch_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, const uint32_t *cell,
                            const uint16_t **tables, uint32_t *upper, uint32_t *lower)
-    void medfast_mean_u8(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up, float down,
-                         uint8_t *out)
+    void medfast_mean_u8(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up,
+                         float down, uint8_t *out)
     void medfast_mean_u16(const uint32_t *upper, const uint32_t *lower, Py_ssize_t n, const float *left,
                           const float *right, float up, float down, uint16_t lowest, uint16_t *out)
 
@@ -49,8 +50,9 @@ cdef inline Py_ssize_t mirrored(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     return i if i < n else 2 * (n - 1) - i
 
 
-cdef int64_t count_tile(const integer[:, :] image, const uint8_t[:, :] mask, int64_t offset, Py_ssize_t top, Py_ssize_t left,
-                        Py_ssize_t tile_rows, Py_ssize_t tile_cols, uint32_t[::1] counts) noexcept nogil:
+cdef int64_t count_tile(const integer[:, :] image, const uint8_t[:, :] mask, int64_t offset, Py_ssize_t top,
+                        Py_ssize_t left, Py_ssize_t tile_rows, Py_ssize_t tile_cols,
+                        uint32_t[::1] counts) noexcept nogil:
     """Histogram of one tile; returns the number of pixels in it."""
     cdef:
         Py_ssize_t n_rows = image.shape[0], n_cols = image.shape[1], n_bins = counts.shape[0], row, col, y, x, i
@@ -126,8 +128,8 @@ def tile_tables(const integer[:, :] image,       # IN     gray levels
         int64_t total
     with nogil:
         for tile in range(tile_start, tile_stop):
-            total = count_tile[integer](image, mask, offset, tile // grid_cols * tile_rows, tile % grid_cols * tile_cols,
-                                        tile_rows, tile_cols, counts)
+            total = count_tile[integer](image, mask, offset, tile // grid_cols * tile_rows,
+                                        tile % grid_cols * tile_cols, tile_rows, tile_cols, counts)
             if total:
                 make_table(counts, total, first, n_bins, clip_limit, &tables[tile, 0])
             else:
@@ -136,7 +138,7 @@ def tile_tables(const integer[:, :] image,       # IN     gray levels
 
 def column_weights(Py_ssize_t tile_cols,
                    float[:, ::1] weights,     # OUT  (2, cols) of the tile on the left, of the one on the right
-                   int64_t[::1] bounds):      # OUT  (grid_cols + 2) first column of each cell, and the number of columns
+                   int64_t[::1] bounds):      # OUT  (grid_cols + 2) first column of each cell, and their number
     """Position of each column between the tile centres to its left and right."""
     cdef:
         Py_ssize_t n_cols = weights.shape[1], n_cells = bounds.shape[0] - 1, col, cell = 0
@@ -166,7 +168,7 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                 const int64_t[::1] bounds,        # IN     from `column_weights`
                 Py_ssize_t row_start,
                 Py_ssize_t row_stop,
-                uint32_t[:, ::1] cells,           # OUT    scratch, (grid_cols + 1, entries), 16 bits: twice as many or none
+                uint32_t[:, ::1] cells,           # OUT    scratch: per cell a word an entry, two for 16 bits; or none
                 integer[:, :] out):               # OUT    must not overlap `image`
     """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows."""
     cdef:
@@ -217,7 +219,8 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                             else:
                                 medfast_pack_u16(corners, n_used, entries)
                     if integer is uint8_t:
-                        medfast_fetch_u8(line + (first - start), last - first, entries, corners, words + (first - start))
+                        medfast_fetch_u8(line + (first - start), last - first, entries, corners,
+                                         words + (first - start))
                     else:
                         medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first, <uint16_t> -offset,
                                           entries, corners, words + (first - start), lower_words + (first - start))

@@ -1,9 +1,9 @@
 """Histogram equalisation.
 
-A histogram of integers is a table of counts, and equalisation a look-up in a table made from it: three steps, of which the
-first and the last touch pixels and work on a range of rows. Values are shifted by `offset` (32 768 for int16, else 0), so that
-the lowest value of the dtype has bin 0. Floats are counted by levels: `quantize` numbers them evenly from the lowest to the
-highest value, and `restore` looks up a float for each level.
+A histogram of integers is a table of counts, and equalisation a look-up in a table made from it: three steps, of which
+the first and the last touch pixels and work on a range of rows. Values are shifted by `offset` (32 768 for int16, else
+0), so that the lowest value of the dtype has bin 0. Floats are counted by levels: `quantize` numbers them evenly from
+the lowest to the highest value, and `restore` looks up a float for each level.
 
 Images are (planes, rows, columns); a range of rows counts through all planes.
 """

@@ -21,7 +21,10 @@ def clahe(image, clip_limit=2.0, tile_grid=(8, 8), bit_depth=None, mask=None):
     if image.ndim == 3:
         masks = [None] * len(image) if mask is None else mask
         return np.stack(
-            [clahe(*args) for args in ((p, clip_limit, tile_grid, bit_depth, m) for p, m in zip(image, masks))]
+            [
+                clahe(*args)
+                for args in ((p, clip_limit, tile_grid, bit_depth, m) for p, m in zip(image, masks, strict=True))
+            ]
         )
     bits = bit_depth or 8 * image.dtype.itemsize
     n_bins = 2**bits
@@ -76,7 +79,7 @@ def clahe_table(values, n_bins, clip_limit):
 
 
 def equalize_hist(image, mask=None):
-    """Global histogram equalisation: integers over the range of the dtype in OpenCV's float32 arithmetic; floats by shares."""
+    """Global histogram equalisation: integers over the dtype's range in OpenCV's float32; floats by shares."""
     inside = np.ones(image.shape, bool) if mask is None else mask
     if not inside.any():
         return image.copy()
@@ -104,7 +107,7 @@ def equalize_hist(image, mask=None):
 
 
 def float_levels(image, n_levels, mask=None):
-    """The nearest of evenly spaced levels from the lowest to the highest value, and these two; None for equal values."""
+    """Nearest of evenly spaced levels from the lowest to the highest value, and these two; None for equal values."""
     values = image.astype(np.float64)
     inside = values if mask is None else values[mask]
     low, high = inside.min(), inside.max()

@@ -1,15 +1,15 @@
 """CLAHE, at every level, against its oracle and OpenCV."""
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
+import oracles
 
-# Shape and grid: divisible, one side divisible, neither, more tiles than pixels, one tile, one pixel, wider than a buffer.
+# Divisible, one side divisible, neither, more tiles than pixels, one tile, one pixel, wider than a buffer.
 CASES = (
     ((64, 96), (8, 8)),
     ((64, 97), (8, 8)),

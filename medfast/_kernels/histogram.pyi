@@ -1,4 +1,4 @@
-"""Histograms and what is built on them. Images are (planes, rows, cols) views with any strides; rows count through planes."""
+"""Histograms and what is built on them. Images are (planes, rows, cols), of any strides; rows count through planes."""
 
 from typing import Any
 

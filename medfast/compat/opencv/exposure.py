@@ -10,8 +10,10 @@ from medfast import _validate, exposure
 __all__ = ["CLAHE", "createCLAHE", "equalizeHist"]
 
 
-def equalizeHist(src: NDArray[np.uint8], dst: NDArray[np.uint8] | None = None) -> NDArray[np.uint8] | None:  # noqa: N802
+def equalizeHist(src: NDArray[np.uint8], dst: NDArray[np.uint8] | None = None) -> NDArray[np.uint8] | None:
     """Equalise the histogram of an 8-bit image, as ``cv2.equalizeHist`` does.
+
+    Gray levels are spread so that each part of the range holds about as many pixels as any other.
 
     Parameters
     ----------
@@ -54,8 +56,10 @@ def equalizeHist(src: NDArray[np.uint8], dst: NDArray[np.uint8] | None = None) -
     return _fill(dst, image, exposure.equalize_hist(image))
 
 
-def createCLAHE(clipLimit: float = 40.0, tileGridSize: tuple[int, int] = (8, 8)) -> "CLAHE":  # noqa: N802, N803
+def createCLAHE(clipLimit: float = 40.0, tileGridSize: tuple[int, int] = (8, 8)) -> "CLAHE":
     """Make an object that equalises contrast by neighbourhood, as ``cv2.createCLAHE`` does.
+
+    Its settings can be changed later, and it can be applied to any number of images.
 
     Parameters
     ----------
@@ -93,6 +97,8 @@ def createCLAHE(clipLimit: float = 40.0, tileGridSize: tuple[int, int] = (8, 8))
 class CLAHE:
     """Contrast-limited adaptive histogram equalisation with OpenCV's methods; made by `createCLAHE`.
 
+    It holds settings alone, no memory between calls, and may be used by several threads at once.
+
     Parameters
     ----------
     clipLimit : float
@@ -106,8 +112,8 @@ class CLAHE:
 
     Notes
     -----
-    Bit for bit OpenCV 4.14 and 5.0, up to limits of 2**31 pixels a bin. A grid of 0, on which OpenCV's process dies, is a
-    ValueError.
+    Bit for bit OpenCV 4.14 and 5.0, up to limits of 2**31 pixels a bin. A grid of 0, on which OpenCV's process dies, is
+    a ValueError.
 
     Examples
     --------
@@ -116,7 +122,7 @@ class CLAHE:
     (4, 8)
     """
 
-    def __init__(self, clipLimit: float, tileGridSize: tuple[int, int]) -> None:  # noqa: N803
+    def __init__(self, clipLimit: float, tileGridSize: tuple[int, int]) -> None:
         self.setClipLimit(clipLimit)
         self.setTilesGridSize(tileGridSize)
         self.setBitShift(0)
@@ -152,7 +158,7 @@ class CLAHE:
         result = exposure.clahe(image >> image.dtype.type(shift), limit, grid, bit_depth=bit_depth)
         return _fill(dst, image, np.left_shift(result, image.dtype.type(shift), out=result))
 
-    def setClipLimit(self, clipLimit: float) -> None:  # noqa: N802, N803
+    def setClipLimit(self, clipLimit: float) -> None:
         """Set the most pixels in a bin, in multiples of the mean.
 
         Parameters
@@ -162,7 +168,7 @@ class CLAHE:
         """
         self._clip_limit = _validate.as_float(clipLimit, "clipLimit")
 
-    def getClipLimit(self) -> float:  # noqa: N802
+    def getClipLimit(self) -> float:
         """Tell the most pixels in a bin.
 
         Returns
@@ -172,7 +178,7 @@ class CLAHE:
         """
         return self._clip_limit
 
-    def setTilesGridSize(self, tileGridSize: tuple[int, int]) -> None:  # noqa: N802, N803
+    def setTilesGridSize(self, tileGridSize: tuple[int, int]) -> None:
         """Set the number of tiles.
 
         Parameters
@@ -182,7 +188,7 @@ class CLAHE:
         """
         self._grid = _validate.as_pair(tileGridSize, "tileGridSize")
 
-    def getTilesGridSize(self) -> tuple[int, int]:  # noqa: N802
+    def getTilesGridSize(self) -> tuple[int, int]:
         """Tell the number of tiles.
 
         Returns
@@ -192,7 +198,7 @@ class CLAHE:
         """
         return self._grid
 
-    def setBitShift(self, bitShift: int) -> None:  # noqa: N802, N803
+    def setBitShift(self, bitShift: int) -> None:
         """Set by how many bits gray levels are shifted down for counting, and back up in the result.
 
         Parameters
@@ -202,7 +208,7 @@ class CLAHE:
         """
         self._bit_shift = _validate.as_int(bitShift, "bitShift", minimum=0, maximum=15)
 
-    def getBitShift(self) -> int:  # noqa: N802
+    def getBitShift(self) -> int:
         """Tell by how many bits gray levels are shifted down.
 
         Returns
@@ -212,7 +218,7 @@ class CLAHE:
         """
         return self._bit_shift
 
-    def collectGarbage(self) -> None:  # noqa: N802
+    def collectGarbage(self) -> None:
         """Do nothing: there is no memory kept between calls that could be given back."""
 
 

@@ -89,14 +89,25 @@ def equalize_hist(
         return out
     kernel = _kernels.histogram
     lowest, n_bins = _levels_of(image)
-    counts = _count(volume, inside, -lowest, n_bins, num_threads)
-    table = np.empty(n_bins, image.dtype)
-    kernel.equalization_table(counts, table, -lowest)
+    n_rows, n_cols = _n_rows(volume), volume.shape[2]
+    counts, table = np.zeros(n_bins, np.int64), np.empty(n_bins, image.dtype)
+    done, lock = False, threading.Lock()
+
+    def count(start: int, stop: int) -> None:
+        if stop - start == n_rows:  # nobody else works on it
+            kernel.equalize(volume, inside, -lowest, counts, table, out_volume)
+            nonlocal done
+            done = True
+        else:
+            _add_counts(volume, inside, -lowest, start, stop, counts, lock)
 
     def look_up(start: int, stop: int) -> None:
         kernel.look_up(volume, inside, table, -lowest, start, stop, out_volume)
 
-    for_rows(_n_rows(volume), look_up, work_per_row=volume.shape[2] / 4, num_threads=num_threads)
+    for_rows(n_rows, count, work_per_row=n_cols / 2, num_threads=num_threads)
+    if not done:
+        kernel.equalization_table(counts, table, -lowest)
+        for_rows(n_rows, look_up, work_per_row=n_cols / 4, num_threads=num_threads)
     return out
 
 
@@ -239,26 +250,20 @@ def _n_rows(volume: NDArray[Any]) -> int:
     return volume.shape[0] * volume.shape[1]
 
 
-def _count(
-    volume: NDArray[Any], inside: NDArray[np.uint8] | None, offset: int, n_bins: int, num_threads: int | None
-) -> NDArray[np.int64]:
-    """Pixels per bin."""
-    kernel = _kernels.histogram
-    n_rows = _n_rows(volume)
-    total = np.zeros(n_bins, np.int64)
-    lock = threading.Lock()
-
-    def count(start: int, stop: int) -> None:
-        if stop - start == n_rows:
-            kernel.count(volume, inside, offset, start, stop, total)
-            return
-        counts = np.zeros(n_bins, np.int64)
-        kernel.count(volume, inside, offset, start, stop, counts)
-        with lock:
-            np.add(total, counts, out=total)
-
-    for_rows(n_rows, count, work_per_row=volume.shape[2] / 3, num_threads=num_threads)
-    return total
+def _add_counts(
+    volume: NDArray[Any],
+    inside: NDArray[np.uint8] | None,
+    offset: int,
+    start: int,
+    stop: int,
+    total: NDArray[np.int64],
+    lock: threading.Lock,
+) -> None:
+    """Count some rows beside other threads that count theirs."""
+    counts = np.zeros_like(total)
+    _kernels.histogram.count(volume, inside, offset, start, stop, counts)
+    with lock:
+        np.add(total, counts, out=total)
 
 
 def _quantize(
@@ -320,7 +325,12 @@ def _equalize_floats(
     if levels is None:
         out_volume[...] = volume
         return
-    counts = _count(levels, inside, 0, _FLOAT_LEVELS, num_threads)
+    counts, lock = np.zeros(_FLOAT_LEVELS, np.int64), threading.Lock()
+
+    def count(start: int, stop: int) -> None:
+        _add_counts(levels, inside, 0, start, stop, counts, lock)
+
+    for_rows(_n_rows(levels), count, work_per_row=levels.shape[2], num_threads=num_threads)
     counts[0] = 0
     running = np.cumsum(counts)
     _restore(levels, running / running[-1], ends, volume, inside, out_volume, num_threads)

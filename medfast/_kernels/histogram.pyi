@@ -23,6 +23,14 @@ def look_up(
     row_stop: int,
     out: NDArray[Any],
 ) -> None: ...
+def equalize(
+    image: NDArray[Any],
+    mask: NDArray[np.uint8] | None,
+    offset: int,
+    counts: NDArray[np.int64],
+    table: NDArray[Any],
+    out: NDArray[Any],
+) -> None: ...
 def quantize(
     image: NDArray[np.floating[Any]],
     unit: float,

@@ -35,6 +35,25 @@ def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTY
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def as_channel(image: Any, name: str, dtypes: tuple[np.dtype, ...]) -> NDArray[Any]:
+    """`image` as rows and columns of one channel, as OpenCV takes it: an array, maybe with a last axis of length 1."""
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"{name} must be a numpy.ndarray, got {type(image).__name__}")
+    array = as_array(image, name, dtypes=dtypes)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be 2-D, of one channel, got shape {array.shape}")
+    return array
+
+
+def check_not_empty(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Refuse an array without elements."""
+    if not array.size:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    return array
+
+
 def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
     """Refuse NaN and infinity, without a temporary the size of the array: NaN survives both extremes."""
     if array.dtype.kind == "f" and array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
@@ -52,6 +71,12 @@ def check_minimum(array: NDArray[Any], name: str, minimum: float, when: str) -> 
     """Refuse values below `minimum`, which `when` asks for."""
     if array.size and array.dtype.kind != "u" and (lowest := array.min()) < minimum:
         raise ValueError(f"{name} must be >= {minimum:g} {when}, got {lowest}")
+
+
+def check_tile(rows: int, cols: int) -> None:
+    """Refuse tiles whose pixels do not fit a count of 31 bits."""
+    if rows * cols >= 2**31:
+        raise ValueError(f"tile_grid must give tiles of fewer than 2**31 pixels, got {rows} x {cols}")
 
 
 def as_out(

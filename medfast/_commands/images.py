@@ -68,12 +68,12 @@ def equalize(
     threads: terminal.Threads = None,
 ) -> None:
     """Equalise the histogram, of the whole image or tile by tile."""
-    grid = terminal.integers(tiles, "--tiles")
+    rows, columns = terminal.integers(tiles, "--tiles", 2)
     image = _read(source, target)
     _need_gray(image, source)
     with terminal.about(source):
         if clahe:
-            result = medfast.clahe(image.array, clip_limit, grid, num_threads=threads)
+            result = medfast.clahe(image.array, clip_limit, (rows, columns), num_threads=threads)
         else:
             result = medfast.equalize_hist(image.array, num_threads=threads)
     _write(target, image, result)

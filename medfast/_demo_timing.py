@@ -1,5 +1,7 @@
 """The demonstration's clock: each step of medfast beside the same step of OpenCV, after their results were compared."""
 
+import contextlib
+import importlib
 import statistics
 import time
 from collections.abc import Callable
@@ -29,11 +31,10 @@ def time_steps(
 
     Both work on the same input, one after the other in turns, so that a busy machine slows both; medians are given.
     """
-    try:
-        import cv2
-    except ImportError:
-        cv2 = None
-    threads = {"num_threads": num_threads}
+    cv2: Any = None
+    with contextlib.suppress(ImportError):
+        cv2 = importlib.import_module("cv2")
+    threads: dict[str, Any] = {"num_threads": num_threads}
     denoised = [medfast.denoise_nl_means(image, h, **threads) for image in images]
     equalized = [medfast.equalize_hist(image, **threads) for image in denoised]
     resized = [medfast.resize(image, (size, size), **threads) for image in equalized]
@@ -76,7 +77,7 @@ def time_steps(
     ]
     if cv2 is not None:
         cv2.setNumThreads(num_threads if num_threads is not None else medfast.runtime.info()["threads"])
-    figures = {}
+    figures: dict[str, dict[str, Any]] = {}
     for done, (name, inputs, ours, theirs, compare) in enumerate(steps):
         progress(done, len(steps))
         agreement = compare([(image, ours(image), theirs(image)) for image in inputs]) if theirs else None
@@ -87,14 +88,16 @@ def time_steps(
         # k-means makes most of the difference and depends on the attempts, so the sum without it stands beside.
         rest = [step for name, step in figures.items() if name != "segment"]
         for name, some in (("all but segment", rest), ("all steps", both)):
-            total = {key: sum(step[key] for step in some) for key in ("medfast_ms", "opencv_ms")}
-            figures[name] = {**total, "agreement": None}
+            figures[name] = {"agreement": None}
+            for key in ("medfast_ms", "opencv_ms"):
+                figures[name][key] = sum(float(step[key]) for step in some)
     return figures
 
 
 def _in_turns(inputs: Any, ours: Any, theirs: Any, repeats: int) -> tuple[float, float | None]:
     """Median milliseconds per image of both functions, called in turns."""
-    own, other = [], []
+    own: list[float] = []
+    other: list[float] = []
     for _ in range(repeats):
         for function, times in ((ours, own), (theirs, other)):
             if function is not None:

@@ -24,7 +24,8 @@ from medfast.io import whole_file
 __all__ = ["run"]
 
 PATCH = 5
-"""Side of the patches for the Rician volume; 28.4 dB where 7 gives 27.7 and 3 gives 28.2 (9 % noise, h = sigma)."""
+"""Side of the patches for the Rician volume. With 9 % noise and h = sigma, on seven planes of this very head: 28.4 dB,
+where 7 gives 27.7 and 3 gives 28.2."""
 Progress = Callable[[int, int, str], Any]
 
 
@@ -164,6 +165,7 @@ def run(
         "patch": PATCH,
         "rician_ms_per_plane": 1e3 * seconds / (where.stop - where.start),
         "level": medfast.runtime.info()["level"],
+        "threads": medfast.runtime.info()["threads"] if num_threads is None else num_threads,
     }
     tell(95, 100, "writing the report")
     labels = {name: found for name, (found, _) in tissues.items()}

@@ -14,6 +14,7 @@ def describe(
     image: NDArray[Any],
     row_of: NDArray[np.int64],
     column_of: NDArray[np.int64],
+    slot_of_tap: NDArray[np.int64],
     row_stride: int,
     ties_high_from: int,
     row_weights: NDArray[Any],

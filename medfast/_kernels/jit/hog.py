@@ -15,6 +15,7 @@ def describe(
     image,
     row_of,
     column_of,
+    slot_of_tap,
     row_stride,
     ties_high_from,
     row_weights,
@@ -51,12 +52,13 @@ def describe(
             last_block = min(last - 1, row // row_stride)
             if block > last_block:  # a stride beyond the block: a row in none
                 continue
-            _gradient(levels, row, ties_high_from, votes[4], votes[5])
+            rows = levels[(row + 2) % 3], levels[row % 3], levels[(row + 1) % 3]
+            _gradient(rows, column_of, ties_high_from, votes[4], votes[5])
             if soft:
                 _vote_soft(votes, n_bins, is_signed)
             else:
                 _vote_hard(votes, n_bins, is_signed, edges)
-            _sum_columns(votes, levels.shape[3], column_weights, n_block_cols, row_sums)
+            _sum_columns(votes, slot_of_tap, column_weights, n_block_cols, row_sums)
             while block <= last_block:
                 place, i = block % n_open, row - block * row_stride
                 if i == 0:
@@ -78,24 +80,23 @@ def describe(
 def _load_row(image_row, column_of, gamma, target):
     """One row of the image in order of phase."""
     for channel in range(target.shape[0]):
-        for phase in range(column_of.shape[0]):
-            for group in range(column_of.shape[1]):
-                target[channel, phase, group] = image_row[column_of[phase, group], channel]
-                if gamma:
-                    target[channel, phase, group] = math.sqrt(target[channel, phase, group])
+        for i, column in enumerate(column_of.flat):
+            target[channel, i] = image_row[column, channel]
+            if gamma:
+                target[channel, i] = math.sqrt(target[channel, i])
 
 
 @kernel
-def _gradient(levels, row, ties_high_from, dx, dy):
+def _gradient(rows, column_of, ties_high_from, dx, dy):
     """Centred differences of the strongest channel."""
-    above, here, below = levels[(row + 2) % 3], levels[row % 3], levels[(row + 1) % 3]
-    stride, n_groups = levels.shape[2] - 2, levels.shape[3]
+    above, here, below = rows
+    stride, n_groups = column_of.shape[0] - 2, column_of.shape[1]
     for phase in range(stride):
         for group in range(n_groups):
             i = phase * n_groups + group
-            for channel in range(levels.shape[1]):
-                new_dx = here[channel, phase + 2, group] - here[channel, phase, group]
-                new_dy = below[channel, phase + 1, group] - above[channel, phase + 1, group]
+            for channel in range(len(here)):
+                new_dx = here[channel, i + 2 * n_groups] - here[channel, i]
+                new_dy = below[channel, i + n_groups] - above[channel, i + n_groups]
                 new, old = new_dx * new_dx + new_dy * new_dy, dx[i] * dx[i] + dy[i] * dy[i]
                 if channel == 0 or new > old or (new == old and group * stride + phase >= ties_high_from):
                     dx[i], dy[i] = new_dx, new_dy
@@ -147,18 +148,16 @@ def _vote_hard(votes, n_bins, is_signed, edges):
 
 
 @kernel
-def _sum_columns(votes, n_groups, weights, n_block_cols, row_sums):
+def _sum_columns(votes, slot_of_tap, weights, n_block_cols, row_sums):
     """The row's part in the histogram of each cell column of each block column: a weighted sum over the block's columns."""
     row_sums[:] = 0
-    stride = votes.shape[1] // n_groups
     for cell in range(weights.shape[0]):
         for tap in range(weights.shape[1]):
             weight = weights[cell, tap]
             if weight == 0:
                 continue
-            begin = tap % stride * n_groups + tap // stride
             for block in range(n_block_cols):
-                i = begin + block
+                i = slot_of_tap[tap] + block
                 low, high = int(votes[2, i]), int(votes[3, i])
                 if low != high:  # with one bin the lower share is lost, as in OpenCV
                     row_sums[cell, low, block] += weight * votes[0, i]

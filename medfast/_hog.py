@@ -90,8 +90,8 @@ def describe(
     if not out.size:
         return
     kernel = _kernels.hog
-    row_of, column_of, slot_of_tap = _maps(images.shape[1:3], (n_block_rows, n_block_cols), origin, parameters)
-    row_weights, column_weights, edges, epsilon = _tables(parameters, dtype)
+    row_of, columns, column_of, slot_of_tap = _maps(images.shape[1:3], (n_block_rows, n_block_cols), origin, parameters)
+    row_weights, column_weights, taps, edges, epsilon = _tables(parameters, dtype)
     n_bins, (n_phases, n_groups) = parameters.orientations, column_of.shape
     n_slots, n_padded = _padded((n_phases - 2) * n_groups), _padded(n_block_cols)
     n_open = math.ceil(parameters.block_pixels[0] / parameters.stride[0])
@@ -101,7 +101,7 @@ def describe(
 
     def work(start: int, stop: int) -> None:
         kernel.describe(
-            images,
+            images[:, :, columns],
             row_of,
             column_of,
             slot_of_tap,
@@ -109,6 +109,7 @@ def describe(
             ties_high_from,
             row_weights,
             column_weights,
+            taps,
             parameters.gamma,
             parameters.signed,
             parameters.orientation_votes,
@@ -118,9 +119,10 @@ def describe(
             epsilon,
             start,
             stop,
+            np.empty(columns.stop - columns.start, dtype),
             np.zeros((3, images.shape[3], n_phases * n_groups + _PADDING), dtype),
             np.empty((6, n_slots), dtype),
-            np.zeros(n_bins * n_slots + _PADDING, dtype),
+            np.zeros(n_slots + _PADDING, dtype),
             np.empty((parameters.block[1], n_bins, n_padded), dtype),
             np.empty((n_open, *parameters.block, n_bins, n_padded), dtype),
             out,
@@ -158,9 +160,9 @@ def _padded(n: int) -> int:
 @functools.lru_cache(maxsize=64)
 def _maps(
     shape: tuple[int, int], blocks: tuple[int, int], origin: tuple[int, int], parameters: Parameters
-) -> tuple[NDArray[np.int64], ...]:
-    """Image row of each region row from -1 on; image column of each (phase, group), from phase -1 on; slot of each column of
-    the first block."""
+) -> tuple[NDArray[np.int64], slice, NDArray[np.int32], NDArray[np.int64]]:
+    """Image row of each region row from -1 on; image columns that are used; which of them each (phase, group) is, from phase
+    -1 on; slot of each column of the first block."""
     height, width = parameters.block_pixels
     stride = parameters.stride[1]
     rows = np.arange(-1, (blocks[0] - 1) * parameters.stride[0] + height + 1)
@@ -169,7 +171,9 @@ def _maps(
     columns = phases[:, np.newaxis] + stride * groups
     taps = np.arange(width)
     slots = taps % stride * len(groups) + taps // stride
-    return _read_only(_reflect(rows + origin[0], shape[0]), _reflect(columns + origin[1], shape[1]), slots)
+    row_of, column_of = _reflect(rows + origin[0], shape[0]), _reflect(columns + origin[1], shape[1])
+    used = slice(int(column_of.min()), int(column_of.max()) + 1)
+    return row_of, used, (column_of - used.start).astype(np.int32), slots
 
 
 @functools.lru_cache(maxsize=64)
@@ -178,8 +182,9 @@ def _tables(parameters: Parameters, dtype: np.dtype) -> tuple[NDArray[Any], ...]
     weights = [_weights(cell, n, parameters) for cell, n in zip(parameters.cell, parameters.block, strict=True)]
     circle = 2 if parameters.signed else 1
     edges = [_direction(circle * k, parameters.orientations) for k in range(1, parameters.orientations + 1)]
-    arrays = [array.astype(dtype) for array in (*weights, np.array(edges))]
-    return _read_only(*arrays, np.array(parameters.epsilon))
+    row_weights, column_weights, directions = (array.astype(dtype) for array in (*weights, np.array(edges)))
+    taps = np.array([(np.flatnonzero(row)[[0, -1]] + (0, 1)) if row.any() else (0, 0) for row in column_weights])
+    return _read_only(row_weights, column_weights, taps, directions, np.array(parameters.epsilon))
 
 
 def _weights(cell: int, n_cells: int, parameters: Parameters) -> NDArray[np.float64]:

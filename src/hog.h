@@ -51,6 +51,7 @@ typedef struct {
     ptrdiff_t n_cells, width;            /* of a block, along a row: in cells, in pixels */
     ptrdiff_t n_blocks;                  /* padded */
     const int64_t *slot_of_tap;          /* (width) slot, in the first block, of each of its columns */
+    const int64_t *taps;                 /* (n_cells, 2) first and last but one column of a block with weight in a cell */
 } medfast_hog_row;
 
 #define REAL float

@@ -4,7 +4,7 @@ A block is a rectangle of cells; its descriptor is one histogram of gradient dir
 cell of a block is a Gaussian over the block times two triangles that fall off towards the neighbouring cells: a product of a
 weight of its row and a weight of its column. So each row of the image goes through
 
-    gradient  →  its two votes  →  one plane per bin  →  sums over columns, for each block column and cell column
+    gradient  →  its two votes  →  for each bin, sums over columns, for each block column and cell column
               →  added, times the row's weight, to every block row and cell row that it lies in
 
 and the last row of a block finishes it: the histograms are normalised and written.
@@ -13,8 +13,7 @@ Columns are kept by phase: with a block stride of s, column g·s + r is slot (r,
 all blocks of a row, reads neighbours in memory. Work arrays whose last axis is `groups`, `slots` or `blocks` are in this order.
 Sums run in a fixed order, columns and rows rising, whatever the vectors and threads: all levels agree bit for bit.
 """
-from libc.math cimport sqrt, sqrtf
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
 
 ctypedef fused pixel:
     uint8_t
@@ -32,13 +31,18 @@ cdef extern from "hog.h" nogil:
         Py_ssize_t n_channels, channel_size, stride, n_groups, n_slots, ties_high_from, n_bins, is_signed, soft, n_cells
         Py_ssize_t width, n_blocks
         const int64_t *slot_of_tap
+        const int64_t *taps
 
+    void reorder_float "medfast_hog_reorder_float"(float *line, Py_ssize_t n, bint gamma, const int32_t *column_of,
+                                                   Py_ssize_t n_ordered, float *ordered) noexcept
+    void reorder_double "medfast_hog_reorder_double"(double *line, Py_ssize_t n, bint gamma, const int32_t *column_of,
+                                                     Py_ssize_t n_ordered, double *ordered) noexcept
     void row_float "medfast_hog_row_float"(const row_plan *plan, const float *above, const float *here, const float *below,
-                                           const float *weights, const float *edges, float *votes, float *planes,
+                                           const float *weights, const float *edges, float *votes, float *plane,
                                            float *row_sums) noexcept
     void row_double "medfast_hog_row_double"(const row_plan *plan, const double *above, const double *here,
                                              const double *below, const double *weights, const double *edges,
-                                             double *votes, double *planes, double *row_sums) noexcept
+                                             double *votes, double *plane, double *row_sums) noexcept
     void add_row_float "medfast_hog_add_row_float"(const float *row_sums, float weight, Py_ssize_t n, bint is_first,
                                                    float *sums) noexcept
     void add_row_double "medfast_hog_add_row_double"(const double *row_sums, double weight, Py_ssize_t n, bint is_first,
@@ -51,12 +55,13 @@ cdef extern from "hog.h" nogil:
 
 def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, cols, channels) gray levels
              const int64_t[::1] row_of,              # IN     (region rows + 2) row of the image, from the region's row -1
-             const int64_t[:, ::1] column_of,        # IN     (stride + 2, groups) column of the image, from phase -1
+             const int32_t[:, ::1] column_of,        # IN     (stride + 2, groups) column of the image, from phase -1
              const int64_t[::1] slot_of_tap,         # IN     (columns of a block) slot of each column of the first block
              Py_ssize_t row_stride,                  #        rows from block to block
              Py_ssize_t ties_high_from,              #        column from which the last of equally strong channels wins
              const real[:, ::1] row_weights,         # IN     (cell rows, rows of a block)
              const real[:, ::1] column_weights,      # IN     (cell cols, columns of a block)
+             const int64_t[:, ::1] taps,             # IN     (cell cols, 2) where the column weights begin and end
              bint gamma,                             #        take the square root of the gray levels
              bint is_signed,                         #        bins over the whole circle, not over half of it
              bint soft,                              #        share a vote between the two nearest bins
@@ -66,13 +71,14 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
              const double[::1] epsilon,              # IN     (4) added under the root and after it, twice
              Py_ssize_t start,                       #        block rows, counted through all images
              Py_ssize_t stop,
+             real[::1] line,                         # INOUT  (cols) a row of the image
              real[:, :, ::1] levels,                 # INOUT  (3, channels, (stride + 2) * groups + 16) rows of the image
              real[:, ::1] votes,                     # INOUT  (6, slots padded to 16) shares, bins, gradient
-             real[::1] planes,                       # INOUT  (bins * slots + 16) what each slot gives to each bin
+             real[::1] plane,                        # INOUT  (slots + 16) what each slot gives to a bin
              real[:, :, ::1] row_sums,               # INOUT  (cell cols, bins, blocks padded to 16)
              real[:, :, :, :, ::1] sums,             # INOUT  (open block rows, cell rows, cell cols, bins, blocks)
              real[:, :, :, :, :, :] out):            # OUT    (images, block rows, block cols, cell rows, cell cols, bins)
-    """Describe the block rows `start` to `stop` of a batch of images. `levels` and `planes` come filled with zeros."""
+    """Describe the block rows `start` to `stop` of a batch of images. `levels` and `plane` come filled with zeros."""
     cdef:
         Py_ssize_t n_block_rows = out.shape[1], block_height = row_weights.shape[1], n_open = sums.shape[0]
         Py_ssize_t n_cell_rows = sums.shape[1], n_values = sums.shape[2] * sums.shape[3], n_sums = n_values * sums.shape[4]
@@ -82,26 +88,26 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
     plan.stride, plan.n_groups, plan.n_slots = column_of.shape[0] - 2, column_of.shape[1], votes.shape[1]
     plan.ties_high_from, plan.n_bins, plan.is_signed, plan.soft = ties_high_from, sums.shape[3], is_signed, soft
     plan.n_cells, plan.width, plan.n_blocks = column_weights.shape[0], column_weights.shape[1], sums.shape[4]
-    plan.slot_of_tap = &slot_of_tap[0]
+    plan.slot_of_tap, plan.taps = &slot_of_tap[0], &taps[0, 0]
     with nogil:
         while start < stop:
             item = start // n_block_rows
             first = start - item * n_block_rows
             last = min(stop - item * n_block_rows, n_block_rows)
             start = item * n_block_rows + last
-            load_row(image, item, row_of[first * row_stride], column_of, gamma, levels, first * row_stride + 2)
-            load_row(image, item, row_of[first * row_stride + 1], column_of, gamma, levels, first * row_stride)
+            load_row(image, item, row_of[first * row_stride], column_of, gamma, line, levels, first * row_stride + 2)
+            load_row(image, item, row_of[first * row_stride + 1], column_of, gamma, line, levels, first * row_stride)
             for row in range(first * row_stride, (last - 1) * row_stride + block_height):
-                load_row(image, item, row_of[row + 2], column_of, gamma, levels, row + 1)
+                load_row(image, item, row_of[row + 2], column_of, gamma, line, levels, row + 1)
                 block = first if row < block_height else max(first, (row - block_height) // row_stride + 1)
                 if block > min(last - 1, row // row_stride):  # a stride beyond the block: a row in none
                     continue
                 if real is float:
                     row_float(&plan, &levels[(row + 2) % 3, 0, 0], &levels[row % 3, 0, 0], &levels[(row + 1) % 3, 0, 0],
-                              &column_weights[0, 0], &edges[0, 0], &votes[0, 0], &planes[0], &row_sums[0, 0, 0])
+                              &column_weights[0, 0], &edges[0, 0], &votes[0, 0], &plane[0], &row_sums[0, 0, 0])
                 else:
                     row_double(&plan, &levels[(row + 2) % 3, 0, 0], &levels[row % 3, 0, 0], &levels[(row + 1) % 3, 0, 0],
-                               &column_weights[0, 0], &edges[0, 0], &votes[0, 0], &planes[0], &row_sums[0, 0, 0])
+                               &column_weights[0, 0], &edges[0, 0], &votes[0, 0], &plane[0], &row_sums[0, 0, 0])
                 for block in range(block, min(last - 1, row // row_stride) + 1):
                     i = row - block * row_stride
                     for cell in range(n_cell_rows):
@@ -121,23 +127,24 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
                         write(sums[block % n_open], out[item, block])
 
 
-cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t image_row, const int64_t[:, ::1] column_of,
-                   bint gamma, real[:, :, ::1] levels, Py_ssize_t row) noexcept nogil:
+cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t image_row, const int32_t[:, ::1] column_of,
+                   bint gamma, real[::1] line, real[:, :, ::1] levels, Py_ssize_t row) noexcept nogil:
     """One row of the image in order of phase, into its place among the last three."""
     cdef:
-        Py_ssize_t channel, i, n = column_of.shape[0] * column_of.shape[1]
-        const int64_t *column = &column_of[0, 0]
-        real *target
+        Py_ssize_t channel, col, n = column_of.shape[0] * column_of.shape[1]
+        const pixel *source
     for channel in range(levels.shape[1]):
-        target = &levels[row % 3, channel, 0]
-        for i in range(n):
-            target[i] = <real> image[item, image_row, column[i], channel]
-        if gamma:
-            for i in range(n):
-                if real is float:
-                    target[i] = sqrtf(target[i])
-                else:
-                    target[i] = sqrt(target[i])
+        if image.strides[2] == sizeof(pixel):
+            source = &image[item, image_row, 0, channel]
+            for col in range(line.shape[0]):
+                line[col] = <real> source[col]
+        else:
+            for col in range(line.shape[0]):
+                line[col] = <real> image[item, image_row, col, channel]
+        if real is float:
+            reorder_float(&line[0], line.shape[0], gamma, &column_of[0, 0], n, &levels[row % 3, channel, 0])
+        else:
+            reorder_double(&line[0], line.shape[0], gamma, &column_of[0, 0], n, &levels[row % 3, channel, 0])
 
 
 cdef void write(const real[:, :, :, ::1] values, real[:, :, :, :] out) noexcept nogil:

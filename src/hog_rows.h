@@ -1,5 +1,18 @@
 /* Included by hog.h, once for each REAL. All pointers of a function point to different memory. */
 
+/* A row of the image in order of phase; `gamma`: its square roots. */
+static void NAME(reorder)(REAL *MEDFAST_RESTRICT line, ptrdiff_t n, int gamma, const int32_t *MEDFAST_RESTRICT column_of,
+                          ptrdiff_t n_ordered, REAL *MEDFAST_RESTRICT ordered)
+{
+    ptrdiff_t i;
+
+    if (gamma)
+        for (i = 0; i < n; i++)
+            line[i] = SQRT(line[i]);
+    for (i = 0; i < n_ordered; i++)
+        ordered[i] = line[column_of[i]];
+}
+
 /* Centred differences, of the strongest channel. `above`, `here` and `below` are rows of (stride + 2, n_groups), phase -1
    first; the padding of the slots holds whatever comes of reading on. */
 static void NAME(gradient)(const medfast_hog_row *p, const REAL *above, const REAL *here, const REAL *below,
@@ -98,20 +111,17 @@ static void NAME(vote_hard)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRI
     }
 }
 
-/* Each bin's share of every slot: a plane per bin, most of it zero, which vectors do not mind. With one bin the lower share
-   is lost, as in OpenCV. */
-static void NAME(spread)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRICT low_share,
+/* One bin's share of every slot: most of them zero, which vectors do not mind. With one bin the lower share is lost, as in
+   OpenCV. */
+static void NAME(spread)(REAL bin, ptrdiff_t n, const REAL *MEDFAST_RESTRICT low_share,
                          const REAL *MEDFAST_RESTRICT high_share, const REAL *MEDFAST_RESTRICT low_bin,
                          const REAL *MEDFAST_RESTRICT high_bin, REAL *MEDFAST_RESTRICT plane)
 {
-    ptrdiff_t i, k;
+    ptrdiff_t i;
 
-    for (k = 0; k < p->n_bins; k++, plane += p->n_slots) {
-        const REAL bin = (REAL)k;
-        for (i = 0; i < p->n_slots; i++) {
-            const REAL low = low_share[i], high = high_share[i], share = low_bin[i] == bin ? low : 0;
-            plane[i] = high_bin[i] == bin ? high : share;
-        }
+    for (i = 0; i < n; i++) {
+        const REAL low = low_share[i], high = high_share[i], share = low_bin[i] == bin ? low : 0;
+        plane[i] = high_bin[i] == bin ? high : share;
     }
 }
 
@@ -135,26 +145,19 @@ static inline void NAME(sum_taps)(const REAL *planes, const int64_t *slot_of_tap
         ((VECTOR *)sums)[i] = total[i];
 }
 
-/* The row's part in the histogram of each cell column of each block column: sums over the columns of a block, `weights`
-   (n_cells, width) each. `row_sums` is (n_cells, n_bins, n_blocks). */
-static void NAME(sum_columns)(const medfast_hog_row *p, const REAL *planes, const REAL *weights, REAL *row_sums)
+/* The row's part in one bin of each cell column of each block column: sums over the columns of a block, `weights` (n_cells,
+   width) each. */
+static void NAME(sum_columns)(const medfast_hog_row *p, const REAL *plane, const REAL *weights, REAL *row_sums)
 {
     const ptrdiff_t n_lanes = sizeof(VECTOR) / sizeof(REAL);
-    ptrdiff_t cell, k, block;
+    ptrdiff_t cell, block;
 
-    for (cell = 0; cell < p->n_cells; cell++, weights += p->width) {
-        ptrdiff_t begin = 0, end = p->width;
-        while (begin < end && weights[begin] == 0)
-            begin++;
-        while (begin < end && weights[end - 1] == 0)
-            end--;
-        for (k = 0; k < p->n_bins; k++, row_sums += p->n_blocks) {
-            const REAL *first = planes + k * p->n_slots;
-            for (block = 0; block + 4 * n_lanes <= p->n_blocks; block += 4 * n_lanes)
-                NAME(sum_taps)(first + block, p->slot_of_tap, weights, begin, end, row_sums + block, 4);
-            for (; block < p->n_blocks; block += n_lanes)
-                NAME(sum_taps)(first + block, p->slot_of_tap, weights, begin, end, row_sums + block, 1);
-        }
+    for (cell = 0; cell < p->n_cells; cell++, weights += p->width, row_sums += p->n_bins * p->n_blocks) {
+        const ptrdiff_t begin = p->taps[2 * cell], end = p->taps[2 * cell + 1];
+        for (block = 0; block + 4 * n_lanes <= p->n_blocks; block += 4 * n_lanes)
+            NAME(sum_taps)(plane + block, p->slot_of_tap, weights, begin, end, row_sums + block, 4);
+        for (; block < p->n_blocks; block += n_lanes)
+            NAME(sum_taps)(plane + block, p->slot_of_tap, weights, begin, end, row_sums + block, 1);
     }
 }
 
@@ -230,17 +233,20 @@ static void NAME(normalize)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdiff_
     }
 }
 
-/* One row of pixels into `row_sums`. `votes` is (6, n_slots), `planes` (n_bins, n_slots) and LANES more. */
+/* One row of pixels into `row_sums` (n_cells, n_bins, n_blocks). `votes` is (6, n_slots), `plane` has LANES more. */
 static void NAME(row)(const medfast_hog_row *p, const REAL *above, const REAL *here, const REAL *below, const REAL *weights,
-                      const REAL *edges, REAL *votes, REAL *planes, REAL *row_sums)
+                      const REAL *edges, REAL *votes, REAL *plane, REAL *row_sums)
 {
     const ptrdiff_t n = p->n_slots;
+    ptrdiff_t k;
 
     NAME(gradient)(p, above, here, below, votes + 4 * n, votes + 5 * n);
     if (p->soft)
         NAME(vote_soft)(p, votes + 4 * n, votes + 5 * n, votes, votes + n, votes + 2 * n, votes + 3 * n);
     else
         NAME(vote_hard)(p, edges, votes + 4 * n, votes + 5 * n, votes, votes + n, votes + 2 * n, votes + 3 * n);
-    NAME(spread)(p, votes, votes + n, votes + 2 * n, votes + 3 * n, planes);
-    NAME(sum_columns)(p, planes, weights, row_sums);
+    for (k = 0; k < p->n_bins; k++) {
+        NAME(spread)((REAL)k, n, votes, votes + n, votes + 2 * n, votes + 3 * n, plane);
+        NAME(sum_columns)(p, plane, weights, row_sums + k * p->n_blocks);
+    }
 }

@@ -20,6 +20,7 @@ def describe(
     ties_high_from,
     row_weights,
     column_weights,
+    taps,
     gamma,
     is_signed,
     soft,
@@ -29,9 +30,10 @@ def describe(
     epsilon,
     start,
     stop,
+    line,
     levels,
     votes,
-    planes,
+    plane,
     row_sums,
     sums,
     out,
@@ -44,10 +46,10 @@ def describe(
         first = start - item * n_block_rows
         last = min(stop - item * n_block_rows, n_block_rows)
         start = item * n_block_rows + last
-        _load_row(image[item, row_of[first * row_stride]], column_of, gamma, levels[(first * row_stride + 2) % 3])
-        _load_row(image[item, row_of[first * row_stride + 1]], column_of, gamma, levels[first * row_stride % 3])
+        _load_row(image[item, row_of[first * row_stride]], column_of, gamma, line, levels[(first * row_stride + 2) % 3])
+        _load_row(image[item, row_of[first * row_stride + 1]], column_of, gamma, line, levels[first * row_stride % 3])
         for row in range(first * row_stride, (last - 1) * row_stride + block_height):
-            _load_row(image[item, row_of[row + 2]], column_of, gamma, levels[(row + 1) % 3])
+            _load_row(image[item, row_of[row + 2]], column_of, gamma, line, levels[(row + 1) % 3])
             block = first if row < block_height else max(first, (row - block_height) // row_stride + 1)
             last_block = min(last - 1, row // row_stride)
             if block > last_block:  # a stride beyond the block: a row in none
@@ -58,7 +60,7 @@ def describe(
                 _vote_soft(votes, n_bins, is_signed)
             else:
                 _vote_hard(votes, n_bins, is_signed, edges)
-            _sum_columns(votes, slot_of_tap, column_weights, n_block_cols, row_sums)
+            _sum_columns(votes, slot_of_tap, column_weights, taps, n_block_cols, row_sums)
             while block <= last_block:
                 place, i = block % n_open, row - block * row_stride
                 if i == 0:
@@ -77,13 +79,15 @@ def describe(
 
 
 @kernel
-def _load_row(image_row, column_of, gamma, target):
+def _load_row(image_row, column_of, gamma, line, target):
     """One row of the image in order of phase."""
     for channel in range(target.shape[0]):
-        for i, column in enumerate(column_of.flat):
-            target[channel, i] = image_row[column, channel]
+        for col in range(len(line)):
+            line[col] = image_row[col, channel]
             if gamma:
-                target[channel, i] = math.sqrt(target[channel, i])
+                line[col] = math.sqrt(line[col])
+        for i, col in enumerate(column_of.flat):
+            target[channel, i] = line[col]
 
 
 @kernel
@@ -148,14 +152,12 @@ def _vote_hard(votes, n_bins, is_signed, edges):
 
 
 @kernel
-def _sum_columns(votes, slot_of_tap, weights, n_block_cols, row_sums):
+def _sum_columns(votes, slot_of_tap, weights, taps, n_block_cols, row_sums):
     """The row's part in the histogram of each cell column of each block column: a weighted sum over the block's columns."""
     row_sums[:] = 0
     for cell in range(weights.shape[0]):
-        for tap in range(weights.shape[1]):
+        for tap in range(taps[cell, 0], taps[cell, 1]):
             weight = weights[cell, tap]
-            if weight == 0:
-                continue
             for block in range(n_block_cols):
                 i = slot_of_tap[tap] + block
                 low, high = int(votes[2, i]), int(votes[3, i])

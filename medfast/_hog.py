@@ -121,7 +121,7 @@ def describe(
             stop,
             np.empty(columns.stop - columns.start, dtype),
             np.zeros((3, images.shape[3], n_phases * n_groups + _PADDING), dtype),
-            np.empty((6, n_slots), dtype),
+            np.empty((5, n_slots), dtype),
             np.zeros(n_slots + _PADDING, dtype),
             np.empty((parameters.block[1], n_bins, n_padded), dtype),
             np.empty((n_open, *parameters.block, n_bins, n_padded), dtype),

@@ -73,7 +73,7 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
              Py_ssize_t stop,
              real[::1] line,                         # INOUT  (cols) a row of the image
              real[:, :, ::1] levels,                 # INOUT  (3, channels, (stride + 2) * groups + 16) rows of the image
-             real[:, ::1] votes,                     # INOUT  (6, slots padded to 16) shares, bins, gradient
+             real[:, ::1] votes,                     # INOUT  (5, slots padded to 16) shares, lower bin, gradient
              real[::1] plane,                        # INOUT  (slots + 16) what each slot gives to a bin
              real[:, :, ::1] row_sums,               # INOUT  (cell cols, bins, blocks padded to 16)
              real[:, :, :, :, ::1] sums,             # INOUT  (open block rows, cell rows, cell cols, bins, blocks)

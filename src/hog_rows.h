@@ -49,7 +49,7 @@ static void NAME(gradient)(const medfast_hog_row *p, const REAL *above, const RE
    rounded, for in shares of a bin that rounding is as large as 1e-5. */
 static void NAME(vote_soft)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRICT x, const REAL *MEDFAST_RESTRICT y,
                             REAL *MEDFAST_RESTRICT low_share, REAL *MEDFAST_RESTRICT high_share,
-                            REAL *MEDFAST_RESTRICT low_bin, REAL *MEDFAST_RESTRICT high_bin)
+                            REAL *MEDFAST_RESTRICT low_bin)
 {
     const double pi = 3.141592653589793;
     const REAL p1 = (REAL)57.283626556396484, p3 = (REAL)-18.66744613647461, p5 = (REAL)8.914000511169434,
@@ -74,7 +74,6 @@ static void NAME(vote_soft)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRI
         low_share[i] = magnitude * (1 - share);
         high_share[i] = magnitude * share;
         low = low >= bins ? low - bins : low; /* unsigned: the angle modulo half a circle */
-        high_bin[i] = low == bins - 1 ? 0 : low + 1;
         low_bin[i] = low < 0 ? bins - 1 : low;
     }
 }
@@ -83,7 +82,7 @@ static void NAME(vote_soft)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRI
    angle, so that the directions of integers on an edge (multiples of 45 degrees) are exact. Turns the lower half plane up. */
 static void NAME(vote_hard)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRICT edges, REAL *MEDFAST_RESTRICT dx,
                             REAL *MEDFAST_RESTRICT dy, REAL *MEDFAST_RESTRICT is_lower, REAL *MEDFAST_RESTRICT share,
-                            REAL *MEDFAST_RESTRICT bin, REAL *MEDFAST_RESTRICT same_bin)
+                            REAL *MEDFAST_RESTRICT bin)
 {
     ptrdiff_t i, k;
 
@@ -106,22 +105,22 @@ static void NAME(vote_hard)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRI
         }
     }
     for (i = 0; i < p->n_slots; i++) {
-        is_lower[i] = 0; /* the place of the lower share */
-        same_bin[i] = bin[i];
+        is_lower[i] = 0; /* the place of the lower share; all goes to the higher bin */
+        bin[i] = bin[i] == 0 ? (REAL)(p->n_bins - 1) : bin[i] - 1;
     }
 }
 
-/* One bin's share of every slot: most of them zero, which vectors do not mind. With one bin the lower share is lost, as in
-   OpenCV. */
-static void NAME(spread)(REAL bin, ptrdiff_t n, const REAL *MEDFAST_RESTRICT low_share,
+/* One bin's share of every slot: most of them zero, which vectors do not mind. The higher bin is the one after the lower,
+   which is `before` for `bin`. With one bin the lower share is lost, as in OpenCV. */
+static void NAME(spread)(REAL before, REAL bin, ptrdiff_t n, const REAL *MEDFAST_RESTRICT low_share,
                          const REAL *MEDFAST_RESTRICT high_share, const REAL *MEDFAST_RESTRICT low_bin,
-                         const REAL *MEDFAST_RESTRICT high_bin, REAL *MEDFAST_RESTRICT plane)
+                         REAL *MEDFAST_RESTRICT plane)
 {
     ptrdiff_t i;
 
     for (i = 0; i < n; i++) {
         const REAL low = low_share[i], high = high_share[i], share = low_bin[i] == bin ? low : 0;
-        plane[i] = high_bin[i] == bin ? high : share;
+        plane[i] = low_bin[i] == before ? high : share;
     }
 }
 
@@ -233,20 +232,20 @@ static void NAME(normalize)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdiff_
     }
 }
 
-/* One row of pixels into `row_sums` (n_cells, n_bins, n_blocks). `votes` is (6, n_slots), `plane` has LANES more. */
+/* One row of pixels into `row_sums` (n_cells, n_bins, n_blocks). `votes` is (5, n_slots), `plane` has LANES more. */
 static void NAME(row)(const medfast_hog_row *p, const REAL *above, const REAL *here, const REAL *below, const REAL *weights,
                       const REAL *edges, REAL *votes, REAL *plane, REAL *row_sums)
 {
     const ptrdiff_t n = p->n_slots;
     ptrdiff_t k;
 
-    NAME(gradient)(p, above, here, below, votes + 4 * n, votes + 5 * n);
+    NAME(gradient)(p, above, here, below, votes + 3 * n, votes + 4 * n);
     if (p->soft)
-        NAME(vote_soft)(p, votes + 4 * n, votes + 5 * n, votes, votes + n, votes + 2 * n, votes + 3 * n);
+        NAME(vote_soft)(p, votes + 3 * n, votes + 4 * n, votes, votes + n, votes + 2 * n);
     else
-        NAME(vote_hard)(p, edges, votes + 4 * n, votes + 5 * n, votes, votes + n, votes + 2 * n, votes + 3 * n);
+        NAME(vote_hard)(p, edges, votes + 3 * n, votes + 4 * n, votes, votes + n, votes + 2 * n);
     for (k = 0; k < p->n_bins; k++) {
-        NAME(spread)((REAL)k, n, votes, votes + n, votes + 2 * n, votes + 3 * n, plane);
+        NAME(spread)((REAL)(k > 0 ? k - 1 : p->n_bins - 1), (REAL)k, n, votes, votes + n, votes + 2 * n, plane);
         NAME(sum_columns)(p, plane, weights, row_sums + k * p->n_blocks);
     }
 }

@@ -55,7 +55,7 @@ def describe(
             if block > last_block:  # a stride beyond the block: a row in none
                 continue
             rows = levels[(row + 2) % 3], levels[row % 3], levels[(row + 1) % 3]
-            _gradient(rows, column_of, ties_high_from, votes[4], votes[5])
+            _gradient(rows, column_of, ties_high_from, votes[3], votes[4])
             if soft:
                 _vote_soft(votes, n_bins, is_signed)
             else:
@@ -112,7 +112,7 @@ def _vote_soft(votes, n_bins, is_signed):
     real = votes.dtype.type
     to_radians, to_bins = real(np.pi / 180), real(n_bins / (2 * np.pi if is_signed else np.pi))
     for i in range(votes.shape[1]):
-        dx, dy = votes[4, i], votes[5, i]
+        dx, dy = votes[3, i], votes[4, i]
         ax, ay = abs(dx), abs(dy)
         ratio = min(ax, ay) / (max(ax, ay) + real(2.220446049250313e-16))
         square = ratio * ratio
@@ -128,7 +128,7 @@ def _vote_soft(votes, n_bins, is_signed):
         share = angle - real(low)
         magnitude = real(math.sqrt(dx * dx + dy * dy))
         votes[0, i], votes[1, i] = magnitude * (real(1) - share), magnitude * share
-        votes[2, i], votes[3, i] = low % n_bins, (low + 1) % n_bins  # unsigned: the angle modulo half a circle
+        votes[2, i] = low % n_bins  # unsigned: the angle modulo half a circle
 
 
 @kernel
@@ -136,7 +136,7 @@ def _vote_hard(votes, n_bins, is_signed, edges):
     """Magnitude, for the bin [k, k + 1) widths: as many edges as the direction lies on or beyond."""
     real = votes.dtype.type
     for i in range(votes.shape[1]):
-        dx, dy = votes[4, i], votes[5, i]
+        dx, dy = votes[3, i], votes[4, i]
         is_lower = dy < 0 or (dy == 0 and dx < 0)
         magnitude = real(math.sqrt(dx * dx + dy * dy))
         if is_lower:
@@ -148,7 +148,7 @@ def _vote_hard(votes, n_bins, is_signed, edges):
                 in_bin += is_lower and beyond
             else:
                 in_bin += beyond or (is_signed and is_lower)
-        votes[0, i], votes[1, i], votes[2, i], votes[3, i] = 0, magnitude, in_bin, in_bin
+        votes[0, i], votes[1, i], votes[2, i] = 0, magnitude, (in_bin - 1) % n_bins  # all to the higher bin
 
 
 @kernel
@@ -160,7 +160,8 @@ def _sum_columns(votes, slot_of_tap, weights, taps, n_block_cols, row_sums):
             weight = weights[cell, tap]
             for block in range(n_block_cols):
                 i = slot_of_tap[tap] + block
-                low, high = int(votes[2, i]), int(votes[3, i])
+                low = int(votes[2, i])
+                high = (low + 1) % row_sums.shape[1]
                 if low != high:  # with one bin the lower share is lost, as in OpenCV
                     row_sums[cell, low, block] += weight * votes[0, i]
                 row_sums[cell, high, block] += weight * votes[1, i]

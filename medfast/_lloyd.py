@@ -127,21 +127,21 @@ def lloyd(
         sums, weights, inertia, n_changed = samples.assign(centers, labels)
         if n_changed == 0:
             return Clusters(labels, centers, inertia, iteration)
-        old, centers = centers, _means(samples, centers, labels, sums, weights)
+        old, centers = centers, means(samples, centers, labels, sums, weights)
         if shift(np.sum((centers.astype(np.float64) - old) ** 2, axis=1)) <= tolerance:
             break
     _, _, inertia, _ = samples.assign(centers, labels)
     return Clusters(labels, centers, inertia, iteration)
 
 
-def _means(
+def means(
     samples: Samples,
     centers: NDArray[Any],
     labels: NDArray[np.int32],
     sums: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> NDArray[Any]:
-    """New centers. Clusters that got no sample move to the samples farthest from their centers, farthest first."""
+    """New centers. Clusters that got no sample move to the samples farthest from `centers`, farthest first."""
     empty = np.flatnonzero(weights == 0)
     if len(empty):
         closest = np.full(len(labels), np.inf, samples.dtype)

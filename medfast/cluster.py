@@ -333,7 +333,7 @@ def threshold_multiotsu(
     mask = _validate.as_mask(mask, image.shape)
     num_threads = _validate.as_threads(num_threads)
     values, counts = _partition.distinct(image if mask is None else image[mask], None, num_threads)
-    _validate.check_partition.distinct(len(values), classes)
+    _validate.check_distinct(len(values), classes)
     bounds = _partition.optimum(values, counts, classes)[0]
     return values[bounds[1:-1] - 1].astype(image.dtype)
 

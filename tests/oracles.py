@@ -103,7 +103,9 @@ def lloyd(data, centers, weights=None, max_iter=300, tolerance=0.0):
                 totals[labels[far]] -= weights[far]
                 sums[cluster], totals[cluster] = weights[far] * data[far], weights[far]
         heaviest = totals.argmax()
-        new = np.stack([sums[c] / totals[c] if totals[c] > 0 else sums[heaviest] / totals[heaviest] for c in range(len(sums))])
+        new = np.stack(
+            [sums[c] / totals[c] if totals[c] > 0 else sums[heaviest] / totals[heaviest] for c in range(len(sums))]
+        )
         shift, centers = ((new - centers) ** 2).sum(), new
         if np.array_equal(labels, previous) or shift <= tolerance:
             break

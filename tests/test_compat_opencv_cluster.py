@@ -57,7 +57,6 @@ def test_vectors_follow_opencv_from_the_same_labels(level, rng, max_count):
 
 
 @pytest.mark.opencv
-@pytest.mark.slow
 @pytest.mark.parametrize("flags", [cluster.KMEANS_PP_CENTERS, cluster.KMEANS_RANDOM_CENTERS])
 def test_vectors_are_no_worse_than_opencv_in_the_median(rng, flags):
     import cv2

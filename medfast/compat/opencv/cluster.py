@@ -52,7 +52,7 @@ def kmeans(
     bestLabels : ndarray of int32, shape (N, 1), or None
         The labels to start from, with ``KMEANS_USE_INITIAL_LABELS``, and where the labels go.
     criteria : tuple of (type, maxCount, epsilon)
-        Stop after `maxCount` labellings (2 to 100), or when no center moves by more than `epsilon`; `type` is the sum of
+        Stop after `maxCount` means (2 to 100), or when no center moves by more than `epsilon`; `type` is the sum of
         ``TERM_CRITERIA_COUNT`` and ``TERM_CRITERIA_EPS``, and what is left out is 100 and 1.19e-7.
     attempts : int
         Starts, of which the most compact is kept; below 1 counts as 1.
@@ -80,9 +80,10 @@ def kmeans(
 
     Notes
     -----
-    Starts differ from OpenCV's: the random numbers are others, the same in every call, and ``KMEANS_RANDOM_CENTERS`` takes
-    samples rather than points of the bounding box. From the same initial labels the steps are those of OpenCV, with sums in
-    float64.
+    From the same initial labels the steps are those of OpenCV, with sums in float64; the last step moves the centers to the
+    means of their samples and does not label again. Other starts differ from OpenCV's: the random numbers are others, the
+    same in every call, and ``KMEANS_RANDOM_CENTERS`` starts with k-means++ too, which ends no higher in the median than
+    random points of the bounding box.
 
     Examples
     --------
@@ -102,14 +103,14 @@ def kmeans(
     max_count, epsilon = _read_criteria(criteria)
     initial = None
     if flags & KMEANS_USE_INITIAL_LABELS:
-        initial = _validate.as_labels(bestLabels, n_samples, K, "bestLabels")
+        initial = _validate.as_labels(bestLabels, n_samples, K, "bestLabels").copy()
     if n_features == 1:
         found = cluster.kmeans(samples[:, 0], K)
         labels, means, compactness = found.labels, found.centers[:, np.newaxis], found.inertia
     else:
         if K == 1:
             attempts, max_count = 1, 2
-        best = _best_of(samples, K, initial, max_count - 1, epsilon**2, attempts, flags)
+        best = _best_of(samples, K, initial, max_count - 1, epsilon**2, attempts)
         labels, means, compactness = best.labels, best.centers, best.inertia
     return compactness, _filled(bestLabels, labels[:, np.newaxis]), _filled(centers, means)
 
@@ -121,29 +122,50 @@ def _best_of(
     max_iter: int,
     tolerance: float,
     attempts: int,
-    flags: int,
 ) -> _lloyd.Clusters:
     problem = _lloyd.Samples(samples, None, None)
     generator = np.random.default_rng(SEED)
-    pick = _lloyd.plus_plus_centers if flags & KMEANS_PP_CENTERS else _lloyd.random_centers
     best = None
     for _ in range(attempts):
-        start = pick(problem, n_clusters, generator) if initial is None else _means(problem, n_clusters, initial)
-        initial = None  # they serve the first attempt alone
-        run = _lloyd.lloyd(problem, start, max_iter=max_iter, tolerance=tolerance, shift=np.max)
+        if initial is None:
+            start = _lloyd.plus_plus_centers(problem, n_clusters, generator)
+        else:
+            start, initial = _means_of_labels(problem, n_clusters, initial), None  # they serve the first attempt alone
+        run = _lloyd.lloyd(
+            problem, start, max_iter=max_iter, tolerance=tolerance, shift=np.max, update=_means, relabel=False
+        )
         if best is None or run.inertia < best.inertia:
             best = run
     assert best is not None
     return best
 
 
-def _means(problem: _lloyd.Samples, n_clusters: int, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+def _means_of_labels(samples: _lloyd.Samples, n_clusters: int, labels: NDArray[np.int32]) -> NDArray[np.float32]:
     """Centers of the samples with these labels."""
     weights = np.bincount(labels, minlength=n_clusters).astype(np.float64)
-    sums = np.stack([np.bincount(labels, column, n_clusters) for column in problem.data.T], axis=1)
-    used = weights > 0
-    found = (sums[used] / weights[used, None]).astype(np.float32)
-    return found if used.all() else _lloyd.means(problem, found, labels, sums, weights)
+    sums = np.stack([np.bincount(labels, column, n_clusters) for column in samples.data.T], axis=1)
+    return _means(samples, None, labels, sums, weights)
+
+
+def _means(
+    samples: _lloyd.Samples,
+    centers: NDArray[np.float32] | None,
+    labels: NDArray[np.int32],
+    sums: NDArray[np.float64],
+    weights: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """New centers. An empty cluster takes the sample of the largest cluster that is farthest from its mean, as in OpenCV."""
+    for empty in np.flatnonzero(weights == 0):
+        largest = weights.argmax()
+        members = np.flatnonzero(labels == largest)
+        distance = np.sum((samples.data[members] - sums[largest] / weights[largest]) ** 2, axis=1)
+        farthest = members[len(members) - 1 - distance[::-1].argmax()]  # the last of equals
+        labels[farthest] = empty
+        weights[largest] -= 1
+        weights[empty] = 1
+        sums[largest] -= samples.data[farthest]
+        sums[empty] = samples.data[farthest]
+    return (sums / weights[:, None]).astype(np.float32)
 
 
 def _as_rows(data: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
-"""Lloyd's algorithm on vectors: starts, steps and when to stop, over the kernel that makes one pass over a tile of samples.
+"""Lloyd's algorithm on vectors: starts, steps and when to stop, over the kernel that passes over a tile of samples.
 
-A pass gives each tile's sums in an entry of their own, and these are added in order: the result is the same for any number of
-threads, and the tiles depend on the shape of the problem alone.
+A pass gives each tile's sums in an entry of their own, and these are added in order: the result is the same for any
+number of threads, and the tiles depend on the shape of the problem alone.
 """
 
 import math
@@ -120,9 +120,9 @@ def lloyd(
 ) -> Clusters:
     """Run Lloyd's algorithm from `centers`.
 
-    It stops when no label changes, or when `shift` of the squared distances that the centers moved is at most `tolerance`; in
-    the second case the samples are labelled once more, so that each has its nearest center. Without `relabel` they are not,
-    so that each center is the mean of its samples. `update` is what takes the place of `means`.
+    It stops when no label changes, or when `shift` of the squared distances that the centers moved is at most
+    `tolerance`; in the second case the samples are labelled once more, so that each has its nearest center. Without
+    `relabel` they are not, so that each center is the mean of its samples. `update` is what takes the place of `means`.
     """
     update = update or means
     labels = np.full(len(samples.data), -1, np.int32)
@@ -168,8 +168,8 @@ def means(
                 sums[cluster], weights[cluster] = moved, weight
         # What is empty even so takes the place of the heaviest cluster.
         heaviest = np.argmax(weights)
-        empty = weights <= 0
-        sums[empty], weights[empty] = sums[heaviest], weights[heaviest]
+        still_empty = weights <= 0
+        sums[still_empty], weights[still_empty] = sums[heaviest], weights[heaviest]
     return (sums / weights[:, None]).astype(samples.dtype)
 
 

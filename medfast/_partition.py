@@ -18,17 +18,17 @@ def distinct(
     few = values.itemsize > 1 and values.size < 4096  # sorting costs less than 65 536 counters
     if weights is not None:
         levels, inverse = np.unique(values, return_inverse=True)
-        counts = np.bincount(inverse.ravel(), weights.ravel(), len(levels))
+        weight = np.bincount(inverse.ravel(), weights.ravel(), len(levels)).astype(np.float64)
         # Below this share a weight is lost in the sums, and the mean of such values alone would be 0/0.
-        heavy = counts > (counts.max() * 1e-30 if len(counts) else 0.0)
-        return levels[heavy].astype(np.float64), counts[heavy]
+        heavy = weight > (weight.max() * 1e-30 if len(weight) else 0.0)
+        return levels[heavy].astype(np.float64), weight[heavy]
     if values.dtype.kind == "f" or few or not values.size:
         levels, counts = np.unique(values, return_counts=True)
         return levels.astype(np.float64), counts.astype(np.float64)
     limits = np.iinfo(values.dtype)
     n_bins, offset = int(limits.max) - int(limits.min) + 1, -int(limits.min)
     kernel = _kernels.histogram
-    partial = []
+    partial: list[NDArray[np.int64]] = []
 
     def count(start: int, stop: int) -> None:
         counts = np.zeros(n_bins, np.int64)
@@ -37,7 +37,7 @@ def distinct(
 
     for (plane,) in _planes(values):
         for_rows(plane.shape[0], count, work_per_row=plane.shape[1], num_threads=num_threads)
-    counts = sum(partial[1:], partial[0])
+    counts = np.sum(partial, axis=0)
     used = np.flatnonzero(counts)
     return (used - offset).astype(np.float64), counts[used].astype(np.float64)
 
@@ -60,7 +60,8 @@ def optimum(
     centers, inertia = np.empty(n_clusters), np.empty(n_clusters)
     kernel.running_sums(np.ldexp(values, -exponent), weights, sums)
     for layer in range(1, n_clusters + 1):
-        # The clusters before need a value each, and so do those still to come; only the last layer's last entry is asked.
+        # The clusters before need a value each, and so do those still to come; only the last layer's last entry is
+        # asked.
         first = layer if layer < n_clusters else n_values
         last = n_values - (n_clusters - layer)
         kernel.advance(sums, layers[(layer - 1) % 2], layer, first, last, layers[layer % 2], choice[layer - 1])
@@ -77,7 +78,7 @@ def label(
     def body(start: int, stop: int) -> None:
         kernel.label(plane, thresholds, first_label, start, stop, labels_plane)
 
-    for plane, labels_plane in _planes(image, labels) if image.size else ():
+    for plane, labels_plane in _planes(image, labels) if image.size else ():  # noqa: B007  (`body` reads it)
         work = plane.shape[1] * (1.0 + len(thresholds)) / 16.0
         for_rows(plane.shape[0], body, work_per_row=work, num_threads=num_threads)
 

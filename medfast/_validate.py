@@ -182,7 +182,7 @@ def _share_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 
 def as_samples(data: ArrayLike, channel_axis: Any, name: str = "data") -> tuple[NDArray[Any], bool]:
-    """`data` for clustering, and whether it is one channel; where it is not, its features are moved to the last axis."""
+    """`data` for clustering, and whether it is one channel; if it is not, its features are moved to the last axis."""
     array = check_finite(as_array(data, name), name)
     if channel_axis is not None:
         if array.ndim < 2:

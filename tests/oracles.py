@@ -41,7 +41,7 @@ def interval_inertia(values, weights):
 
 
 def partition_by_enumeration(values, weights, n_clusters):
-    """Bounds and inertia of the best cut of sorted distinct values into intervals: every cut is tried, in exact fractions.
+    """Bounds and inertia of the best cut of sorted distinct values into intervals: all are tried, in fractions.
 
     Of equally good cuts the one whose last interval begins lowest is taken, then the last but one, and so on.
     """
@@ -90,7 +90,9 @@ def lloyd(data, centers, weights=None, max_iter=300, tolerance=0.0):
     def squared_distances():
         return ((data[:, None, :] - centers[None, :, :]) ** 2).sum(axis=2)
 
-    for n_iter in range(1, max_iter + 1):
+    n_iter = 0
+    while n_iter < max_iter:
+        n_iter += 1
         distances = squared_distances()
         previous, labels = labels, distances.argmin(axis=1)
         sums = np.stack([(weights[:, None] * data)[labels == c].sum(axis=0) for c in range(len(centers))])

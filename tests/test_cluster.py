@@ -1,14 +1,14 @@
-"""k-means, segmentation and thresholds, at every level, against their oracles, OpenCV, scikit-image and scikit-learn."""
+"""k-means, segmentation and thresholds, at every level, against oracles, OpenCV, scikit-image and scikit-learn."""
 
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
-import oracles
 import pytest
 from hypothesis.extra import numpy as hnp
 from images import layouts, random_image, smooth_image
 
 import medfast
+import oracles
 from medfast import _kernels
 
 # The costs of intervals are right to about an ulp, and a few of them are added up.

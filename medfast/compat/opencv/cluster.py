@@ -40,8 +40,8 @@ def kmeans(
 ) -> tuple[float, NDArray[np.int32], NDArray[np.float32]]:
     """Cluster samples as ``cv2.kmeans`` does.
 
-    Samples of one feature, such as the pixels of a gray image, get the global optimum, whatever `attempts`, `criteria` and
-    `flags` say.
+    Samples of one feature, such as the pixels of a gray image, get the global optimum, whatever `attempts`, `criteria`
+    and `flags` say.
 
     Parameters
     ----------
@@ -57,8 +57,8 @@ def kmeans(
     attempts : int
         Starts, of which the most compact is kept; below 1 counts as 1.
     flags : int
-        ``KMEANS_RANDOM_CENTERS`` or ``KMEANS_PP_CENTERS``, to which ``KMEANS_USE_INITIAL_LABELS`` may be added for the first
-        attempt.
+        ``KMEANS_RANDOM_CENTERS`` or ``KMEANS_PP_CENTERS``, to which ``KMEANS_USE_INITIAL_LABELS`` may be added for the
+        first attempt.
     centers : ndarray of float32, shape (K, features), optional
         Where the centers go.
 
@@ -80,10 +80,10 @@ def kmeans(
 
     Notes
     -----
-    From the same initial labels the steps are those of OpenCV, with sums in float64; the last step moves the centers to the
-    means of their samples and does not label again. Other starts differ from OpenCV's: the random numbers are others, the
-    same in every call, and ``KMEANS_RANDOM_CENTERS`` starts with k-means++ too, which ends no higher in the median than
-    random points of the bounding box.
+    From the same initial labels the steps are those of OpenCV, with sums in float64; the last step moves the centers to
+    the means of their samples and does not label again. Other starts differ from OpenCV's: the random numbers are
+    others, the same in every call, and ``KMEANS_RANDOM_CENTERS`` starts with k-means++ too, which ends no higher in the
+    median than random points of the bounding box.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def kmeans(
     >>> pixels = np.array([[10], [12], [200], [90]], np.float32)
     >>> compactness, labels, centers = cv2.kmeans(pixels, 2, None, (cv2.TERM_CRITERIA_EPS, 10, 1.0), 10, 0)
     >>> compactness, labels.ravel(), centers.ravel()
-    (4234.6667..., array([0, 0, 1, 0], dtype=int32), array([ 37.333..., 200.], dtype=float32))
+    (4162.666666666667, array([0, 0, 1, 0], dtype=int32), array([ 37.333332, 200.      ], dtype=float32))
     """
     samples = _as_rows(_validate.check_finite(_validate.as_array(data, "data", dtypes=(np.dtype(np.float32),)), "data"))
     n_samples, n_features = samples.shape
@@ -144,7 +144,7 @@ def _means_of_labels(samples: _lloyd.Samples, n_clusters: int, labels: NDArray[n
     """Centers of the samples with these labels."""
     weights = np.bincount(labels, minlength=n_clusters).astype(np.float64)
     sums = np.stack([np.bincount(labels, column, n_clusters) for column in samples.data.T], axis=1)
-    return _means(samples, None, labels, sums, weights)
+    return _means(samples, None, labels, sums.astype(np.float64), weights)
 
 
 def _means(
@@ -154,7 +154,7 @@ def _means(
     sums: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float32]:
-    """New centers. An empty cluster takes the sample of the largest cluster that is farthest from its mean, as in OpenCV."""
+    """New centers. An empty cluster takes the sample of the largest one farthest from its mean, as in OpenCV."""
     for empty in np.flatnonzero(weights == 0):
         largest = weights.argmax()
         members = np.flatnonzero(labels == largest)
@@ -169,7 +169,7 @@ def _means(
 
 
 def _as_rows(data: NDArray[np.float32]) -> NDArray[np.float32]:
-    """One sample per row, as OpenCV reads an array: the third axis holds channels, and a single row is a list of samples."""
+    """One sample per row, as OpenCV reads it: the third axis holds channels, and a single row is a list of samples."""
     _validate.check_ndim(data, "data", (1, 2, 3))
     if data.ndim == 1:
         return data[:, np.newaxis]

@@ -1,20 +1,58 @@
-# The two commands a newcomer needs are `make demo` and `make test`; both set up everything in .venv first.
-PYTHON ?= python3.11
-VENV := .venv
-VENV_CV5 := .venv-cv5
-BIN := $(VENV)/bin
-SOURCES := $(wildcard src/*) medfast/_levels.py setup.py pyproject.toml
+# `make demo` and `make test` are all a newcomer needs: each sets up what it needs, in .venv, from nothing.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+CV5 := .venv-cv5/bin
+SOURCES := $(wildcard src/*.pyx src/*.pxd src/*.h) medfast/_levels.py setup.py
+PYTEST := -m pytest -q --durations=10
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow test-opencv5 test-wheel lint bench clean
 
-# pip reads the dependency groups of pyproject.toml from version 25.1 on.
-$(VENV)/.installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q --upgrade "pip>=25.1"
-	$(BIN)/pip install -q --group dev
-	$(BIN)/pip install -q -e ".[all]"
+demo: .venv/built
+	$(BIN)/medfast demo --output demo
+
+# What must hold before anything lands.
+test: lint .venv/built
+	$(BIN)/python $(PYTEST) -m "not slow"
+	$(MAKE) test-opencv5
+
+# Long runs: thousands of random cases, every level of every peer's rim.
+test-slow: .venv/built
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python $(PYTEST)
+
+# OpenCV 4.14 and 5.0 cannot live in one environment: whatever compares with OpenCV runs again with 5.0.
+test-opencv5: .venv-cv5/ready .venv/built
+	$(CV5)/python $(PYTEST) -m "opencv and not slow"
+
+# One wheel, installed in a fresh environment of every CPython that is here, and the suite run on it.
+test-wheel:
+	.ci/wheel
+
+lint: .venv/built
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint src
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest medfast._kernels --ignore-missing-stub --ignore-unused-allowlist --allowlist tests/stubtest.txt
+
+bench: .venv/built
+	$(BIN)/medfast bench
+
+clean:
+	rm -rf build dist demo .venv .venv-cv5 medfast.egg-info medfast/_kernels/*.so medfast/_kernels/*/*.so
+
+# pip knows dependency groups from 25.1 on.
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q "pip>=25.1"
+	$(BIN)/pip install -q --group dev -e ".[all]"
 	touch $@
 
-$(VENV)/.built: $(SOURCES) | $(VENV)/.installed
+.venv/built: $(SOURCES) .venv/ready
 	$(BIN)/python setup.py -q build_ext --inplace
+	touch $@
+
+.venv-cv5/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-cv5
+	$(CV5)/pip install -q "pip>=25.1"
+	$(CV5)/pip install -q --group test --group opencv5 "numpy>=1.26" "numba>=0.61"
 	touch $@

@@ -63,7 +63,7 @@ def extensions() -> list[Extension]:
     return modules
 
 
-class build_levels(build_ext):  # noqa: N801  (setuptools names its commands so)
+class build_levels(build_ext):
     """build_ext that adds the flags of the compiler at hand, and compiles on all cores."""
 
     def finalize_options(self) -> None:

@@ -3,13 +3,22 @@
 from medfast import runtime
 from medfast._version import __version__
 from medfast.cluster import KMeansResult, kmeans, segment, threshold_multiotsu
-from medfast.exposure import equalize_hist
+from medfast.denoise import denoise_nl_means, denoise_nl_means_multi, estimate_sigma
+from medfast.exposure import clahe, equalize_hist
+from medfast.feature import hog
+from medfast.transform import resize
 
 __all__ = [
     "KMeansResult",
     "__version__",
+    "clahe",
+    "denoise_nl_means",
+    "denoise_nl_means_multi",
     "equalize_hist",
+    "estimate_sigma",
+    "hog",
     "kmeans",
+    "resize",
     "runtime",
     "segment",
     "threshold_multiotsu",

@@ -1,7 +1,7 @@
 """The one table of CPU levels: pure data, read by the build (`setup.py`) and by the dispatcher (`medfast._kernels`).
 
-A level is a set of instructions that a whole generation of CPUs has. Every kernel is compiled once for each level of the
-machine it is built on; the first import asks the CPU and takes the highest level that it supports.
+A level is a set of instructions that a whole generation of CPUs has. Every kernel is compiled once for each level of
+the machine it is built on; the first import asks the CPU and takes the highest level that it supports.
 """
 
 from typing import NamedTuple

@@ -1,8 +1,8 @@
 """Threads: the only place that knows them.
 
-A kernel works on a range of rows, releases the GIL and knows nothing of threads. `for_rows` cuts the rows into tiles and hands
-them to the calling thread and to helpers from one pool of the standard library. What a tile computes never depends on which
-thread runs it or on how many there are, so neither does the result.
+A kernel works on a range of rows, releases the GIL and knows nothing of threads. `for_rows` cuts the rows into tiles
+and hands them to the calling thread and to helpers from one pool of the standard library. What a tile computes never
+depends on which thread runs it or on how many there are, so neither does the result.
 """
 
 import math
@@ -42,7 +42,7 @@ def limits() -> dict[str, int]:
 
 
 def resolve(num_threads: int | None = None) -> int:
-    """Threads that a call may use: the smallest of all bounds. An explicit `num_threads` lifts the one of child processes."""
+    """Threads that a call may use: the smallest of all bounds. `num_threads` lifts the one of child processes."""
     found = limits()
     if num_threads is not None:
         found.pop("child process", None)
@@ -79,12 +79,13 @@ def for_rows(
     body : callable
         Does the rows `start` to `stop`; called from several threads at once.
     work_per_row : float
-        Elementary steps a row takes, about a nanosecond each: with little work in all, the calling thread does everything.
+        Elementary steps a row takes, about a nanosecond each: with little work in all, the calling thread does
+        everything.
     num_threads : int, optional
         Bound for this call.
     tile_rows : int, optional
-        Rows per tile. When omitted, about four tiles a thread, each of at least a millisecond's work; given, it is kept to
-        whatever the thread count, as where partial results are added up tile by tile.
+        Rows per tile. When omitted, about four tiles a thread, each of at least a millisecond's work; given, it is kept
+        to whatever the thread count, as where partial results are added up tile by tile.
     progress : callable, optional
         Called as ``progress(rows_done, n_rows)`` in the calling thread, after its tiles.
     """
@@ -128,7 +129,8 @@ class _Job:
             self.work(self.progress)
         finally:
             # After an error or Ctrl-C no further tile is begun; tiles under way still write to the caller's arrays, so
-            # they are waited for. A helper that has not begun (a nested or a crowded pool) is called off, not waited for.
+            # they are waited for. A helper that has not begun (a nested or a crowded pool) is called off, not waited
+            # for.
             with self.lock:
                 self.next_row = self.n_rows
             running = [helper for helper in helpers if not helper.cancel()]
@@ -190,7 +192,7 @@ def _affinity() -> int:
 
 
 def _environment_limit(variable: str) -> int | None:
-    """The variable's value; of a nested list ("4,2") the first entry counts, as in OpenMP. Anything else is no bound."""
+    """The variable's value; of a nested list ("4,2") the first counts, as in OpenMP. Anything else is no bound."""
     text = os.environ.get(variable, "").partition(",")[0].strip()
     return int(text) if text.isdigit() and int(text) > 0 else None
 
@@ -209,7 +211,8 @@ _quota: Any = _UNREAD
 
 def _read_cgroup_quota(root: str = "/sys/fs/cgroup") -> int | None:
     try:
-        with open(os.path.join(root, "cpu.max"), encoding="ascii") as file:  # version 2: "200000 100000" or "max 100000"
+        # version 2: "200000 100000", or "max 100000" where there is no quota
+        with open(os.path.join(root, "cpu.max"), encoding="ascii") as file:
             quota, period = file.read().split()
     except (OSError, ValueError):
         try:

@@ -1,10 +1,11 @@
 """What a public function accepts: the only place that raises for its arguments.
 
-Arrays come back as views wherever that is possible; a copy is made only of what no kernel can read (a foreign byte order, a
-sequence that is no array). Every message names the argument, what was expected and what came.
+Arrays come back as views wherever that is possible; a copy is made only of what no kernel can read (a foreign byte
+order, a sequence that is no array). Every message names the argument, what was expected and what came.
 """
 
 import operator
+import os
 from typing import Any
 
 import numpy as np
@@ -41,13 +42,25 @@ def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array
 
 
+def check_levels(least: int, most: int, lowest: int, highest: int, name: str, reason: str) -> None:
+    """Refuse an image with values from `least` to `most` where only those from `lowest` to `highest` are levels."""
+    if least < lowest or most > highest:
+        raise ValueError(f"{name} must lie in {lowest} … {highest} for {reason}, got values from {least} to {most}")
+
+
+def check_minimum(array: NDArray[Any], name: str, minimum: float, when: str) -> None:
+    """Refuse values below `minimum`, which `when` asks for."""
+    if array.size and array.dtype.kind != "u" and (lowest := array.min()) < minimum:
+        raise ValueError(f"{name} must be >= {minimum:g} {when}, got {lowest}")
+
+
 def as_out(
     out: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype, *inputs: NDArray[Any], in_place: bool = False
 ) -> NDArray[Any]:
     """`out` if it can take a result of `shape` and `dtype`, or a new array where it is None.
 
-    `in_place` allows `out` to be exactly one of `inputs`, for kernels whose pixels depend on themselves alone; any other
-    overlap is refused.
+    `in_place` allows `out` to be exactly one of `inputs`, for kernels whose pixels depend on themselves alone; any
+    other overlap is refused.
     """
     if out is None:
         return np.empty(shape, dtype)
@@ -114,6 +127,15 @@ def as_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
     return value
 
 
+def as_window(value: Any, name: str) -> tuple[float, float]:
+    """`value` as the center and the width of a window of gray levels."""
+    try:
+        center, width = value
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be two numbers (center, width), got {value!r}") from None
+    return as_float(center, f"{name}[0]"), as_float(width, f"{name}[1]", above=0)
+
+
 def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
     """`value` as two integers in array order (rows, columns)."""
     try:
@@ -123,6 +145,77 @@ def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
     if len(entries) != 2:
         raise ValueError(f"{name} must be two integers (rows, columns), got {value!r}")
     return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
+
+
+def as_sizes(value: Any, name: str, n: int) -> tuple[int, ...]:
+    """`value` as `n` integers of at least 0, one per axis."""
+    try:
+        entries = tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a sequence of integers, got {value!r}") from None
+    if len(entries) != n:
+        raise ValueError(f"{name} must have {n} entries, one per axis, got {value!r}")
+    return tuple([as_int(entry, f"{name}[{i}]", minimum=0) for i, entry in enumerate(entries)])
+
+
+def as_positives(value: Any, name: str, n: int) -> tuple[float, ...]:
+    """`value` as `n` floats above 0, one per axis; a single number stands for all axes."""
+    if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
+        return (as_float(value, name, above=0.0),) * n
+    if len(value) != n:
+        raise ValueError(f"{name} must be a number or have {n} entries, one per axis, got {value!r}")
+    return tuple([as_float(entry, f"{name}[{i}]", above=0.0) for i, entry in enumerate(value)])
+
+
+def as_size(value: Any, name: str, *, minimum: int | None = 1) -> tuple[int, int]:
+    """`value` as two integers in OpenCV's order (width, height)."""
+    try:
+        entries = tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be two integers (width, height), got {value!r}") from None
+    if len(entries) != 2:
+        raise ValueError(f"{name} must be two integers (width, height), got {value!r}")
+    return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
+
+
+def as_points(value: Any, name: str) -> NDArray[np.int64]:
+    """`value` as an array of integer points (x, y), one per row."""
+    points = np.asarray(value)
+    if points.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be points of two integers (x, y), got dtype {points.dtype}")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"{name} must be points of two integers (x, y), got shape {points.shape}")
+    return points.astype(np.int64)
+
+
+def check_window(
+    window: tuple[int, int], block: tuple[int, int], stride: tuple[int, int], cell: tuple[int, int]
+) -> None:
+    """Refuse sizes (width, height) of a HOG window that do not divide."""
+    for i, side in enumerate(("width", "height")):
+        if block[i] % cell[i]:
+            raise ValueError(f"blockSize must be a multiple of cellSize, got {side} {block[i]} and {cell[i]}")
+        if window[i] < block[i]:
+            raise ValueError(f"winSize must be >= blockSize, got {side} {window[i]} and {block[i]}")
+        if (window[i] - block[i]) % stride[i]:
+            raise ValueError(
+                f"winSize - blockSize must be a multiple of blockStride, got {side} {window[i]} - {block[i]} and {stride[i]}"
+            )
+
+
+def check_room(image: NDArray[Any], room: tuple[int, int], window: tuple[int, int]) -> None:
+    """Refuse an empty image, and one with less than no room (width, height) left by a window."""
+    if not image.size or min(room) < 0:
+        got = f"{window[0] + room[0]} x {window[1] + room[1]}" if image.size else "an empty one"
+        raise ValueError(f"img with its padding must hold winSize {window[0]} x {window[1]} (width x height), got {got}")
+
+
+def check_channels(shape: tuple[int, ...], axis: int | None, name: str, numbers: tuple[int, ...] = ()) -> None:
+    """Refuse an image without channels along `axis`, or whose number of channels is none of `numbers`."""
+    n_channels = 1 if axis is None else shape[axis]
+    if n_channels not in numbers if numbers else n_channels == 0:
+        expected = " or ".join(map(str, numbers)) or "at least 1"
+        raise ValueError(f"{name} must have {expected} channels, got shape {shape}")
 
 
 def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") -> NDArray[np.bool_] | None:
@@ -139,6 +232,45 @@ def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") 
     return array
 
 
+def as_colour(image: NDArray[Any], name: str = "image") -> NDArray[Any]:
+    """`image`, which must have one, three or four channels along its last axis."""
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4):
+        raise ValueError(f"{name} must be 2-D, or (rows, columns, 3 or 4) in colour, got shape {image.shape}")
+    return image
+
+
+def as_images(images: Any, name: str = "images") -> Any:
+    """`images` as something to index: a stack (n, rows, columns[, channels]), or a list of arrays and paths."""
+    if isinstance(images, str | os.PathLike):
+        return [images]
+    if hasattr(images, "__array__"):
+        array = np.asarray(images)
+        if array.dtype.kind in "OU" and array.ndim == 1:  # of paths, or of arrays that differ in size
+            return as_images(array.tolist(), name)
+        if array.ndim not in (3, 4):
+            raise ValueError(
+                f"{name} must be a stack (n, rows, columns) or a sequence of images, got shape {array.shape}"
+            )
+        return array
+    try:
+        items = list(images)
+    except TypeError:
+        raise TypeError(f"{name} must be arrays or paths, got {type(images).__name__}") from None
+    return [item if isinstance(item, str | os.PathLike) else np.asarray(item) for item in items]
+
+
+def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
+    """`labels` as strings or integers, one per image."""
+    array = np.asarray(labels)
+    if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.ravel()):
+        array = array.astype(str)
+    if array.dtype.kind not in "iuU":
+        raise TypeError(f"labels must be strings or integers, got dtype {array.dtype}")
+    if array.shape != (n_images,):
+        raise ValueError(f"labels must have shape ({n_images},), one per image, got {array.shape}")
+    return array
+
+
 def as_axis(axis: Any, ndim: int, name: str = "channel_axis") -> int | None:
     """`axis` as a non-negative axis of an array with `ndim` dimensions, or None."""
     if axis is None:
@@ -147,6 +279,31 @@ def as_axis(axis: Any, ndim: int, name: str = "channel_axis") -> int | None:
     if not -ndim <= number < ndim:
         raise ValueError(f"{name} must be an axis of the {ndim}-D image, got {number}")
     return number % ndim
+
+
+def as_flag(value: Any, name: str) -> bool:
+    """`value` as a boolean; anything else is refused, for "no" is true."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
+
+
+def as_levels(value: Any, shape: tuple[int, int], block: tuple[int, int]) -> int:
+    """`value` as a number of levels, each of half the height and width, the last of which still holds a block."""
+    number = as_int(value, "levels", minimum=1)
+    (rows, cols), most = shape, 0
+    while rows >= block[0] and cols >= block[1]:
+        rows, cols, most = rows // 2, cols // 2, most + 1
+    if most == 0:
+        raise ValueError(
+            f"image must hold one block of {block[0]} x {block[1]} pixels, got {shape[0]} x {shape[1]}"
+            " (channels, if there are any, are named by channel_axis)"
+        )
+    if number > most:
+        raise ValueError(
+            f"levels must be <= {most}, the last one to hold a block of {block[0]} x {block[1]} pixels, got {number}"
+        )
+    return number
 
 
 def as_threads(num_threads: Any) -> int | None:
@@ -176,7 +333,7 @@ def _is_same_view(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 def _share_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
     try:
-        return np.shares_memory(a, b, max_work=1000)
+        return np.shares_memory(a, b, max_work=1000)  # type: ignore[arg-type]  # NumPy's stub knows only 0 and -1
     except np.exceptions.TooHardError:  # not decided within bounds: the caller is better off with a plain answer
         return True
 

@@ -2,28 +2,58 @@
 
 A histogram of integers is a table of counts, and equalisation a look-up in a table made from it: three steps, of which the
 first and the last touch pixels and work on a range of rows. Values are shifted by `offset` (32 768 for int16, else 0), so that
-the lowest value of the dtype has bin 0.
+the lowest value of the dtype has bin 0. Floats are counted by levels: `quantize` numbers them evenly from the lowest to the
+highest value, and `restore` looks up a float for each level.
+
+Images are (planes, rows, columns); a range of rows counts through all planes.
 """
 from libc.math cimport rintf
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.string cimport memset
 
 ctypedef fused integer:
     uint8_t
     uint16_t
     int16_t
 
+ctypedef fused floating:
+    float
+    double
 
-def count(const integer[:, :] image,    # IN     gray levels
-          int64_t offset,               # IN     bin of level 0
+cdef extern from "histogram.h" nogil:
+    enum: MEDFAST_SUBTABLES
+    void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
+    void medfast_gather_counts(uint32_t *subtables, int64_t *counts)
+    void medfast_look_up_u8(const uint8_t *line, Py_ssize_t n, const uint8_t *table, uint8_t *out)
+
+
+def count(const integer[:, :, :] image,    # IN     gray levels
+          const uint8_t[:, :, :] mask,     # IN     pixels that count, or None for all
+          int64_t offset,                  # IN     bin of level 0
           Py_ssize_t row_start,
           Py_ssize_t row_stop,
-          int64_t[::1] counts):         # INOUT  pixels per bin
+          int64_t[::1] counts):            # INOUT  pixels per bin
     """Add 1 to `counts[value + offset]` for each pixel of the rows."""
-    cdef Py_ssize_t row, col
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, n_counted = 0
+        uint32_t[MEDFAST_SUBTABLES * 256] subtables
+        bint everywhere = mask is None
     with nogil:
-        for row in range(row_start, row_stop):
-            for col in range(image.shape[1]):
-                counts[<int64_t> image[row, col] + offset] += 1
+        if integer is uint8_t and everywhere and image.strides[2] == 1:
+            memset(subtables, 0, sizeof(subtables))
+            for row in range(row_start, row_stop):
+                medfast_count_u8(<const uint8_t *> &image[row // n_rows, row % n_rows, 0], n_cols, subtables)
+                n_counted += n_cols
+                if n_counted >= 1 << 30:  # long before a count of 32 bits is full
+                    medfast_gather_counts(subtables, &counts[0])
+                    n_counted = 0
+            medfast_gather_counts(subtables, &counts[0])
+        else:
+            for row in range(row_start, row_stop):
+                plane = row // n_rows
+                for col in range(n_cols):
+                    if everywhere or mask[plane, row % n_rows, col]:
+                        counts[<int64_t> image[plane, row % n_rows, col] + offset] += 1
 
 
 def equalization_table(const int64_t[::1] counts,   # IN   pixels per bin
@@ -53,15 +83,73 @@ def equalization_table(const int64_t[::1] counts,   # IN   pixels per bin
                 table[value] = <integer> (min(level, n_bins - 1) - offset)
 
 
-def look_up(const integer[:, :] image,    # IN   gray levels
-            const integer[::1] table,     # IN   new gray level per bin
-            int64_t offset,               # IN   bin of level 0
+def look_up(const integer[:, :, :] image,    # IN   gray levels
+            const uint8_t[:, :, :] mask,     # IN   pixels that change, or None for all
+            const integer[::1] table,        # IN   new gray level per bin
+            int64_t offset,                  # IN   bin of level 0
             Py_ssize_t row_start,
             Py_ssize_t row_stop,
-            integer[:, :] out):           # OUT  may be `image`
+            integer[:, :, :] out):           # OUT  may be `image`
     """Replace each pixel of the rows by its entry in `table`."""
-    cdef Py_ssize_t row, col
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, line
+        bint everywhere = mask is None
     with nogil:
         for row in range(row_start, row_stop):
-            for col in range(image.shape[1]):
-                out[row, col] = table[<int64_t> image[row, col] + offset]
+            plane = row // n_rows
+            line = row % n_rows
+            if integer is uint8_t and everywhere and image.strides[2] == 1 and out.strides[2] == 1:
+                medfast_look_up_u8(<const uint8_t *> &image[plane, line, 0], n_cols, <const uint8_t *> &table[0],
+                                   <uint8_t *> &out[plane, line, 0])
+            elif everywhere:
+                for col in range(n_cols):
+                    out[plane, line, col] = table[<int64_t> image[plane, line, col] + offset]
+            else:
+                for col in range(n_cols):
+                    out[plane, line, col] = (table[<int64_t> image[plane, line, col] + offset]
+                                             if mask[plane, line, col] else image[plane, line, col])
+
+
+def quantize(const floating[:, :, :] image,    # IN   values
+             double unit,                      # IN   1, or 1/2 where high - low would overflow
+             double low,                       # IN   value of level 0, times `unit`
+             double span,                      # IN   (high - low), times `unit`, > 0
+             double n_steps,                   # IN   level of the highest value
+             Py_ssize_t row_start,
+             Py_ssize_t row_stop,
+             uint16_t[:, :, :] levels):        # OUT  levels, 0 ... n_steps
+    """Nearest of `n_steps + 1` evenly spaced levels for each pixel of the rows; values outside go to the nearer end."""
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, line
+        double level
+    with nogil:
+        for row in range(row_start, row_stop):
+            plane = row // n_rows
+            line = row % n_rows
+            for col in range(n_cols):
+                level = (<double> image[plane, line, col] * unit - low) / span * n_steps + 0.5
+                level = level if level > 0.0 else 0.0
+                level = level if level < n_steps else n_steps
+                levels[plane, line, col] = <uint16_t> <int> level
+
+
+def restore(const uint16_t[:, :, :] levels,     # IN     level per pixel
+            const uint8_t[:, :, :] mask,        # IN     pixels that change, or None for all
+            const floating[:, :, :] image,      # IN     values of the others
+            const floating[::1] table,          # IN     value per level
+            Py_ssize_t row_start,
+            Py_ssize_t row_stop,
+            floating[:, :, :] out):             # OUT    may be `image`
+    """Look up the value of each pixel's level in the rows; pixels outside the mask keep theirs."""
+    cdef:
+        Py_ssize_t n_rows = levels.shape[1], n_cols = levels.shape[2], row, col, plane, line
+        bint everywhere = mask is None
+    with nogil:
+        for row in range(row_start, row_stop):
+            plane = row // n_rows
+            line = row % n_rows
+            for col in range(n_cols):
+                if everywhere or mask[plane, line, col]:
+                    out[plane, line, col] = table[levels[plane, line, col]]
+                else:
+                    out[plane, line, col] = image[plane, line, col]

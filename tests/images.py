@@ -30,7 +30,7 @@ def smooth_image(rng, shape, dtype="uint8", noise=10.0):
 
 
 def layouts(image):
-    """The same values in other memory layouts, by name: what slicing, flipping, transposing and read-only sharing give."""
+    """The same values in other memory layouts, by name: slices, flips, transposes, read-only, foreign byte order."""
     wide = np.zeros((*image.shape[:-1], image.shape[-1] * 2), image.dtype)
     wide[..., ::2] = image
     read_only = image.copy()
@@ -43,3 +43,15 @@ def layouts(image):
         "read-only": read_only,
         "big-endian": image.astype(image.dtype.newbyteorder(">")),
     }
+
+
+def stripes(rng, n, shape=(32, 32), dtype=np.uint8):
+    """Images of stripes with noise on them: half of them lie, half stand."""
+    images, labels = [], []
+    for i in range(n):
+        side = shape[i % 2]
+        wave = 100 + 60 * np.sin(np.arange(side) / rng.uniform(1.2, 2.5) + rng.uniform(0, 6))
+        image = np.broadcast_to(wave[:, None] if i % 2 == 0 else wave, shape) + rng.normal(0, 12, shape)
+        images.append(np.clip(np.rint(image), 0, 255).astype(dtype))
+        labels.append("lying" if i % 2 == 0 else "standing")
+    return np.stack(images), labels

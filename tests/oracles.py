@@ -5,29 +5,243 @@ Nothing here imports medfast, and nothing here is fast. One section per kernel.
 
 import itertools
 from fractions import Fraction
+import math
 
 import numpy as np
+
+# --- clahe -----------------------------------------------------------------------------------------------------------
+
+
+def clahe(image, clip_limit=2.0, tile_grid=(8, 8), bit_depth=None, mask=None):
+    """CLAHE of a plane, or of each plane of a volume of integers, in OpenCV's order of float32 operations."""
+    if image.dtype.kind == "f":
+        n_bins = 2 ** (bit_depth or 16)
+        levels, low, high = float_levels(image, n_bins, mask)
+        if levels is None:
+            return image.copy()
+        new = clahe(levels.astype(np.uint16), clip_limit, tile_grid, int(np.log2(n_bins)), mask)
+        result = spread(new / (n_bins - 1), low, high).astype(image.dtype)
+        return result if mask is None else np.where(mask, result, image)
+    if image.ndim == 3:
+        masks = [None] * len(image) if mask is None else mask
+        return np.stack([clahe(*args) for args in ((p, clip_limit, tile_grid, bit_depth, m) for p, m in zip(image, masks))])
+    bits = bit_depth or 8 * image.dtype.itemsize
+    n_bins = 2**bits
+    lowest = -(n_bins // 2) if image.dtype == np.int16 else 0
+    bins = image.astype(np.int64) - lowest
+    n_rows, n_cols = image.shape
+    grid_rows, grid_cols = tile_grid
+    inside = np.ones(image.shape, bool) if mask is None else mask
+    if not inside.any():
+        return image.copy()
+    padding = (0, 0)
+    if n_rows % grid_rows or n_cols % grid_cols:
+        padding = grid_rows - n_rows % grid_rows, grid_cols - n_cols % grid_cols
+    extended = np.pad(bins, ((0, padding[0]), (0, padding[1])), mode="reflect")
+    extended_inside = np.pad(inside, ((0, padding[0]), (0, padding[1])), mode="reflect")
+    height, width = extended.shape[0] // grid_rows, extended.shape[1] // grid_cols
+    tables = np.empty((grid_rows, grid_cols, n_bins), np.float32)
+    for i in range(grid_rows):
+        for j in range(grid_cols):
+            tile = np.s_[i * height : (i + 1) * height, j * width : (j + 1) * width]
+            values = extended[tile][extended_inside[tile]]
+            tables[i, j] = clahe_table(values if len(values) else bins[inside], n_bins, clip_limit)
+    y = np.arange(n_rows, dtype=np.float32) * (np.float32(1) / np.float32(height)) - np.float32(0.5)
+    x = np.arange(n_cols, dtype=np.float32) * (np.float32(1) / np.float32(width)) - np.float32(0.5)
+    y0, x0 = np.floor(y).astype(int), np.floor(x).astype(int)
+    down, right = (y - np.floor(y))[:, None], x - np.floor(x)
+    up, left = np.float32(1) - down, np.float32(1) - right
+    above, below = np.maximum(y0, 0)[:, None], np.minimum(y0 + 1, grid_rows - 1)[:, None]
+    before, after = np.maximum(x0, 0), np.minimum(x0 + 1, grid_cols - 1)
+    upper = tables[above, before, bins] * left + tables[above, after, bins] * right
+    lower = tables[below, before, bins] * left + tables[below, after, bins] * right
+    result = np.rint(upper * up + lower * down).astype(np.int64) + lowest
+    return np.where(inside, result, image).astype(image.dtype)
+
+
+def clahe_table(values, n_bins, clip_limit):
+    """New level for each bin, from the bins of a tile's pixels."""
+    counts = np.bincount(values, minlength=n_bins)
+    if clip_limit > 0:
+        limit = max(int(min(clip_limit * len(values) / n_bins, len(values))), 1)
+        excess = np.maximum(counts - limit, 0).sum()
+        counts = np.minimum(counts, limit) + excess // n_bins
+        residual = excess % n_bins
+        if residual:
+            step = max(n_bins // residual, 1)
+            counts[np.arange(0, n_bins, step)[:residual]] += 1
+    scale = np.float32(n_bins - 1) / np.float32(len(values))
+    return np.minimum(np.rint(np.cumsum(counts).astype(np.float32) * scale), n_bins - 1)
+
 
 # --- histogram -------------------------------------------------------------------------------------------------------
 
 
-def equalize_hist(image):
-    """Global histogram equalisation over the full range of an integer dtype, in OpenCV's float32 arithmetic."""
+def equalize_hist(image, mask=None):
+    """Global histogram equalisation: integers over the range of the dtype in OpenCV's float32 arithmetic; floats by shares."""
+    inside = np.ones(image.shape, bool) if mask is None else mask
+    if not inside.any():
+        return image.copy()
+    if image.dtype.kind == "f":
+        levels, low, high = float_levels(image, 65536, mask)
+        if levels is None:
+            return image.copy()
+        counts = np.bincount(levels[inside], minlength=65536)
+        counts[0] = 0
+        result = spread((np.cumsum(counts) / counts.sum())[levels], low, high).astype(image.dtype)
+        return np.where(inside, result, image)
     limits = np.iinfo(image.dtype)
     n_bins = int(limits.max) - int(limits.min) + 1
     values = image.astype(np.int64) - int(limits.min)
-    counts = np.bincount(values.ravel(), minlength=n_bins)
-    lowest = values.min()
-    n_above = image.size - counts[lowest]
+    counts = np.bincount(values[inside], minlength=n_bins)
+    lowest = values[inside].min()
+    n_above = inside.sum() - counts[lowest]
     if n_above == 0:
         return image.copy()
     counts[lowest] = 0
     scale = np.float32(n_bins - 1) / np.float32(n_above)
     table = np.rint(np.cumsum(counts).astype(np.float32) * scale).astype(np.int64)
-    return (np.minimum(table, n_bins - 1)[values] + int(limits.min)).astype(image.dtype)
+    result = np.minimum(table, n_bins - 1)[values] + int(limits.min)
+    return np.where(inside, result, image).astype(image.dtype)
+
+
+def float_levels(image, n_levels, mask=None):
+    """The nearest of evenly spaced levels from the lowest to the highest value, and these two; None for equal values."""
+    values = image.astype(np.float64)
+    inside = values if mask is None else values[mask]
+    low, high = inside.min(), inside.max()
+    if low == high:
+        return None, low, high
+    half = 1.0 if np.isfinite(high - low) else 0.5
+    share = (values * half - low * half) / (high * half - low * half)
+    return np.floor(np.clip(share * (n_levels - 1) + 0.5, 0, n_levels - 1)).astype(np.int64), low, high
+
+
+def spread(shares, low, high):
+    """The value that lies at each share of the way from `low` to `high`."""
+    half = 1.0 if np.isfinite(high - low) else 0.5
+    values = (low * half + shares * (high * half - low * half)) / half
+    return np.where(shares == 1, high, np.clip(values, low, high))
 
 
 # --- hog -------------------------------------------------------------------------------------------------------------
+
+
+def hog(
+    image,
+    orientations=9,
+    cell=(8, 8),
+    block=(2, 2),
+    stride=None,
+    norm="l2-hys",
+    clip=0.2,
+    signed=False,
+    gamma=False,
+    spatial_votes=True,
+    orientation_votes=True,
+    block_sigma=None,
+):
+    """Histograms of oriented gradients after Dalal and Triggs with OpenCV's choices, pixel by pixel in float64.
+
+    `image` is (rows, cols) or (rows, cols, channels); the result is (block cols, block rows, cell cols, cell rows, bins).
+    """
+    values = image.reshape(*image.shape[:2], -1).astype(np.float64)
+    if gamma:
+        values = np.sqrt(values)
+    magnitude, degrees = _hog_gradients(values, exact=not orientation_votes)
+    height, width = block[0] * cell[0], block[1] * cell[1]
+    stride = stride or cell
+    n_rows = (values.shape[0] - height) // stride[0] + 1
+    n_cols = (values.shape[1] - width) // stride[1] + 1
+    sigma = (height + width) / 8 if block_sigma is None else block_sigma
+    out = np.zeros((n_cols, n_rows, block[1], block[0], orientations))
+    for block_col, block_row in np.ndindex(n_cols, n_rows):
+        histograms = out[block_col, block_row]
+        for i, j in np.ndindex(height, width):
+            row, col = block_row * stride[0] + i, block_col * stride[1] + j
+            gauss = np.exp(-((i - height / 2) ** 2 + (j - width / 2) ** 2) / (2 * sigma**2))
+            for bin_, bin_share in _hog_bins(degrees[row, col], orientations, signed, orientation_votes):
+                for cell_row, row_share in _hog_cells(i, cell[0], block[0], spatial_votes):
+                    for cell_col, col_share in _hog_cells(j, cell[1], block[1], spatial_votes):
+                        vote = magnitude[row, col] * gauss * bin_share * row_share * col_share
+                        histograms[cell_col, cell_row, bin_] += vote
+        out[block_col, block_row] = _hog_normalize(histograms, norm, clip)
+    return out
+
+
+def _hog_gradients(values, exact):
+    """Magnitude and direction, in degrees, of the strongest of the channels (of equals the first)."""
+    padded = values
+    for axis in range(2):  # reflected at the border, which is not repeated; a single row or column has nothing to reflect
+        width = [(1, 1) if i == axis else (0, 0) for i in range(3)]
+        padded = np.pad(padded, width, mode="reflect" if values.shape[axis] > 1 else "edge")
+    dx = padded[1:-1, 2:] - padded[1:-1, :-2]
+    dy = padded[2:, 1:-1] - padded[:-2, 1:-1]
+    strongest = np.argmax(dx**2 + dy**2, axis=-1)[..., np.newaxis]
+    dx, dy = (np.take_along_axis(d, strongest, axis=-1)[..., 0] for d in (dx, dy))
+    if exact:
+        return np.hypot(dx, dy), np.rad2deg(np.arctan2(dy, dx)) % 360
+    return np.hypot(dx, dy), _hog_opencv_angle(dx, dy)
+
+
+def _hog_opencv_angle(dx, dy):
+    """OpenCV's arctangent: a polynomial for the first octant, unfolded to the circle."""
+    ax, ay = np.abs(dx), np.abs(dy)
+    c = np.minimum(ax, ay) / (np.maximum(ax, ay) + 2.220446049250313e-16)
+    coefficients = [0.9997878412794807, -0.3258083974640975, 0.1555786518463281, -0.04432655554792128]
+    degrees = np.float32(coefficients) * np.float32(180 / np.pi)  # OpenCV's constants are float32
+    angle = sum(float(p) * c ** (2 * i + 1) for i, p in enumerate(degrees))
+    angle = np.where(ax >= ay, angle, 90 - angle)
+    angle = np.where(dx < 0, 180 - angle, angle)
+    return np.where(dy < 0, 360 - angle, angle)
+
+
+def _hog_bins(degrees, orientations, signed, orientation_votes):
+    """The bins that a direction votes for, each with its share."""
+    width = (360 if signed else 180) / orientations
+    if not orientation_votes:
+        period = 360 if signed else 180
+        position = degrees % period
+        return [(k, 1.0) for k in range(orientations) if period * k / orientations <= position < period * (k + 1) / orientations]
+    position = degrees / width - 0.5
+    low = int(np.floor(position))
+    return [(low % orientations, 1 - (position - low)), ((low + 1) % orientations, position - low)]
+
+
+def _hog_cells(i, size, n_cells, spatial_votes):
+    """The cells of a block that its pixel i votes for along one axis, each with its share."""
+    if not spatial_votes:
+        return [(i // size, 1.0)]
+    position = (i + 0.5) / size - 0.5
+    low = int(np.floor(position))
+    return [(k, w) for k, w in ((low, 1 - (position - low)), (low + 1, position - low)) if 0 <= k < n_cells]
+
+
+def _hog_normalize(histograms, norm, clip):
+    """Normalise the histograms of a block; the constants are in gray levels."""
+    epsilon = 0.1 * histograms.size
+    if norm == "l1":
+        return histograms / (histograms.sum() + epsilon)
+    if norm == "l1-sqrt":
+        return np.sqrt(histograms / (histograms.sum() + epsilon))
+    scaled = histograms / (np.sqrt((histograms**2).sum()) + epsilon)
+    if norm == "l2":
+        return scaled
+    clipped = np.minimum(scaled, clip)
+    return clipped / (np.sqrt((clipped**2).sum()) + 1e-3)
+
+
+def hog_halved(image):
+    """Mean of 2 x 2 pixels, integers rounded half up; an odd last row or column is left out."""
+    rows, cols = image.shape[0] // 2, image.shape[1] // 2
+    out = np.empty((rows, cols, *image.shape[2:]), image.dtype)
+    for row, col in np.ndindex(rows, cols):
+        window = image[2 * row : 2 * row + 2, 2 * col : 2 * col + 2]
+        if image.dtype.kind == "f":  # rows first, in the dtype of the image
+            out[row, col] = ((window[0, 0] + window[0, 1]) + (window[1, 0] + window[1, 1])) / 4
+        else:
+            out[row, col] = np.floor(window.mean(axis=(0, 1), dtype=np.float64) + 0.5)
+    return out
 
 
 # --- kmeans ----------------------------------------------------------------------------------------------------------
@@ -120,4 +334,263 @@ def lloyd(data, centers, weights=None, max_iter=300, tolerance=0.0):
 # --- nlm -------------------------------------------------------------------------------------------------------------
 
 
+def _nlm_shifts(frames, patch_size, search_size, norm):
+    """For each shift in the search window: the patch distance of every pixel, and what it is averaged with.
+
+    `frames` is (frames, channels, rows, cols); the distance is summed over the patch and the channels.
+    """
+    patch, search = patch_size // 2, search_size // 2
+    _, _, rows, cols = frames.shape
+    border = patch + search
+    padded = np.pad(frames, [(0, 0), (0, 0), (border, border), (border, border)], mode="reflect")
+    main = padded[len(frames) // 2]
+    for frame in padded:
+        for dy in range(-search, search + 1):
+            for dx in range(-search, search + 1):
+                distance = 0
+                for y in range(search, search + patch_size):
+                    for x in range(search, search + patch_size):
+                        here = main[:, y : y + rows, x : x + cols]
+                        there = frame[:, y + dy : y + dy + rows, x + dx : x + dx + cols]
+                        distance = distance + (abs(here - there) ** norm).sum(axis=0)
+                yield distance, frame[:, border + dy : border + dy + rows, border + dx : border + dx + cols]
+
+
+def nl_means(frames, h, patch_size, search_size, norm=2, rician_sigma=None):
+    """Non-local means by the formula, in float64 and not rounded; `h` is one number or one per channel."""
+    frames = frames.astype(np.float64)
+    n_channels = frames.shape[1]
+    h = np.broadcast_to(np.asarray(h, np.float64), n_channels)[:, None, None]
+    top, bottom = 0.0, 0.0
+    for distance, donors in _nlm_shifts(frames, patch_size, search_size, norm):
+        mean = distance / patch_size**2
+        weights = np.exp(-(mean if norm == 2 else mean**2) / (h**2 * n_channels))
+        top = top + weights * (donors if rician_sigma is None else donors**2)
+        bottom = bottom + weights
+    if rician_sigma is None:
+        return top / bottom
+    return np.sqrt(np.maximum(top / bottom - 2 * rician_sigma**2, 0))
+
+
+def nl_means_integer(frames, h, patch_size, search_size, norm=2):
+    """Non-local means in OpenCV's integers: uint8, or 16 bits with L1 (int16 counted from its lowest value)."""
+    dtype = frames.dtype
+    lowest = int(np.iinfo(dtype).min)
+    largest = 255 if dtype == np.uint8 else 65535
+    values = frames.astype(np.int64) - lowest
+    n_frames, n_channels = frames.shape[:2]
+    h = np.broadcast_to(np.asarray(h, np.float32), n_channels)
+    scale = (2**31 - 1 if largest == 255 else 2**63 - 1) // (n_frames * search_size**2 * largest)
+    scale = min(scale, 2**31 - 1)
+    shift = 0
+    while 2**shift < patch_size**2:
+        shift += 1
+    top, bottom = 0, 0
+    for distance, donors in _nlm_shifts(values, patch_size, search_size, norm):
+        mean = (distance >> shift) * (2**shift / patch_size**2)
+        weights = []
+        for channel in range(n_channels):
+            h2 = float(h[channel] * h[channel] * np.float32(n_channels))
+            weight = np.rint(scale * np.exp(-(mean if norm == 2 else mean * mean) / h2)).astype(np.int64)
+            weights.append(np.where(weight < 0.001 * scale, 0, weight))
+        top = top + np.array(weights) * donors
+        bottom = bottom + np.array(weights)
+    return ((top + bottom // 2) // bottom + lowest).astype(dtype)
+
+
 # --- resample --------------------------------------------------------------------------------------------------------
+
+
+def resize(image, shape, interpolation="linear", steps=None):
+    """Resample an array of (rows, cols), (rows, cols, channels) or, with three entries in `shape`, (planes, rows, cols).
+
+    `steps` is the distance of two output pixels in input pixels, per axis; the ratio of the sizes when omitted. uint8 in two
+    dimensions is OpenCV's arithmetic; everything else is computed in float64 and rounded once.
+    """
+    steps = [1 / (m / n) for n, m in zip(image.shape, shape, strict=False)] if steps is None else list(steps)
+    if tuple(shape) == image.shape[: len(shape)]:
+        return image.copy()
+    if interpolation == "nearest":
+        for axis, (size, step) in enumerate(zip(shape, steps, strict=True)):
+            image = image.take(np.minimum(np.floor(np.arange(size) * step).astype(int), image.shape[axis] - 1), axis)
+        return image
+    if image.dtype == np.uint8 and len(shape) == 3 and shape[0] == image.shape[0] and steps[0] == 1:
+        return np.stack([resize(plane, shape[1:], interpolation, steps[1:]) for plane in image])
+    if image.dtype == np.uint8 and len(shape) == 2:
+        return _resize_uint8(image, shape, interpolation, steps)
+    values = image.astype(np.float64)
+    in_plane = range(len(shape) - 2, len(shape))
+    averages = interpolation == "area" and all(steps[axis] >= 1 for axis in in_plane)
+    for axis in reversed(range(len(shape))):  # columns, rows, planes
+        mean = averages if axis in in_plane else interpolation == "area" and steps[axis] >= 1
+        kind = "mean" if mean else interpolation.removesuffix("-exact")
+        values = _weighted_sum(values, axis, *_axis_weights(kind, image.shape[axis], shape[axis], steps[axis]))
+    if image.dtype.kind == "f":
+        return values.astype(image.dtype)
+    limits = np.iinfo(image.dtype)
+    return np.clip(np.rint(values), limits.min, limits.max).astype(image.dtype)
+
+
+def _weighted_sum(values, axis, indices, weights):
+    """Sum of `values` at `indices` (outputs, taps), tap after tap in the precision of `weights`."""
+    total = 0
+    for tap in range(indices.shape[1]):
+        shape = [1] * values.ndim
+        shape[axis] = -1
+        total = total + values.take(indices[:, tap], axis) * weights[:, tap].reshape(shape)
+    return total
+
+
+def _axis_weights(kind, n, size, step):
+    """Indices and float64 weights (outputs, taps) along one axis; pixel centers lie at one half."""
+    output = np.arange(size)
+    if kind == "mean":  # the share that each input pixel has in [i·step, (i+1)·step]
+        taps = int(np.ceil(step)) + 1
+        first = np.floor(output * step).astype(int)
+        indices = first[:, None] + np.arange(taps)
+        stop = np.minimum((output + 1) * step, n)[:, None]
+        start = (output * step)[:, None]
+        overlap = np.maximum(np.minimum(indices + 1, stop) - np.maximum(indices, start), 0)
+        return np.minimum(indices, n - 1), overlap / (stop - start)
+    if kind == "area":  # enlarging: linear, with the boundary between two input pixels where the areas have it
+        base = np.floor(output * step)
+        fraction = (output + 1) - (base + 1) * (1 / step)
+        fraction = np.where(fraction <= 0, 0, fraction - np.floor(fraction))
+    else:
+        position = (output + 0.5) * step - 0.5
+        base = np.floor(position)
+        fraction = position - base
+    if kind in ("linear", "area"):
+        fraction = np.where((base < 0) | (base >= n - 1), 0, fraction)
+        offsets, weights = (0, 1), [1 - fraction, fraction]
+    elif kind == "cubic":
+        offsets, weights = (-1, 0, 1, 2), _cubic(fraction, -0.75)
+    else:
+        offsets = range(-3, 5)
+        distances = fraction[:, None] - np.array(offsets)
+        lanczos = np.sinc(distances) * np.sinc(distances / 4)
+        weights = list((lanczos / lanczos.sum(1, keepdims=True)).T)
+    return np.clip(base.astype(int)[:, None] + np.array(offsets), 0, n - 1), np.stack(weights, 1)
+
+
+def _cubic(x, a):
+    """Keys' cubic at distances x+1, x, 1-x, 2-x; the last makes the sum one."""
+    w0 = ((a * (x + 1) - 5 * a) * (x + 1) + 8 * a) * (x + 1) - 4 * a
+    w1 = ((a + 2) * x - (a + 3)) * x * x + 1
+    w2 = ((a + 2) * (1 - x) - (a + 3)) * (1 - x) * (1 - x) + 1
+    return [w0, w1, w2, 1 - w0 - w1 - w2]
+
+
+def _resize_uint8(image, shape, interpolation, steps):
+    """OpenCV's fixed point: 11-bit weights (linear-exact: 8), and float32 for the mean over areas."""
+    halved = all(abs(step - 2) < np.finfo(float).eps for step in steps)
+    if halved and (interpolation == "linear" or (interpolation == "linear-exact" and image[0, 0].size != 2)):
+        interpolation = "area"
+    if interpolation == "area" and all(step >= 1 for step in steps):
+        return _area_uint8(image, shape, steps, halved)
+    kind = interpolation.removesuffix("-exact")
+    rows = image.astype(np.int64)
+    tables = [
+        _fixed_weights(kind, n, size, step, interpolation == "linear-exact")
+        for n, size, step in zip(image.shape, shape, steps, strict=False)
+    ]
+    rows = _weighted_sum(rows, 1, tables[1][0], tables[1][1])
+    if interpolation == "linear-exact":
+        return ((_weighted_sum(rows, 0, *tables[0]) + (1 << 15)) >> 16).astype(np.uint8)
+    if kind in ("linear", "area"):  # the sum is made of high halves of 16-bit products
+        (indices, weights) = tables[0]
+        weights = weights.reshape(*weights.shape, *[1] * (rows.ndim - 1))
+        high = [((rows[indices[:, tap]] >> 4) * weights[:, tap]) >> 16 for tap in (0, 1)]
+        return ((high[0] + high[1] + 2) >> 2).astype(np.uint8)
+    result = (_weighted_sum(rows, 0, *tables[0]) + (1 << 21)) >> 22
+    if kind == "cubic":  # all but the last few values of a row in float32, from the last tap to the first
+        indices, weights = tables[0][0][:, ::-1], (tables[0][1][:, ::-1] * 2.0**-22).astype(np.float32)
+        single = np.rint(_weighted_sum(rows.astype(np.float32), 0, indices, weights)).astype(np.int64)
+        flat, flat_single = result.reshape(shape[0], -1), single.reshape(shape[0], -1)
+        stop = flat.shape[1] // 8 * 8
+        flat[:, :stop] = flat_single[:, :stop]
+    return np.clip(result, 0, 255).astype(np.uint8)
+
+
+def _fixed_weights(kind, n, size, step, exact):
+    """Indices and integer weights (outputs, taps)."""
+    if exact:
+        indices, weights = _axis_weights("linear", n, size, step)
+        second = np.rint(weights[:, 1] * 256).astype(np.int64)
+        return indices, np.stack([256 - second, second], 1)
+    output = np.arange(size)
+    if kind == "area":
+        base = np.floor(output * step)
+        fraction = ((output + 1) - (base + 1) * (1 / step)).astype(np.float32)
+        fraction = np.where(fraction <= 0, np.float32(0), fraction - np.floor(fraction))
+    else:
+        position = ((output + 0.5) * step - 0.5).astype(np.float32)
+        base = np.floor(position)
+        fraction = position - base
+    base = base.astype(int)
+    if kind in ("linear", "area"):
+        offsets, weights = (0, 1), np.stack([1 - fraction, fraction], 1)
+    elif kind == "cubic":
+        offsets, weights = (-1, 0, 1, 2), np.stack(_cubic(fraction, np.float32(-0.75)), 1)
+    else:
+        offsets, weights = range(-3, 5), np.stack([_lanczos4(float(x)) for x in fraction])
+    return np.clip(base[:, None] + np.array(offsets), 0, n - 1), np.rint(weights * np.float32(2048)).astype(np.int64)
+
+
+def _lanczos4(x):
+    """Eight weights of Lanczos' window, each rounded to float32, then divided by their float32 sum."""
+    if x < np.finfo(np.float32).eps:
+        return np.array([0, 0, 0, 1, 0, 0, 0, 0], np.float32)
+    weights = np.empty(8, np.float32)
+    total = np.float32(0)
+    h = 0.70710678118654752440084436210485
+    signs = [(1, 0), (-h, -h), (0, 1), (h, -h), (-1, 0), (h, h), (0, -1), (-h, h)]
+    x = np.float32(x)
+    start = -float(x + np.float32(3)) * math.pi * 0.25
+    for i, (s, c) in enumerate(signs):
+        y = -float(x + np.float32(3) - np.float32(i)) * math.pi * 0.25
+        weights[i] = (s * math.sin(start) + c * math.cos(start)) / (y * y)
+        total += weights[i]
+    return weights * (np.float32(1) / total)
+
+
+def _area_uint8(image, shape, steps, halved):
+    """The mean over each output pixel's area: integer sums where the steps are whole, else float32 weights."""
+    n_channels = image[0, 0].size
+    if all(abs(step - round(step)) < np.finfo(float).eps for step in steps):
+        out = np.empty((*shape, *image.shape[2:]), np.uint8)
+        tall, wide = (round(step) for step in steps)
+        for row, col in np.ndindex(*shape):
+            block = image[row * tall : (row + 1) * tall, col * wide : (col + 1) * wide]
+            total, count = block.sum((0, 1), np.int64), block.shape[0] * block.shape[1]
+            if count < tall * wide:
+                out[row, col] = np.rint(total.astype(np.float32) / np.float32(count))
+            elif halved and n_channels != 2:
+                out[row, col] = (total + 2) >> 2
+            else:
+                out[row, col] = np.rint(total.astype(np.float32) * (np.float32(1) / np.float32(tall * wide)))
+        return out
+    values = image.astype(np.float32)
+    for axis in (1, 0):
+        indices, weights = _area_weights(image.shape[axis], shape[axis], steps[axis])
+        values = _weighted_sum(values, axis, indices, weights)
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def _area_weights(n, size, step):
+    """OpenCV's table of areas: slivers below a thousandth of a pixel are left out, and 0 stands in unused taps."""
+    taps = int(np.ceil(step)) + 2
+    indices, weights = np.zeros((size, taps), int), np.zeros((size, taps), np.float32)
+    for i in range(size):
+        start, stop = i * step, i * step + step
+        width = min(step, n - start)
+        last = min(math.floor(stop), n - 1)
+        first = min(math.ceil(start), last)
+        entries = [(pixel, 1 / width) for pixel in range(first, last)]
+        if first - start > 1e-3:
+            entries.insert(0, (first - 1, (first - start) / width))
+        if stop - last > 1e-3:
+            entries.append((last, min(stop - last, 1.0, width) / width))
+        for tap, (pixel, weight) in enumerate(entries):
+            indices[i, tap], weights[i, tap] = pixel, weight
+    return indices, weights

@@ -1,11 +1,11 @@
 """Histogram equalisation, at every level, against its oracle and OpenCV."""
 
 import numpy as np
-import oracles
 import pytest
-from images import SHAPES, layouts, random_image
 
 import medfast
+import oracles
+from images import SHAPES, layouts, random_image
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, (3, 9, 17)], ids=str)

@@ -1,8 +1,8 @@
 """The kernels at one CPU level, chosen once, at import.
 
-`medfast._kernels.nlm` is the module `medfast._kernels.<level>.nlm` of the chosen level; `nlm.pyi` beside this file is the
-contract that every level keeps. The CPU is asked before a level is imported. Nothing falls back in silence: a level that was
-asked for and cannot run is an error, and so is a compiled module that does not load.
+`medfast._kernels.nlm` is the module `medfast._kernels.<level>.nlm` of the chosen level; `nlm.pyi` beside this file is
+the contract that every level keeps. The CPU is asked before a level is imported. Nothing falls back in silence: a level
+that was asked for and cannot run is an error, and so is a compiled module that does not load.
 """
 
 import importlib
@@ -17,14 +17,26 @@ from typing import TYPE_CHECKING
 from medfast import _levels
 
 if TYPE_CHECKING:
+    from medfast._kernels import clahe as clahe
     from medfast._kernels import histogram as histogram
+    from medfast._kernels import hog as hog
     from medfast._kernels import kmeans as kmeans
+    from medfast._kernels import nlm as nlm
     from medfast._kernels import partition as partition
+    from medfast._kernels import resample as resample
+    from medfast._kernels import resample_area as resample_area
+    from medfast._kernels import resample_u8 as resample_u8
 
 KERNELS = (
+    "clahe",
     "histogram",
+    "hog",
     "kmeans",
+    "nlm",
     "partition",
+    "resample",
+    "resample_area",
+    "resample_u8",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

@@ -6,11 +6,14 @@ from medfast._kernels.jit import kernel
 
 
 @kernel
-def count(image, offset, row_start, row_stop, counts):
+def count(image, mask, offset, row_start, row_stop, counts):
     """Add 1 to `counts[value + offset]` for each pixel of the rows."""
+    n_rows = image.shape[1]
     for row in range(row_start, row_stop):
-        for col in range(image.shape[1]):
-            counts[np.int64(image[row, col]) + offset] += 1
+        plane, line = row // n_rows, row % n_rows
+        for col in range(image.shape[2]):
+            if mask is None or mask[plane, line, col]:
+                counts[np.int64(image[plane, line, col]) + offset] += 1
 
 
 @kernel
@@ -38,8 +41,37 @@ def equalization_table(counts, table, offset):
 
 
 @kernel
-def look_up(image, table, offset, row_start, row_stop, out):
+def look_up(image, mask, table, offset, row_start, row_stop, out):
     """Replace each pixel of the rows by its entry in `table`."""
+    n_rows = image.shape[1]
     for row in range(row_start, row_stop):
-        for col in range(image.shape[1]):
-            out[row, col] = table[np.int64(image[row, col]) + offset]
+        plane, line = row // n_rows, row % n_rows
+        for col in range(image.shape[2]):
+            value = image[plane, line, col]
+            if mask is None or mask[plane, line, col]:
+                value = table[np.int64(value) + offset]
+            out[plane, line, col] = value
+
+
+@kernel
+def quantize(image, unit, low, span, n_steps, row_start, row_stop, levels):
+    """Nearest of `n_steps + 1` evenly spaced levels for each pixel of the rows; values outside go to the nearer end."""
+    n_rows = image.shape[1]
+    for row in range(row_start, row_stop):
+        plane, line = row // n_rows, row % n_rows
+        for col in range(image.shape[2]):
+            level = (np.float64(image[plane, line, col]) * unit - low) / span * n_steps + 0.5
+            levels[plane, line, col] = np.uint16(min(max(level, 0.0), n_steps))
+
+
+@kernel
+def restore(levels, mask, image, table, row_start, row_stop, out):
+    """Look up the value of each pixel's level in the rows; pixels outside the mask keep theirs."""
+    n_rows = levels.shape[1]
+    for row in range(row_start, row_stop):
+        plane, line = row // n_rows, row % n_rows
+        for col in range(levels.shape[2]):
+            if mask is None or mask[plane, line, col]:
+                out[plane, line, col] = table[levels[plane, line, col]]
+            else:
+                out[plane, line, col] = image[plane, line, col]

@@ -1,0 +1,227 @@
+"""Commands that take an image file and write another, or its features."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+import medfast
+from medfast._commands import terminal
+from medfast._commands.app import app
+
+Source = Annotated[
+    Path, typer.Argument(metavar="IN", help="DICOM, NIfTI, PNG, JPEG or TIFF; a folder of DICOM slices.")
+]
+Target = Annotated[Path, typer.Argument(metavar="OUT", help="File to write; its suffix names the format.")]
+Interpolation = Literal["nearest", "linear", "area", "cubic"]
+
+
+def _odd(value: int) -> int:
+    if value % 2 == 0:
+        raise typer.BadParameter(f"must be odd, got {value}")
+    return value
+
+
+@app.command()
+def denoise(
+    source: Source,
+    target: Target,
+    h: Annotated[
+        float | None, typer.Option("--h", help="Strength, in gray levels; from the noise where omitted.")
+    ] = None,
+    patch: Annotated[int, typer.Option(min=1, callback=_odd, help="Side of the patches, in pixels.")] = 7,
+    search: Annotated[int, typer.Option(min=1, callback=_odd, help="Side of the search window.")] = 21,
+    norm: Annotated[Literal["l2", "l1"], typer.Option(help="Distance of patches.")] = "l2",
+    threads: terminal.Threads = None,
+) -> None:
+    """Denoise by non-local means; a volume plane by plane."""
+    image = _read(source, target)
+    result = np.empty(image.array.shape, image.array.dtype)
+    planes, denoised = _as_planes(image.array, image), _as_planes(result, image)
+    with terminal.progress_bar("denoising") as progress, terminal.about(source):
+        for index, (plane, out) in enumerate(zip(planes, denoised, strict=True)):
+            medfast.denoise_nl_means(
+                plane,
+                h,
+                patch_size=patch,
+                search_size=search,
+                norm=norm,
+                channel_axis=image.channel_axis,
+                progress=_of_plane(progress, index, len(planes)),
+                out=out,
+                num_threads=threads,
+            )
+    _write(target, image, result)
+
+
+@app.command()
+def equalize(
+    source: Source,
+    target: Target,
+    clahe: Annotated[bool, typer.Option("--clahe", help="Contrast-limited and adaptive, tile by tile.")] = False,
+    clip_limit: Annotated[float, typer.Option(min=0, help="Contrast limit of --clahe.")] = 2.0,
+    tiles: Annotated[str, typer.Option(help="ROWSxCOLUMNS of tiles of --clahe.")] = "8x8",
+    threads: terminal.Threads = None,
+) -> None:
+    """Equalise the histogram, of the whole image or tile by tile."""
+    grid = terminal.integers(tiles, "--tiles")
+    image = _read(source, target)
+    _need_gray(image, source)
+    with terminal.about(source):
+        if clahe:
+            result = medfast.clahe(image.array, clip_limit, grid, num_threads=threads)
+        else:
+            result = medfast.equalize_hist(image.array, num_threads=threads)
+    _write(target, image, result)
+
+
+@app.command()
+def resize(
+    source: Source,
+    target: Target,
+    size: Annotated[str | None, typer.Option(help="ROWSxCOLUMNS, or PLANESxROWSxCOLUMNS.")] = None,
+    scale: Annotated[str | None, typer.Option(help="Factor, or one per axis: 0.5 or 1,0.5,0.5.")] = None,
+    spacing: Annotated[str | None, typer.Option(help="Voxel spacing wanted, in millimetres: 1 or 2.5,1,1.")] = None,
+    interpolation: Annotated[Interpolation, typer.Option(help="How values between pixels are found.")] = "linear",
+    threads: terminal.Threads = None,
+) -> None:
+    """Resize to a size, by a factor, or to a voxel spacing."""
+    if sum(option is not None for option in (size, scale, spacing)) != 1:
+        raise typer.BadParameter("give one of --size, --scale and --spacing")
+    image = _read(source, target)
+    axes = image.array.ndim - (image.channel_axis is not None)
+    how: dict[str, Any] = {}
+    if size is not None:
+        how["shape"] = terminal.integers(size, "--size", axes)
+    elif scale is not None:
+        how["scale"] = _per_axis(scale, "--scale", axes)
+    else:
+        if image.spacing is None:
+            raise ValueError(f"{source}: the file gives no voxel spacing; use --size or --scale")
+        how["spacing"], how["new_spacing"] = image.spacing, _per_axis(str(spacing), "--spacing", axes)
+    with terminal.about(source):
+        result = medfast.resize(
+            image.array, **how, interpolation=interpolation, channel_axis=image.channel_axis, num_threads=threads
+        )
+    _write(target, _on_new_grid(image, result), result)
+
+
+@app.command()
+def segment(
+    source: Source,
+    target: Target,
+    classes: Annotated[int, typer.Option(min=1, max=255, help="Number of classes.")] = 3,
+    above: Annotated[float | None, typer.Option(help="Only pixels above this value; the others become 0.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="Only pixels that are not 0 in this image.")] = None,
+) -> None:
+    """Segment by intensity: 1 is the darkest class, 0 is outside the mask."""
+    image = _read(source, target)
+    _need_gray(image, source)
+    inside = None if above is None else image.array > above
+    if mask is not None:
+        drawn = _read(mask, target).array != 0
+        inside = drawn if inside is None else inside & drawn
+    with terminal.about(source):
+        result = medfast.segment(image.array, classes, mask=inside)
+    plain = dataclasses.replace(image, slope=1.0, intercept=0.0, unit=None)
+    _write(target, plain, result.astype(np.uint8))
+
+
+@app.command()
+def features(
+    source: Source,
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .npy or .csv.")],
+    size: Annotated[str | None, typer.Option(help="ROWSxCOLUMNS to resize to first.")] = None,
+    orientations: Annotated[int, typer.Option(min=1, help="Bins of orientation.")] = 9,
+    cell: Annotated[int, typer.Option(min=1, help="Side of a cell, in pixels.")] = 8,
+    block: Annotated[int, typer.Option(min=1, help="Side of a block, in cells.")] = 2,
+    levels: Annotated[int, typer.Option(min=1, help="Levels of the pyramid, each of half the size.")] = 1,
+    threads: terminal.Threads = None,
+) -> None:
+    """Describe an image, or each plane of a volume, by histograms of oriented gradients; one row per plane."""
+    suffix = target.suffix.lower()
+    if suffix not in (".npy", ".csv"):
+        raise typer.BadParameter(f"must end in .npy or .csv, got {target.name!r}", param_hint="OUT")
+    shape = None if size is None else terminal.integers(size, "--size", 2)
+    image = _read(source, target)
+    array = image.array
+    with terminal.about(source):
+        if shape is not None:
+            planes = array.shape[: array.ndim - 2 - (image.channel_axis is not None)]
+            array = medfast.resize(
+                array, (*planes, *shape), interpolation="area", channel_axis=image.channel_axis, num_threads=threads
+            )
+        found = medfast.hog(
+            array,
+            orientations=orientations,
+            cell=(cell, cell),
+            block=(block, block),
+            levels=levels,
+            channel_axis=image.channel_axis,
+            num_threads=threads,
+        )
+    with terminal.whole_file(target) as part:
+        if suffix == ".npy":
+            np.save(part, found)
+        else:
+            np.savetxt(part, np.atleast_2d(found), delimiter=",", fmt="%.9g")
+
+
+def _read(source: Path, target: Path) -> Any:
+    """The image, after a look at whether the result can be written at all."""
+    from medfast import io
+
+    terminal.check_writable(target)
+    return io.read_image(source)
+
+
+def _write(target: Path, image: Any, array: NDArray[Any]) -> None:
+    from medfast import io
+
+    with terminal.about(target):
+        io.write_image(target, dataclasses.replace(image, array=array))
+
+
+def _as_planes(array: NDArray[Any], image: Any) -> NDArray[Any]:
+    """`array` as a stack of planes, colours last."""
+    plane = array.shape[-2:] if image.channel_axis is None else array.shape[-3:]
+    return array.reshape(-1, *plane)
+
+
+def _of_plane(progress: Callable[..., None], index: int, count: int) -> Callable[[int, int], None]:
+    """Progress within one plane as progress of the whole stack."""
+    return lambda done, total: progress(index * total + done, count * total)
+
+
+def _need_gray(image: Any, path: Path) -> None:
+    if image.channel_axis is not None:
+        raise ValueError(f"{path}: a gray image is needed, and this one has colours")
+
+
+def _per_axis(text: str, option: str, axes: int) -> tuple[float, ...]:
+    values = terminal.numbers(text, option, separators=",")
+    if len(values) not in (1, axes):
+        raise typer.BadParameter(f"expected 1 or {axes} numbers, got {len(values)}", param_hint=option)
+    if min(values) <= 0:
+        raise typer.BadParameter(f"expected numbers > 0, got {text!r}", param_hint=option)
+    return values * axes if len(values) == 1 else values
+
+
+def _on_new_grid(image: Any, array: NDArray[Any]) -> Any:
+    """`image` with the spacing and the affine of a grid that covers the same ground with the size of `array`."""
+    axes = image.array.ndim - (image.channel_axis is not None)
+    steps = np.array(image.array.shape[:axes]) / np.array(array.shape[:axes])
+    spacing = None if image.spacing is None else tuple(float(s) for s in np.asarray(image.spacing) * steps)
+    affine = image.affine
+    if affine is not None:
+        per_index = np.ones(3)
+        per_index[: min(axes, 3)] = steps[::-1][:3]  # (column, row, plane)
+        # The corner of the first voxel stays where it is, so its centre moves.
+        affine = affine @ np.block(
+            [[np.diag(per_index), (per_index[:, None] - 1) / 2], [np.zeros((1, 3)), np.ones((1, 1))]]
+        )
+    return dataclasses.replace(image, spacing=spacing, affine=affine, array=array)

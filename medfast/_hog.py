@@ -1,0 +1,216 @@
+"""What `medfast.hog` and the peers' forms of it share: tables and index maps per geometry, work arrays, tiles."""
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfast import _kernels
+from medfast._parallel import for_rows
+
+NORMS = ("l1", "l1-sqrt", "l2", "l2-hys")
+"""In the order of the kernel's codes."""
+
+_PADDING = 16  # the kernel's LANES
+
+_LARGEST_EXPONENT = 40  # sums of the squares of a block of 2^40 · 2^16 pixels are still within float32
+
+
+class Parameters(NamedTuple):
+    """How an image is described; pairs are (rows, columns). Hashable, for tables are kept per value."""
+
+    orientations: int
+    cell: tuple[int, int]
+    """Pixels."""
+    block: tuple[int, int]
+    """Cells."""
+    stride: tuple[int, int]
+    """Pixels from block to block."""
+    norm: str
+    clip: float
+    signed: bool
+    gamma: bool
+    spatial_votes: bool
+    orientation_votes: bool
+    sigma: float
+    """Of the Gaussian over a block, in pixels; infinite for none."""
+    epsilon: tuple[float, float, float, float]
+    """Added under the root and after it, in the first normalisation and in the second."""
+
+    @property
+    def block_pixels(self) -> tuple[int, int]:
+        """Rows and columns of a block."""
+        return self.block[0] * self.cell[0], self.block[1] * self.cell[1]
+
+    @property
+    def block_length(self) -> int:
+        """Values of a block."""
+        return self.block[0] * self.block[1] * self.orientations
+
+    def blocks_in(self, rows: int, cols: int) -> tuple[int, int]:
+        """Block rows and block columns that fit."""
+        height, width = self.block_pixels
+        return (rows - height) // self.stride[0] + 1, (cols - width) // self.stride[1] + 1
+
+
+def opencv_epsilon(block_length: int) -> tuple[float, float, float, float]:
+    """OpenCV's constants: a tenth of a gray level per value of a block, then a thousandth."""
+    return 0.0, 0.1 * block_length, 0.0, 1e-3
+
+
+def work_dtype(dtype: np.dtype) -> np.dtype:
+    """Dtype of the arithmetic and of the result."""
+    return np.dtype(np.float64 if dtype == np.float64 else np.float32)
+
+
+def as_blocks(features: NDArray[Any], blocks: tuple[int, int], parameters: Parameters) -> NDArray[Any]:
+    """View of (images, values), whose values stand in OpenCV's order (columns first), in the kernel's order."""
+    shape = (*blocks[::-1], *parameters.block[::-1], parameters.orientations)
+    return features.reshape(len(features), *shape).transpose(0, 2, 1, 4, 3, 5)
+
+
+def describe(
+    images: NDArray[Any],
+    parameters: Parameters,
+    out: NDArray[Any],
+    *,
+    origin: tuple[int, int] = (0, 0),
+    ties_high_from: int | None = None,
+    num_threads: int | None = None,
+) -> None:
+    """Fill `out` (images, block rows, block columns, cell rows, cell columns, bins) from `images` (images, rows, cols, channels).
+
+    The first block has its upper left corner at `origin`; pixels outside are reflected, without repeating the border. Of
+    equally strong channels the first one counts, from column `ties_high_from` (from `origin`) on the last one.
+    """
+    dtype = out.dtype
+    n_images, n_block_rows, n_block_cols = out.shape[:3]
+    if not out.size:
+        return
+    kernel = _kernels.hog
+    row_of, column_of = _maps(images.shape[1:3], (n_block_rows, n_block_cols), origin, parameters)
+    row_weights, column_weights, edges, epsilon = _tables(parameters, dtype)
+    n_bins, (n_phases, n_groups) = parameters.orientations, column_of.shape
+    n_slots = (n_phases - 2) * n_groups
+    n_padded = math.ceil(n_block_cols / _PADDING) * _PADDING
+    n_open = math.ceil(parameters.block_pixels[0] / parameters.stride[0])
+    norm = NORMS.index(parameters.norm)
+    if ties_high_from is None:
+        ties_high_from = 2**62
+
+    def work(start: int, stop: int) -> None:
+        kernel.describe(
+            images,
+            row_of,
+            column_of,
+            parameters.stride[0],
+            ties_high_from,
+            row_weights,
+            column_weights,
+            parameters.gamma,
+            parameters.signed,
+            parameters.orientation_votes,
+            edges,
+            norm,
+            parameters.clip,
+            epsilon,
+            start,
+            stop,
+            np.empty((3, images.shape[3], n_phases, n_groups), dtype),
+            np.empty((6, n_slots), dtype),
+            np.empty(n_bins * n_slots + _PADDING, dtype),
+            np.empty((parameters.block[1], n_bins, n_padded), dtype),
+            np.empty((n_open, *parameters.block, n_bins, n_padded), dtype),
+            out,
+        )
+
+    work_per_row = parameters.stride[0] * (n_slots * (2 + n_bins / 8) + n_padded * parameters.block_length / 8)
+    for_rows(n_images * n_block_rows, work, work_per_row=work_per_row, num_threads=num_threads)
+
+
+def within_range(images: NDArray[Any]) -> NDArray[Any]:
+    """`images`, scaled down by a power of two where squares would overflow: there the result is all but independent of scale."""
+    if images.dtype.kind != "f" or not images.size:
+        return images
+    exponent = math.frexp(max(-float(images.min()), float(images.max())))[1]
+    return images if exponent <= _LARGEST_EXPONENT else np.ldexp(images, _LARGEST_EXPONENT - exponent)
+
+
+def halve(images: NDArray[Any], num_threads: int | None = None) -> NDArray[Any]:
+    """Each of `images` (images, rows, cols, channels) at half the height and width."""
+    n_images, rows, cols, n_channels = images.shape
+    out = np.empty((n_images, rows // 2, cols // 2, n_channels), images.dtype)
+    kernel = _kernels.hog
+
+    def work(start: int, stop: int) -> None:
+        kernel.halve(images, start, stop, out)
+
+    for_rows(n_images * (rows // 2), work, work_per_row=cols, num_threads=num_threads)
+    return out
+
+
+@functools.lru_cache(maxsize=64)
+def _maps(
+    shape: tuple[int, int], blocks: tuple[int, int], origin: tuple[int, int], parameters: Parameters
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Image row of each region row from -1 on; image column of each (phase, group), from phase -1 on."""
+    height, width = parameters.block_pixels
+    stride = parameters.stride[1]
+    rows = np.arange(-1, (blocks[0] - 1) * parameters.stride[0] + height + 1)
+    phases = np.arange(-1, stride + 1)
+    groups = np.arange(blocks[1] - 1 + math.ceil(width / stride))
+    columns = phases[:, np.newaxis] + stride * groups
+    return _read_only(_reflect(rows + origin[0], shape[0]), _reflect(columns + origin[1], shape[1]))
+
+
+@functools.lru_cache(maxsize=64)
+def _tables(parameters: Parameters, dtype: np.dtype) -> tuple[NDArray[Any], ...]:
+    """Weights of a block's rows and columns in each cell, edges of the bins, and what keeps a division from 0."""
+    weights = [_weights(cell, n, parameters) for cell, n in zip(parameters.cell, parameters.block, strict=True)]
+    circle = 2 if parameters.signed else 1
+    edges = [_direction(circle * k, parameters.orientations) for k in range(1, parameters.orientations)]
+    arrays = [array.astype(dtype) for array in (*weights, np.reshape(edges, (-1, 2)))]
+    return _read_only(*arrays, np.array(parameters.epsilon))
+
+
+def _weights(cell: int, n_cells: int, parameters: Parameters) -> NDArray[np.float64]:
+    """What each of the pixels along one axis of a block weighs in each of its cells."""
+    pixels, cells = np.arange(cell * n_cells), np.arange(n_cells)[:, np.newaxis]
+    if parameters.spatial_votes:
+        shares = np.maximum(0.0, 1.0 - np.abs((pixels + 0.5) / cell - 0.5 - cells))
+    else:
+        shares = (pixels // cell == cells).astype(np.float64)
+    return shares * np.exp(-((pixels - len(pixels) / 2) ** 2) / (2 * parameters.sigma**2))
+
+
+def _direction(numerator: int, denominator: int) -> tuple[float, float]:
+    """Cosine and sine of numerator/denominator half circles, modulo one; exactly alike on the diagonals, 0 and 1 on the axes."""
+    numerator %= denominator
+    if 2 * numerator > denominator:
+        cosine, sine = _direction(denominator - numerator, denominator)
+        return -cosine, sine
+    if 4 * numerator > denominator:
+        sine, cosine = _direction(denominator - 2 * numerator, 2 * denominator)
+        return cosine, sine
+    if 4 * numerator == denominator:
+        return math.sqrt(0.5), math.sqrt(0.5)
+    angle = math.pi * numerator / denominator
+    return math.cos(angle), math.sin(angle)
+
+
+def _reflect(index: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Positions outside of `range(n)` reflected at the first and the last, which are not repeated."""
+    if n == 1:
+        return np.zeros_like(index)
+    period = 2 * (n - 1)
+    index = index % period
+    return np.minimum(index, period - index)
+
+
+def _read_only(*arrays: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    """`arrays`, which are kept from call to call, closed to writing."""
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays

@@ -1,0 +1,38 @@
+"""CLAHE of one plane: a table per tile, weights per column, the mean of four tables per pixel. Images may have any strides."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+def tile_tables(
+    image: NDArray[Any],
+    mask: NDArray[np.uint8] | None,
+    offset: int,
+    first: int,
+    n_bins: int,
+    clip_limit: float,
+    tile_rows: int,
+    tile_cols: int,
+    grid_cols: int,
+    tile_start: int,
+    tile_stop: int,
+    fallback: NDArray[np.uint16],
+    counts: NDArray[np.uint32],
+    tables: NDArray[np.uint16],
+) -> None: ...
+def column_weights(tile_cols: int, weights: NDArray[np.float32], bounds: NDArray[np.int64]) -> None: ...
+def interpolate(
+    image: NDArray[Any],
+    mask: NDArray[np.uint8] | None,
+    offset: int,
+    lowest: int,
+    tables: NDArray[np.uint16],
+    tile_rows: int,
+    weights: NDArray[np.float32],
+    bounds: NDArray[np.int64],
+    row_start: int,
+    row_stop: int,
+    cells: NDArray[np.uint32],
+    out: NDArray[Any],
+) -> None: ...

@@ -1,0 +1,148 @@
+"""Model files: a JSON manifest and plain arrays in one uncompressed zip, and nothing that could run.
+
+The file ends in the SHA-256 of everything before it (as the zip's comment, so that zip tools and `numpy.load` still
+open it): no byte can change unnoticed. The manifest gives each array's shape, dtype and own SHA-256. The same model
+gives the same bytes. Whoever can write the file can also renew its digests: they guard against damage, not against
+forgery.
+"""
+
+import hashlib
+import io
+import json
+import math
+import os
+import tempfile
+import zipfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = "medfast-model"
+FORMAT_VERSION = 1
+DTYPE = "<f8"
+MOST_BYTES = 1 << 30
+"""Largest file that is read."""
+
+_DIGEST_LENGTH = hashlib.sha256().digest_size * 2
+_MANIFEST = "manifest.json"
+_TIME = (1980, 1, 1, 0, 0, 0)  # none, so that the same model gives the same bytes
+
+
+class ModelFileError(ValueError):
+    """A model file that cannot be used: truncated, changed, or no model file at all."""
+
+
+class ModelVersionError(ModelFileError):
+    """A model file of a newer format than this version of medfast reads."""
+
+
+def write(path: str | os.PathLike[str], manifest: dict[str, Any], arrays: dict[str, NDArray[np.float64]]) -> None:
+    """Write a model file: whole, or not at all."""
+    path = os.fspath(path)
+    content = _encode(manifest, arrays)
+    folder, name = os.path.split(path)
+    # beside the target: a rename is only atomic within one file system
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder or ".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    """Manifest and arrays of a model file, after every digest, shape and dtype was checked.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is damaged or no model file; `ModelVersionError` where a newer medfast wrote it.
+    OSError
+        If it cannot be read at all.
+    """
+    path = os.fspath(path)
+    with open(path, "rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    try:
+        if len(content) > MOST_BYTES:
+            raise ModelFileError(f"more than {MOST_BYTES} bytes")
+        return _decode(content)
+    except ModelFileError as error:
+        raise type(error)(f"{path}: {error}") from None
+    except Exception as error:  # a forged file can trip the parsers in any way
+        raise ModelFileError(f"{path}: not a model file that medfast wrote ({error})") from error
+
+
+def _encode(manifest: dict[str, Any], arrays: dict[str, NDArray[np.float64]]) -> bytes:
+    files, described = {}, {}
+    for name, array in arrays.items():
+        buffer = io.BytesIO()
+        np.lib.format.write_array(buffer, np.ascontiguousarray(array, DTYPE), version=(1, 0), allow_pickle=False)
+        files[f"{name}.npy"] = buffer.getvalue()
+        digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+        described[name] = {"shape": list(array.shape), "dtype": DTYPE, "sha256": digest}
+    manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, **manifest, "arrays": described}
+    text = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False)
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in {_MANIFEST: text.encode(), **files}.items():
+            archive.writestr(zipfile.ZipInfo(name, _TIME), data)
+        archive.comment = b"0" * _DIGEST_LENGTH
+    content = whole.getvalue()[:-_DIGEST_LENGTH]
+    return content + hashlib.sha256(content).hexdigest().encode()
+
+
+def _decode(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    if not content.startswith(b"PK"):
+        raise ModelFileError("not a model file")
+    body, digest = content[:-_DIGEST_LENGTH], content[-_DIGEST_LENGTH:]
+    if hashlib.sha256(body).hexdigest().encode() != digest:
+        raise ModelFileError("truncated or changed since it was written: its SHA-256 does not match")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(content):
+                raise ModelFileError(f"{entry.filename} is compressed")
+        manifest = json.loads(archive.read(_MANIFEST))
+        if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+            raise ModelFileError(f"{_MANIFEST} does not describe a medfast model")
+        version = manifest["format_version"]
+        if not isinstance(version, int) or version < 1:
+            raise ModelFileError(f"format_version is {version!r}")
+        if version > FORMAT_VERSION:
+            raise ModelVersionError(
+                f"format {version} is newer than format {FORMAT_VERSION}, the newest that this version reads; "
+                f"it was written by medfast {manifest.get('medfast')}"
+            )
+        described = manifest["arrays"]
+        expected = sorted([_MANIFEST, *(f"{name}.npy" for name in described)])
+        if sorted(archive.namelist()) != expected:
+            raise ModelFileError(f"holds {', '.join(sorted(archive.namelist()))} where {', '.join(expected)} should be")
+        return manifest, {name: _array(archive.read(f"{name}.npy"), name, described[name]) for name in described}
+
+
+def _array(data: bytes, name: str, expected: dict[str, Any]) -> NDArray[np.float64]:
+    if hashlib.sha256(data).hexdigest() != expected["sha256"]:
+        raise ModelFileError(f"array {name} was changed: its SHA-256 does not match")
+    if math.prod(expected["shape"]) * 8 > len(data):  # before anything of that size is allocated
+        raise ModelFileError(f"array {name} is shorter than its shape {expected['shape']}")
+    array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    if array.dtype != np.dtype(DTYPE) or expected["dtype"] != DTYPE or list(array.shape) != expected["shape"]:
+        raise ModelFileError(
+            f"array {name} is {array.dtype} {array.shape}, not {expected['dtype']} {expected['shape']}"
+        )
+    if not np.isfinite(array).all():
+        raise ModelFileError(f"array {name} holds NaN or infinity")
+    return array.astype(np.float64, copy=False)
+
+
+def _umask() -> int:
+    """The mask of new files; it can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

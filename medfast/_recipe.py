@@ -1,0 +1,219 @@
+"""From an image to the features that the classifier sees: which steps, with which parameters, in which order."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import medfast
+from medfast import _validate
+
+TARGET_SIZE = 256
+MOST_LEVELS = 5
+BLOCK = 2
+"""Side of a HOG block, in cells."""
+FEATURE_STEP = 2.0**-15
+"""Features are rounded to multiples of this. HOG values lie in 0…1, so a product of two takes 30 bits, and sums of
+millions of products are exact in float64 whatever the order: kernels and predictions have the same bits with any
+BLAS."""
+
+EQUALIZE = ("none", "hist", "clahe")
+CLASS_WEIGHTS = ("balanced", "none")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is done to each image before it is classified, and how the classifier is trained.
+
+    The order is fixed: 8 bits, denoise, equalise, resize, segment, describe.
+
+    Parameters
+    ----------
+    window : tuple of two floats, optional
+        Center and width of the gray levels that become 0 to 255; for CT, in Hounsfield units. When omitted, uint8
+        images are kept as they are, and others are stretched between their own 0.5 and 99.5 percentiles.
+    denoise : bool, default=True
+        Whether to denoise by non-local means.
+    h : float, optional
+        Strength of the denoising, in gray levels of 8 bits, > 0. Taken from the noise level of each image when omitted.
+    patch_size : int, default=7
+        Side of the patches, in pixels. Odd, >= 1.
+    search_size : int, default=21
+        Side of the search window, in pixels. Odd, >= 1.
+    equalize : {"hist", "clahe", "none"}, default="hist"
+        Global equalisation, contrast-limited adaptive equalisation, or neither.
+    clip_limit : float, default=2.0
+        Clip limit of CLAHE.
+    tile_grid : tuple of two ints, optional
+        Tiles of CLAHE along rows and columns. When omitted, 8 by 8, fewer where a tile would have less than 12 pixels.
+    size : int or tuple of two ints, optional
+        Rows and columns that each image is resized to. When omitted, 256, or the side of the smallest training image
+        where that is less: images are not blown up unless asked.
+    segment : int, default=0
+        Classes of a k-means segmentation that the features are then taken of; 0 leaves it out.
+    levels : int, optional
+        Levels of the HOG pyramid, the image halved each time. When omitted, 5, or as many as hold a block.
+    cell : int, optional
+        Side of a HOG cell, in pixels. When omitted, the largest of 8, 4, 2 and 1 of which six fit each side.
+    orientations : int, default=9
+        Bins of the HOG histograms.
+    C : float, default=1.0
+        Penalty of the support vector machine, > 0.
+    class_weight : {"balanced", "none"}, default="balanced"
+        Whether errors on rare classes weigh more, and probabilities are those for classes equally frequent.
+
+    Examples
+    --------
+    >>> from medfast.pipeline import Options
+    >>> Options(denoise=False, size=64).size
+    (64, 64)
+    """
+
+    window: tuple[float, float] | None = None
+    denoise: bool = True
+    h: float | None = None
+    patch_size: int = 7
+    search_size: int = 21
+    equalize: str = "hist"
+    clip_limit: float = 2.0
+    tile_grid: tuple[int, int] | None = None
+    size: tuple[int, int] | int | None = None
+    segment: int = 0
+    levels: int | None = None
+    cell: int | None = None
+    orientations: int = 9
+    C: float = 1.0
+    class_weight: str = "balanced"
+
+    def __post_init__(self) -> None:
+        checked: dict[str, Any] = {
+            "denoise": _validate.as_flag(self.denoise, "denoise"),
+            "patch_size": _validate.as_odd(self.patch_size, "patch_size"),
+            "search_size": _validate.as_odd(self.search_size, "search_size"),
+            "equalize": _validate.as_choice(self.equalize, "equalize", EQUALIZE),
+            "clip_limit": _validate.as_float(self.clip_limit, "clip_limit", minimum=0),
+            "segment": _validate.as_int(self.segment, "segment", minimum=0, maximum=255),
+            "orientations": _validate.as_int(self.orientations, "orientations", minimum=1),
+            "C": _validate.as_float(self.C, "C", above=0),
+            "class_weight": _validate.as_choice(self.class_weight, "class_weight", CLASS_WEIGHTS),
+        }
+        if self.window is not None:
+            checked["window"] = _validate.as_window(self.window, "window")
+        if self.h is not None:
+            checked["h"] = _validate.as_float(self.h, "h", above=0)
+        if self.tile_grid is not None:
+            checked["tile_grid"] = _validate.as_pair(self.tile_grid, "tile_grid")
+        if self.size is not None:
+            size = (self.size, self.size) if np.ndim(self.size) == 0 else self.size
+            checked["size"] = _validate.as_pair(size, "size")
+        if self.levels is not None:
+            checked["levels"] = _validate.as_int(self.levels, "levels", minimum=1)
+        if self.cell is not None:
+            checked["cell"] = _validate.as_int(self.cell, "cell", minimum=1)
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def resolved(self, size: tuple[int, int]) -> "Options":
+        """The same options with those that depend on the size of the images filled in."""
+        side = min(size)
+        cell = self.cell or next(cell for cell in (8, 4, 2, 1) if side >= 6 * cell or cell == 1)
+        most = most_levels(size, cell)
+        levels = min(MOST_LEVELS, most) if self.levels is None else self.levels
+        _validate.as_int(levels, f"levels of images of {size[0]}x{size[1]} pixels in cells of {cell}", maximum=most)
+        _validate.as_int(most, f"blocks that fit images of {size[0]}x{size[1]} pixels in cells of {cell}", minimum=1)
+        grid = self.tile_grid or (max(1, min(8, size[0] // 12)), max(1, min(8, size[1] // 12)))
+        return dataclasses.replace(self, size=size, cell=cell, levels=levels, tile_grid=grid)
+
+
+def most_levels(size: tuple[int, int], cell: int) -> int:
+    """Levels of the pyramid that hold a block."""
+    side, levels = min(size), 0
+    while side >= BLOCK * cell:
+        side, levels = side // 2, levels + 1
+    return levels
+
+
+def n_features(options: Options) -> int:
+    """Features of an image under resolved `options`."""
+    rows, cols = options.size
+    total = 0
+    for _ in range(options.levels):
+        total += (rows // options.cell - BLOCK + 1) * (cols // options.cell - BLOCK + 1)
+        rows, cols = rows // 2, cols // 2
+    return total * BLOCK * BLOCK * options.orientations
+
+
+def gray8(image: ArrayLike, window: tuple[float, float] | None, name: str) -> NDArray[np.uint8]:
+    """`image` in 8 bits of gray: colour weighted 0.299, 0.587, 0.114 (alpha left out), then windowed or stretched."""
+    array = _validate.as_image(image, name)
+    if array.ndim == 3:
+        array = _gray(_validate.as_colour(array, name))
+    if window is not None:
+        low, high = window[0] - window[1] / 2, window[0] + window[1] / 2
+    elif array.dtype == np.uint8 or not array.size:
+        return array.astype(np.uint8, copy=False)
+    else:
+        low, high = np.percentile(array, (0.5, 99.5))
+    scaled = (array - np.float64(low)) * (255.0 / (high - low) if high > low else 0.0)
+    return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+
+
+def _gray(array: NDArray[Any]) -> NDArray[Any]:
+    if array.shape[2] == 1:
+        return array[:, :, 0]
+    if array.dtype == np.uint8:  # OpenCV's integers
+        red, green, blue = (array[:, :, channel].astype(np.uint32) for channel in range(3))
+        return ((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14).astype(np.uint8)
+    return array[:, :, 0] * 0.299 + array[:, :, 1] * 0.587 + array[:, :, 2] * 0.114
+
+
+def prepare(image: NDArray[np.uint8], options: Options, num_threads: int | None = None) -> NDArray[np.uint8]:
+    """What HOG sees of an 8-bit gray image, under resolved `options`."""
+    if options.denoise:
+        image = medfast.denoise_nl_means(
+            image, options.h, patch_size=options.patch_size, search_size=options.search_size, num_threads=num_threads
+        )
+    if options.equalize == "hist":
+        image = medfast.equalize_hist(image, num_threads=num_threads)
+    elif options.equalize == "clahe":
+        image = medfast.clahe(image, options.clip_limit, options.tile_grid, num_threads=num_threads)
+    image = shrink_or_grow(image, options.size, num_threads)
+    if options.segment:
+        labels = medfast.segment(image, options.segment)
+        image = spread(labels, options.segment)
+    return image
+
+
+def shrink_or_grow(image: NDArray[Any], size: tuple[int, int], num_threads: int | None = None) -> NDArray[Any]:
+    """`image` at `size`: by area where both sides shrink, so that nothing is aliased, else linearly."""
+    if image.shape == size:
+        return image
+    shrinks = image.shape[0] >= size[0] and image.shape[1] >= size[1]
+    return medfast.resize(image, size, interpolation="area" if shrinks else "linear", num_threads=num_threads)
+
+
+def spread(labels: NDArray[Any], n_classes: int) -> NDArray[np.uint8]:
+    """Labels 1 to `n_classes` as gray levels from 0 to 255."""
+    levels = np.rint(np.linspace(0, 255, max(2, n_classes))).astype(np.uint8)
+    return levels[np.maximum(labels, 1) - 1]
+
+
+def describe(image: NDArray[np.uint8], options: Options, num_threads: int | None = None) -> NDArray[np.float32]:
+    """Features of a prepared image: multiples of FEATURE_STEP in 0…1."""
+    features = medfast.hog(
+        image,
+        orientations=options.orientations,
+        cell=(options.cell, options.cell),
+        block=(BLOCK, BLOCK),
+        levels=options.levels,
+        num_threads=num_threads,
+    )
+    return np.rint(features / np.float32(FEATURE_STEP)) * np.float32(FEATURE_STEP)
+
+
+def work(shape: tuple[int, ...], options: Options) -> float:
+    """Elementary steps that an image of `shape` takes, roughly: what decides on threads."""
+    pixels = float(np.prod(shape[:2]))
+    denoising = pixels * options.search_size**2 / 8 if options.denoise else 0.0
+    return 200_000 + 20 * pixels + denoising

@@ -1,0 +1,223 @@
+"""Every benchmark case, defined once: what is measured, on what, and when two results count as the same."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from medfast.bench import images
+from medfast.bench.agreement import CleansAsWell, Correlated, Each, Exact, Inputs, NoMoreInertia, Rule, Within
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One piece of work, done by medfast and by each rival."""
+
+    name: str
+    title: str
+    kernels: tuple[str, ...]
+    """The kernels that do it."""
+    function: str
+    """Name of the function in the file of each library."""
+    inputs: Callable[[], Inputs]
+    rivals: Mapping[str, Rule]
+    """The other libraries that do it, with the rule that their results are compared by."""
+    why: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    quick: bool = False
+    """Part of the short run."""
+
+
+def _head(side: int, dtype: str = "uint8") -> Callable[[], Inputs]:
+    def build() -> Inputs:
+        noisy, clean = images.head(side, side, dtype)
+        return Inputs((noisy,), clean)
+
+    return build
+
+
+def _vectors() -> Inputs:
+    """Samples, labels to start from, and the centers that those labels give: the same start for every library."""
+    samples = images.voxel_features(100_000, 8, 8)
+    first = samples[:8].astype(np.float64)
+    distances = ((samples[:, None, :] - first[None]) ** 2).sum(axis=-1)
+    labels = np.argmin(distances, axis=1).astype(np.int32)
+    centers = np.stack([samples[labels == label].mean(axis=0, dtype=np.float64) for label in range(8)])
+    return Inputs((samples, labels, centers.astype(np.float32)))
+
+
+EXACT = Exact()
+NLM = {"patch_size": 7, "search_size": 21}
+SAME_OPTIMUM = NoMoreInertia(1e-6)
+
+CASES = (
+    Case(
+        "nlm-uint8-512", "NLM uint8 512²", ("nlm",), "denoise", _head(512),
+        {"opencv": EXACT, "skimage": CleansAsWell(0.2)},
+        "Where a pipeline spends nearly all of its time: patch 7, search 21, h = 10.",
+        NLM | {"h": 10.0}, quick=True,
+    ),
+    Case(
+        "nlm-uint8-512-h20", "NLM uint8 512², h = 20", ("nlm",), "denoise", _head(512),
+        {"opencv": EXACT},
+        "Stronger filtering: from h = 14 on, distances no longer fit 16 bits.",
+        NLM | {"h": 20.0},
+    ),
+    Case(
+        "nlm-coloured-512", "NLM coloured 512²", ("nlm",), "denoise_coloured",
+        lambda: Inputs((images.coloured_tissue(512, 512),)),
+        {"opencv": EXACT},
+        "Through Lab and back, with two channels denoised jointly.",
+        NLM | {"h": 10.0, "h_colour": 10.0},
+    ),
+    Case(
+        "nlm-frames-256", "NLM 5 frames of 256²", ("nlm",), "denoise_frames",
+        lambda: Inputs((images.frames(5, 256, 256),)),
+        {"opencv": EXACT},
+        "Fluoroscopy and cine: the neighbours in time take part.",
+        NLM | {"h": 10.0},
+    ),
+    Case(
+        "nlm-uint16-l1-512", "NLM uint16 L1 512²", ("nlm",), "denoise", _head(512, "uint16"),
+        {"opencv": EXACT},
+        "16-bit data as OpenCV takes it, with the L1 norm only.",
+        NLM | {"h": 160.0, "norm": "l1"},
+    ),
+    Case(
+        "nlm-uint16-512", "NLM uint16 L2 512²", ("nlm",), "denoise", _head(512, "uint16"),
+        {"skimage": CleansAsWell(0.2)},
+        "12 bits as a scanner stores them, which OpenCV does not take with the L2 norm.",
+        NLM | {"h": 160.0},
+    ),
+    Case(
+        "nlm-float32-512", "NLM float32 L2 512²", ("nlm",), "denoise", _head(512, "float32"),
+        {"skimage": CleansAsWell(0.2)},
+        "Rescaled data.",
+        NLM | {"h": 10.0},
+    ),
+    Case(
+        "equalize-uint8-512", "equalise uint8 512²", ("histogram",), "equalize", _head(512),
+        {"opencv": EXACT, "skimage": Correlated(0.99)},
+        "A call of a fraction of a millisecond: the overhead counts.",
+        quick=True,
+    ),
+    Case(
+        "equalize-uint8-4096", "equalise uint8 4096²", ("histogram",), "equalize", _head(4096),
+        {"opencv": EXACT},
+        "Larger than any cache: a mammogram or a radiograph.",
+    ),
+    Case(
+        "clahe-uint8-512", "CLAHE uint8 512²", ("histogram",), "clahe", _head(512),
+        {"opencv": EXACT, "skimage": Correlated(0.9)},
+        "The usual 8×8 tiles, clip limit 2.",
+        {"clip_limit": 2.0, "tile_grid": (8, 8)}, quick=True,
+    ),
+    Case(
+        "clahe-uint8-4096", "CLAHE uint8 4096²", ("histogram",), "clahe", _head(4096),
+        {"opencv": EXACT},
+        "Larger than any cache.",
+        {"clip_limit": 2.0, "tile_grid": (8, 8)},
+    ),
+    Case(
+        "clahe-uint16-512", "CLAHE uint16 512²", ("histogram",), "clahe", _head(512, "uint16"),
+        {"opencv": EXACT},
+        "65536 bins per tile, of which few are in use.",
+        {"clip_limit": 2.0, "tile_grid": (8, 8)},
+    ),
+    Case(
+        "resize-linear-512", "resize linear 512²→256²", ("resample",), "resize", _head(512),
+        {"opencv": EXACT, "skimage": Within(1)},
+        "Thirteen microseconds in OpenCV: the overhead of the call is most of it.",
+        {"shape": (256, 256), "interpolation": "linear"}, quick=True,
+    ),
+    Case(
+        "resize-linear-4096", "resize linear 4096²→1000²", ("resample",), "resize", _head(4096),
+        {"opencv": EXACT},
+        "A ratio that is no whole number.",
+        {"shape": (1000, 1000), "interpolation": "linear"},
+    ),
+    Case(
+        "resize-area-512", "resize area 512²→256²", ("resample",), "resize", _head(512),
+        {"opencv": EXACT, "skimage": Within(1)},
+        "Means of 2×2: one step of a pyramid.",
+        {"shape": (256, 256), "interpolation": "area"},
+    ),
+    Case(
+        "resize-area-4096", "resize area 4096²→1000²", ("resample",), "resize", _head(4096),
+        {"opencv": EXACT},
+        "Weighted means of whole and partial pixels.",
+        {"shape": (1000, 1000), "interpolation": "area"},
+    ),
+    Case(
+        "resize-cubic-512", "resize cubic 512²→800²", ("resample",), "resize", _head(512),
+        {"opencv": Within(1)},
+        "Enlarging. OpenCV is timed as it comes, with IPP, which is off by one level from OpenCV's own cubic.",
+        {"shape": (800, 800), "interpolation": "cubic"},
+    ),
+    Case(
+        "resize-nearest-512", "resize nearest 512²→256²", ("resample",), "resize", _head(512),
+        {"opencv": EXACT},
+        "Masks and labels.",
+        {"shape": (256, 256), "interpolation": "nearest"},
+    ),
+    Case(
+        "kmeans-uint8-256-k2", "k-means uint8 256², k = 2", ("kmeans",), "kmeans", _head(256),
+        {"opencv": SAME_OPTIMUM, "sklearn": SAME_OPTIMUM},
+        "Object from background; the others from ten starts.",
+        {"n_clusters": 2}, quick=True,
+    ),
+    Case(
+        "kmeans-uint8-512-k4", "k-means uint8 512², k = 4", ("kmeans",), "kmeans", _head(512),
+        {"opencv": SAME_OPTIMUM},
+        "Tissue classes.",
+        {"n_clusters": 4},
+    ),
+    Case(
+        "kmeans-uint16-512-k4", "k-means uint16 512², k = 4", ("kmeans",), "kmeans", _head(512, "uint16"),
+        {"opencv": SAME_OPTIMUM},
+        "4096 gray levels in use.",
+        {"n_clusters": 4},
+    ),
+    Case(
+        "kmeans-vectors", "k-means 100 000 × 8, k = 8, 20 iterations", ("kmeans",), "kmeans_vectors", _vectors,
+        {"opencv": NoMoreInertia(1e-5), "sklearn": NoMoreInertia(1e-5)},
+        "Vectors from the same start: Lloyd's iterations and nothing else.",
+        {"iterations": 20},
+    ),
+    Case(
+        "hog-512", "HOG 512²", ("hog",), "hog", _head(512),
+        {"opencv": Within(1e-5)},
+        "Blocks of 16, stride and cells of 8, 9 bins, votes shared between cells and bins.",
+        quick=True,
+    ),
+    Case(
+        "hog-plain-512", "HOG 512², plain votes", ("hog",), "hog_plain", _head(512),
+        {"skimage": Correlated(0.98)},
+        "As scikit-image does it: each pixel votes for one bin of one cell. Borders and the tiny constants differ.",
+    ),
+    Case(
+        "pipeline-256", "whole pipeline, a slice of 256²", ("nlm", "histogram", "resample", "kmeans", "hog"),
+        "pipeline", _head(256),
+        {"opencv": Each({"image": EXACT, "labels": SAME_OPTIMUM, "features": Within(1e-5), "decision": EXACT})},
+        "Denoise, equalise, resize, k-means, HOG on five levels, linear SVM: the main job.",
+        {"h": 10.0, "n_clusters": 4, "levels": 5}, quick=True,
+    ),
+)  # fmt: skip
+"""What is measured, in the order of the table."""
+
+
+def select(names: tuple[str, ...] = (), *, quick: bool = False) -> tuple[Case, ...]:
+    """The cases whose name starts with one of `names` (all of them where there is none); with `quick` the short run.
+
+    Raises
+    ------
+    ValueError
+        If no case begins with one of the names.
+    """
+    for name in names:
+        if not any(case.name.startswith(name) for case in CASES):
+            raise ValueError(f"there is no case {name!r}; choose from {', '.join(case.name for case in CASES)}")
+    return tuple(
+        case for case in CASES if (not names or case.name.startswith(names)) and (case.quick or names or not quick)
+    )

@@ -1,0 +1,85 @@
+"""The cases done by medfast."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+import medfast
+from medfast.bench.classifier import linear_svm
+from medfast.bench.library import Prepared
+from medfast.compat import opencv as drop_in
+
+VERSION = medfast.__version__
+
+
+def denoise(image: NDArray[Any], *, h: float, patch_size: int, search_size: int, norm: str = "l2") -> Prepared:
+    return Prepared(
+        lambda: medfast.denoise_nl_means(image, h, patch_size=patch_size, search_size=search_size, norm=norm)
+    )
+
+
+def denoise_coloured(image: NDArray[Any], *, h: float, h_colour: float, patch_size: int, search_size: int) -> Prepared:
+    return Prepared(lambda: drop_in.fastNlMeansDenoisingColored(image, None, h, h_colour, patch_size, search_size))
+
+
+def denoise_frames(frames: Sequence[NDArray[Any]], *, h: float, patch_size: int, search_size: int) -> Prepared:
+    middle, count = len(frames) // 2, len(frames)
+    return Prepared(
+        lambda: medfast.denoise_nl_means_multi(
+            frames, middle, count, h=h, patch_size=patch_size, search_size=search_size
+        )
+    )
+
+
+def equalize(image: NDArray[Any]) -> Prepared:
+    return Prepared(lambda: medfast.equalize_hist(image))
+
+
+def clahe(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[int, int]) -> Prepared:
+    return Prepared(lambda: medfast.clahe(image, clip_limit, tile_grid))
+
+
+def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: str) -> Prepared:
+    return Prepared(lambda: medfast.resize(image, shape, interpolation=interpolation))
+
+
+def kmeans(image: NDArray[Any], *, n_clusters: int) -> Prepared:
+    return Prepared(lambda: medfast.kmeans(image, n_clusters), lambda found: found.labels)
+
+
+def kmeans_vectors(samples: NDArray[Any], labels: NDArray[Any], centers: NDArray[Any], *, iterations: int) -> Prepared:
+    return Prepared(
+        lambda: medfast.kmeans(samples, len(centers), init=centers, max_iter=iterations, tol=0.0),
+        lambda found: found.labels,
+    )
+
+
+def hog(image: NDArray[Any]) -> Prepared:
+    return Prepared(lambda: medfast.hog(image))
+
+
+def hog_plain(image: NDArray[Any]) -> Prepared:
+    blocks = (image.shape[1] // 8 - 1, image.shape[0] // 8 - 1)
+
+    def finish(values: NDArray[Any]) -> NDArray[Any]:
+        # scikit-image counts rows first, medfast columns first, as OpenCV does
+        return values.reshape(*blocks, 2, 2, 9).transpose(1, 0, 3, 2, 4).ravel()
+
+    return Prepared(
+        lambda: medfast.hog(image, spatial_votes=False, orientation_votes=False, block_sigma=math.inf), finish
+    )
+
+
+def pipeline(image: NDArray[Any], *, h: float, n_clusters: int, levels: int) -> Prepared:
+    svm = linear_svm(len(medfast.hog(image, levels=levels)))
+
+    def call() -> dict[str, Any]:
+        clean = medfast.equalize_hist(medfast.denoise_nl_means(image, h))
+        clean = medfast.resize(clean, image.shape, interpolation="area")
+        labels = medfast.kmeans(clean, n_clusters).labels
+        features = medfast.hog(clean, levels=levels)
+        return {"image": clean, "labels": labels, "features": features, "decision": svm.predict(features[None])}
+
+    return Prepared(call)

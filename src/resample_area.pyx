@@ -1,0 +1,134 @@
+"""Means over areas of uint8 images, in OpenCV's arithmetic.
+
+Images are (rows, columns, channels). Where an output pixel covers a whole number of input pixels, the sum is of integers;
+else weights and sums are float32, in a fixed order. `scratch` holds what `scratch_bytes` asks for.
+"""
+from libc.math cimport rintf
+from libc.stdint cimport int32_t, uint8_t
+from libc.string cimport memset
+
+from u8_rows cimport interleaved, is_interleaved, spread
+
+cdef extern from "resample_area.h" nogil:
+    void medfast_halve(const uint8_t *, const uint8_t *, Py_ssize_t, uint8_t *)
+    void medfast_add_row(const uint8_t *, Py_ssize_t, int32_t *)
+    void medfast_area_line(const uint8_t *, const int32_t *, const float *, Py_ssize_t, Py_ssize_t, Py_ssize_t, float *)
+    void medfast_add_line(const float *, float, bint, Py_ssize_t, float *)
+    void medfast_round_line(const float *, Py_ssize_t, uint8_t *)
+
+
+cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
+    return (n + 15) // 16 * 16
+
+
+def scratch_bytes(Py_ssize_t row_bytes, Py_ssize_t width):
+    """Bytes that `average` and `average_blocks` need: a row and its totals, an output row and its sums, two lines."""
+    return padded(row_bytes) * 5 + padded(width) * 13
+
+
+def halve(const uint8_t[:, :, :] image,     # IN   (2·rows, 2·columns, channels) gray levels
+          Py_ssize_t row_start,
+          Py_ssize_t row_stop,
+          uint8_t[:, :, :] out):            # OUT
+    """Mean of two by two pixels, rounded half up."""
+    cdef:
+        Py_ssize_t row, col, channel, n_channels = image.shape[2]
+        int32_t total
+        bint in_place = n_channels == 1 and is_interleaved(image) and is_interleaved(out)
+    with nogil:
+        for row in range(row_start, row_stop):
+            if in_place:
+                medfast_halve(&image[2 * row, 0, 0], &image[2 * row + 1, 0, 0], out.shape[1], &out[row, 0, 0])
+                continue
+            for col in range(out.shape[1]):
+                for channel in range(n_channels):
+                    total = image[2 * row, 2 * col, channel] + image[2 * row, 2 * col + 1, channel]
+                    total += image[2 * row + 1, 2 * col, channel] + image[2 * row + 1, 2 * col + 1, channel]
+                    out[row, col, channel] = (total + 2) >> 2
+
+
+def average_blocks(const uint8_t[:, :, :] image,     # IN   gray levels
+                   Py_ssize_t tall,                  # rows of a block
+                   Py_ssize_t wide,                  # columns of a block
+                   bint half_up,                     # whether whole blocks round so: OpenCV does for two by two
+                   Py_ssize_t row_start,
+                   Py_ssize_t row_stop,
+                   uint8_t[::1] scratch,
+                   uint8_t[:, :, :] out):            # OUT
+    """Mean of each block, which the image's edge may cut short, rounded half to even in float32."""
+    cdef:
+        Py_ssize_t row, col, channel, i, k, n_rows, n_cols, n_channels = image.shape[2]
+        Py_ssize_t row_bytes = image.shape[1] * n_channels, width = out.shape[1] * n_channels
+        int32_t *totals = <int32_t *> &scratch[0]
+        uint8_t *copy = <uint8_t *> (totals + padded(row_bytes))
+        uint8_t *values = copy + padded(row_bytes)
+        int32_t *part
+        int32_t total
+        float scale = <float> 1 / <float> (tall * wide)
+        bint in_place = is_interleaved(out)
+        uint8_t *target
+    with nogil:
+        for row in range(row_start, row_stop):
+            n_rows = min(tall, image.shape[0] - row * tall)
+            memset(totals, 0, row_bytes * 4)
+            for k in range(n_rows):
+                medfast_add_row(interleaved(image, row * tall + k, copy), row_bytes, totals)
+            target = &out[row, 0, 0] if in_place else values
+            for col in range(out.shape[1]):
+                n_cols = min(wide, image.shape[1] - col * wide)
+                for channel in range(n_channels):
+                    part = totals + col * wide * n_channels + channel
+                    i = col * n_channels + channel
+                    total = 0
+                    for k in range(n_cols):
+                        total += part[k * n_channels]
+                    if n_rows * n_cols < tall * wide:
+                        target[i] = <uint8_t> rintf(<float> total / <float> (n_rows * n_cols))
+                    elif half_up:
+                        target[i] = (total + 2) >> 2
+                    else:
+                        target[i] = <uint8_t> rintf(<float> total * scale)
+            if not in_place:
+                spread(target, out, row)
+
+
+def average(const uint8_t[:, :, :] image,         # IN   gray levels
+            const int32_t[:, ::1] columns,        # IN   (taps, outputs) offsets in a row
+            const float[:, ::1] column_weights,   # IN   (taps, outputs)
+            const int32_t[:, ::1] rows,           # IN   (taps, rows)
+            const float[:, ::1] row_weights,      # IN   (taps, rows)
+            Py_ssize_t row_start,
+            Py_ssize_t row_stop,
+            uint8_t[::1] scratch,
+            uint8_t[:, :, :] out):                # OUT
+    """Weighted sums along the columns, then of rows: float32, tap after tap, rounded half to even."""
+    cdef:
+        Py_ssize_t n_taps = columns.shape[0], width = columns.shape[1], n_padded = padded(width)
+        Py_ssize_t row_bytes = image.shape[1] * image.shape[2], row, tap, source, slot, n_safe = 0
+        Py_ssize_t held[2]
+        float *totals = <float *> &scratch[0]
+        float *lines = totals + n_padded
+        uint8_t *copy = <uint8_t *> (lines + 2 * n_padded)
+        uint8_t *values = copy + padded(row_bytes)
+        bint in_place = is_interleaved(out)
+    held[0] = held[1] = -1
+    with nogil:
+        if image.shape[2] == 1:
+            while n_safe < width and columns[0, n_safe] + (n_taps + 3) // 4 * 4 <= row_bytes:
+                n_safe += 1
+        for row in range(row_start, row_stop):
+            for tap in range(rows.shape[0]):
+                if row_weights[tap, row] == 0:
+                    continue
+                source = rows[tap, row]
+                slot = source % 2
+                if held[slot] != source:
+                    medfast_area_line(interleaved(image, source, copy), &columns[0, 0], &column_weights[0, 0], n_taps,
+                                      width, n_safe, lines + slot * n_padded)
+                    held[slot] = source
+                medfast_add_line(lines + slot * n_padded, row_weights[tap, row], tap == 0, width, totals)
+            if in_place:
+                medfast_round_line(totals, width, &out[row, 0, 0])
+            else:
+                medfast_round_line(totals, width, values)
+                spread(values, out, row)

@@ -1,0 +1,166 @@
+"""OpenCV's forms of non-local means, bit for bit."""
+
+import numpy as np
+import pytest
+from images import smooth_image
+
+from medfast.compat.opencv import _lab
+from medfast.compat.opencv import denoise as cvlike
+
+
+def color_image(rng, shape, n_channels=3):
+    return np.stack([smooth_image(rng, shape) for _ in range(n_channels)], axis=-1)
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("h", [0, 0.5, 3, 3.3, -10, 13.9, 14, 30, 255])
+def test_gray(level, n_threads, rng, h):
+    import cv2
+
+    image = smooth_image(rng, (45, 99))
+    np.testing.assert_array_equal(
+        cvlike.fastNlMeansDenoising(image, None, h), cv2.fastNlMeansDenoising(image, None, h)
+    )
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("windows", [(7, 21), (3, 21), (5, 35), (4, 10), (0, 0), (1, 3), (9, 17), (11, 101)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (8, 1), (33, 70)], ids=str)
+def test_windows_and_shapes(level, rng, windows, shape):
+    import cv2
+
+    image = smooth_image(rng, shape)
+    np.testing.assert_array_equal(
+        cvlike.fastNlMeansDenoising(image, None, 10, *windows), cv2.fastNlMeansDenoising(image, None, 10, *windows)
+    )
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("norm", ["NORM_L1", "NORM_L2"])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_channels_and_norms(level, rng, n_channels, norm, dtype):
+    import cv2
+
+    if (norm, dtype) == ("NORM_L2", "uint16"):
+        pytest.skip("OpenCV has no uint16 with L2")
+    assert getattr(cvlike, norm) == getattr(cv2, norm)
+    image = color_image(rng, (24, 50), n_channels)
+    scale = 1
+    if dtype == "uint16":
+        scale = 200
+        image = image.astype(np.uint16) * 200 + rng.integers(0, 200, image.shape, np.uint16)
+    for h in ([5.0 * scale], [scale * (6.0 + 4.0 * channel) for channel in range(n_channels)]):
+        ours = cvlike.fastNlMeansDenoising(image, h, None, 5, 13, getattr(cv2, norm))
+        np.testing.assert_array_equal(ours, cv2.fastNlMeansDenoising(image, h, None, 5, 13, getattr(cv2, norm)))
+        ours = cvlike.fastNlMeansDenoising(image, h=h, normType=getattr(cv2, norm))
+        np.testing.assert_array_equal(ours, cv2.fastNlMeansDenoising(image, h=h, normType=getattr(cv2, norm)))
+
+
+@pytest.mark.opencv
+def test_full_range_uint16(level, rng):
+    import cv2
+
+    image = rng.integers(0, 65536, (20, 40)).astype(np.uint16)
+    for h in (100.0, 20000.0):
+        ours = cvlike.fastNlMeansDenoising(image, [h], normType=cv2.NORM_L1)
+        np.testing.assert_array_equal(ours, cv2.fastNlMeansDenoising(image, [h], normType=cv2.NORM_L1))
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("n_channels", [3, 4])
+@pytest.mark.parametrize("h", [(3, 3), (10, 10), (5, 20), (0, 15)], ids=str)
+def test_colored(level, rng, n_channels, h):
+    import cv2
+
+    image = color_image(rng, (40, 61), n_channels)
+    np.testing.assert_array_equal(
+        cvlike.fastNlMeansDenoisingColored(image, None, *h), cv2.fastNlMeansDenoisingColored(image, None, *h)
+    )
+
+
+@pytest.mark.opencv
+def test_multi(level, rng):
+    import cv2
+
+    gray = [smooth_image(rng, (26, 40)) for _ in range(5)]
+    color = [color_image(rng, (26, 40)) for _ in range(5)]
+    for arguments in ((2, 3, None, 8, 5, 11), (2, 5, None, 8, 5, 11), (1, 1, None, 8, 7, 21)):
+        np.testing.assert_array_equal(
+            cvlike.fastNlMeansDenoisingMulti(gray, *arguments), cv2.fastNlMeansDenoisingMulti(gray, *arguments)
+        )
+        np.testing.assert_array_equal(
+            cvlike.fastNlMeansDenoisingMulti(color, *arguments), cv2.fastNlMeansDenoisingMulti(color, *arguments)
+        )
+        arguments = (*arguments[:4], 12, *arguments[4:])
+        np.testing.assert_array_equal(
+            cvlike.fastNlMeansDenoisingColoredMulti(color, *arguments),
+            cv2.fastNlMeansDenoisingColoredMulti(color, *arguments),
+        )
+    deep = [frame.astype(np.uint16) * 256 for frame in gray]
+    np.testing.assert_array_equal(
+        cvlike.fastNlMeansDenoisingMulti(deep, 2, 3, [2500.0], None, 5, 11, cv2.NORM_L1),
+        cv2.fastNlMeansDenoisingMulti(deep, 2, 3, [2500.0], None, 5, 11, cv2.NORM_L1),
+    )
+
+
+@pytest.mark.opencv
+def test_lab_equals_opencv():
+    """Every fifth value of each channel, and all of their neighbours' grays."""
+    import cv2
+
+    steps = np.arange(0, 256, 5, dtype=np.uint8)
+    image = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(52, -1, 3)
+    grays = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    for values in (image, grays):
+        lab = cv2.cvtColor(values, cv2.COLOR_LBGR2Lab)
+        np.testing.assert_array_equal(_lab.lab_from_bgr(values), np.moveaxis(lab, -1, 0))
+        result = np.empty_like(values)
+        _lab.bgr_from_lab(np.moveaxis(values, -1, 0), result)
+        np.testing.assert_array_equal(result, cv2.cvtColor(values, cv2.COLOR_Lab2LBGR))
+
+
+def test_destination(rng):
+    image = smooth_image(rng, (20, 30))
+    expected = cvlike.fastNlMeansDenoising(image, None, 10)
+    dst = np.zeros_like(image)
+    assert cvlike.fastNlMeansDenoising(image, dst, 10) is dst
+    np.testing.assert_array_equal(dst, expected)
+    np.testing.assert_array_equal(cvlike.fastNlMeansDenoising(image, [10.0], dst), expected)
+    other = np.zeros((3, 3), np.uint8)
+    assert cvlike.fastNlMeansDenoising(image, other, 10) is not other
+    assert not other.any()
+    in_place = image.copy()
+    assert cvlike.fastNlMeansDenoising(in_place, in_place, 10) is in_place
+    np.testing.assert_array_equal(in_place, expected)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "arguments"),
+    [
+        (TypeError, "src must have dtype uint8", {"src": np.zeros((4, 4), np.uint16)}),
+        (TypeError, "src must have dtype uint8, uint16", {"src": np.zeros((4, 4)), "normType": cvlike.NORM_L1}),
+        (ValueError, "src must not be empty", {"src": np.zeros((0, 4), np.uint8)}),
+        (ValueError, "src must have 1 to 4 channels", {"src": np.zeros((4, 4, 5), np.uint8)}),
+        (ValueError, "normType must be", {"normType": 7}),
+        (ValueError, "h must be finite", {"h": np.nan}),
+        (ValueError, "h must have one entry", {"h": [1.0, 2.0]}),
+        (ValueError, "searchWindowSize must be >= 0", {"searchWindowSize": -3}),
+        (ValueError, "searchWindowSize must be <= 2901", {"searchWindowSize": 3001}),
+    ],
+)
+def test_bad_arguments(error, message, arguments):
+    with pytest.raises(error, match=message):
+        cvlike.fastNlMeansDenoising(**{"src": np.zeros((4, 4), np.uint8), **arguments})
+
+
+def test_multi_bad_arguments():
+    frames = [np.zeros((4, 4), np.uint8)] * 3
+    with pytest.raises(ValueError, match="imgToDenoiseIndex must have 1 frames"):
+        cvlike.fastNlMeansDenoisingMulti(frames, 2, 3)
+    with pytest.raises(ValueError, match="searchWindowSize must be odd"):
+        cvlike.fastNlMeansDenoisingMulti(frames, 1, 3, searchWindowSize=20)
+    with pytest.raises(ValueError, match="srcImgs must agree"):
+        cvlike.fastNlMeansDenoisingMulti([*frames[:2], np.zeros((4, 5), np.uint8)], 1, 3)
+    with pytest.raises(ValueError, match="srcImgs must have 3 or 4 channels"):
+        cvlike.fastNlMeansDenoisingColoredMulti(frames, 1, 3)

@@ -1,0 +1,432 @@
+"""The whole pipeline: what a model sees, learns, predicts and reports; folders of images."""
+
+import fractions
+import json
+import os
+from pathlib import Path
+
+import hypothesis
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from images import stripes
+
+import medfast
+from medfast import _probability, _recipe
+from medfast.pipeline import Model, Options, load_folder, train_folder
+
+pytest.importorskip("sklearn")
+
+PNEUMONIA = Path(os.environ.get("MEDFAST_DATA", Path(__file__).parents[2] / "shared" / "data"), "pneumonia_28.npz")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model of two classes, and images that it has not seen."""
+    rng = np.random.default_rng(5)
+    images, labels = stripes(rng, 40)
+    model = Model(patch_size=3, search_size=7).fit(images, labels)
+    return model, *stripes(rng, 20)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A model of ten classes, and the rest of scikit-learn's digits."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    images = (data.images * 15).astype(np.uint8)
+    model = Model(denoise=False, equalize="none").fit(images[:900], data.target[:900])
+    return model, images[900:], data.target[900:]
+
+
+def test_two_classes(trained):
+    model, images, labels = trained
+    assert model.classes == ("lying", "standing")
+    assert model.size == (32, 32)
+    assert model.n_train == 40
+    report = model.evaluate(images, labels)
+    assert report == {
+        "accuracy": 1.0,
+        "balanced_accuracy": 1.0,
+        "auc": 1.0,
+        "confusion_matrix": [[10, 0], [0, 10]],
+        "classes": ["lying", "standing"],
+    }
+    assert list(model.predict(images)) == labels
+
+
+def test_ten_classes(digits):
+    model, images, truth = digits
+    report = model.evaluate(images, truth)
+    assert report["accuracy"] > 0.93
+    assert report["auc"] > 0.99
+    assert report["classes"] == list(range(10))
+    json.dumps(report)
+
+
+def test_report_is_that_of_scikit_learn(digits):
+    from sklearn import metrics
+
+    model, images, truth = digits
+    probability, predicted = model.predict_proba(images), model.predict(images)
+    report = model.evaluate(images, truth)
+    assert report["accuracy"] == metrics.accuracy_score(truth, predicted)
+    assert report["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(truth, predicted), rel=1e-14)
+    assert report["auc"] == pytest.approx(metrics.roc_auc_score(truth, probability, multi_class="ovr"), rel=1e-14)
+    assert report["confusion_matrix"] == metrics.confusion_matrix(truth, predicted).tolist()
+
+
+@hypothesis.given(st.lists(st.tuples(st.booleans(), st.integers(-3, 3)), max_size=30))
+def test_report_of_two_classes(cases):
+    truth = np.array([case[0] for case in cases], np.intp)
+    decision = np.array([[float(case[1])] for case in cases]).reshape(-1, 1)
+    report = _probability.report(truth, decision, ["no", "yes"])
+    pairs = [(a, b) for t, a in cases if t for u, b in cases if not u]
+    expected = sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs) if pairs else None
+    assert report["auc"] == (None if expected is None else pytest.approx(expected, rel=1e-12))
+    right = [(value > 0) == is_yes for is_yes, value in cases]
+    assert report["accuracy"] == (sum(right) / len(right) if cases else None)
+    recalls = [
+        np.mean([ok for ok, (t, _) in zip(right, cases, strict=True) if t is which])
+        for which in (False, True)
+        if any(t is which for t, _ in cases)
+    ]
+    assert report["balanced_accuracy"] == (pytest.approx(np.mean(recalls), rel=1e-12) if recalls else None)
+
+
+def test_probabilities(trained, digits):
+    for model, images, _ in (trained, digits):
+        probability = model.predict_proba(images)
+        assert probability.shape == (len(images), len(model.classes))
+        assert probability.min() >= 0
+        np.testing.assert_allclose(probability.sum(axis=1), 1, rtol=1e-15)
+        np.testing.assert_array_equal(np.array(model.classes)[probability.argmax(axis=1)], model.predict(images))
+
+
+def test_probabilities_at_the_extremes():
+    two = _probability.to_probabilities(np.array([[-1e4], [0.0], [1e4]]))
+    np.testing.assert_array_equal(two, [[1, 0], [0.5, 0.5], [0, 1]])
+    three = _probability.to_probabilities(np.array([[-1e4, -1e4, -1e4], [1e4, -1e4, 0.0]]))
+    np.testing.assert_allclose(three, [[1 / 3, 1 / 3, 1 / 3], [2 / 3, 0, 1 / 3]], rtol=1e-15)
+
+
+def test_bits_depend_neither_on_the_batch_nor_on_threads(trained, digits, n_threads):
+    for model, images, _ in (trained, digits):
+        images = images[:20]
+        together = model.predict_proba(images)
+        for i, image in enumerate(images):
+            np.testing.assert_array_equal(model.predict_proba([image])[0], together[i])
+        np.testing.assert_array_equal(model.predict_proba(images, num_threads=1), together)
+
+
+def test_sums_are_exact(digits):
+    model, images, _ = digits
+    features = model.features(images[:3])
+    assert features.min() >= 0
+    assert features.max() <= 1
+    np.testing.assert_array_equal(features * 2**15, np.rint(features * 2**15))
+    sums = features.astype(np.float64) @ model.coef.T
+    for row, found in zip(features, sums, strict=True):
+        for weights, total in zip(model.coef, found, strict=True):
+            pairs = zip(row.tolist(), weights.tolist(), strict=True)
+            assert fractions.Fraction(total) == sum(fractions.Fraction(x) * fractions.Fraction(w) for x, w in pairs)
+
+
+def test_training_is_deterministic(trained, n_threads):
+    rng = np.random.default_rng(5)
+    again = Model(patch_size=3, search_size=7).fit(*stripes(rng, 40))
+    np.testing.assert_array_equal(again.coef, trained[0].coef)
+    np.testing.assert_array_equal(again.intercept, trained[0].intercept)
+
+
+def test_features_are_the_steps_in_order(trained):
+    model, images, _ = trained
+    image = medfast.denoise_nl_means(images[0], None, patch_size=3, search_size=7)
+    image = medfast.equalize_hist(image)
+    expected = medfast.hog(image, cell=(4, 4), levels=3)
+    np.testing.assert_allclose(model.features(images[:1])[0], expected, rtol=0, atol=2.0**-16)
+
+
+def test_every_step_is_optional(rng):
+    images, labels = stripes(rng, 16)
+    seen = set()
+    for options in (
+        {"denoise": False},
+        {"equalize": "none", "denoise": False},
+        {"equalize": "clahe", "denoise": False},
+        {"segment": 3, "denoise": False},
+        {"size": 24, "denoise": False},
+        {"size": (40, 48), "denoise": False},
+        {"levels": 1, "cell": 8, "orientations": 5, "denoise": False},
+        {"h": 20, "search_size": 5},
+    ):
+        model = Model(**options).fit(images, labels)
+        assert model.evaluate(images, labels)["accuracy"] == 1.0
+        seen.add(model.features(images[:1]).tobytes())
+    assert len(seen) == 8
+
+
+@pytest.mark.parametrize(
+    ("shapes", "size"),
+    [([(28, 28)], (28, 28)), ([(30, 300), (40, 280)], (30, 256)), ([(300, 300), (256, 400)], (256, 256))],
+)
+def test_size_is_the_target_or_the_smallest_image(rng, shapes, size):
+    images = [stripes(rng, 2, shapes[i % len(shapes)])[0][i % 2] for i in range(8)]
+    model = Model(denoise=False).fit(images, [0, 1] * 4)
+    assert model.size == size
+    assert model.predict([rng.integers(0, 255, (50, 60), np.uint8)]).shape == (1,)  # blown up or shrunk to that size
+
+
+def test_five_levels_at_256():
+    resolved = Options().resolved((256, 256))
+    assert (resolved.levels, resolved.cell) == (5, 8)
+    image = np.zeros((256, 256), np.uint8)
+    assert len(_recipe.describe(image, resolved)) == _recipe.n_features(resolved)
+    with pytest.raises(ValueError, match="levels of images of 256x256 pixels in cells of 8 must be <= 5, got 6"):
+        Options(levels=6).resolved((256, 256))
+    with pytest.raises(ValueError, match="blocks that fit images of 1x9 pixels in cells of 1 must be >= 1, got 0"):
+        Options().resolved((1, 9))
+
+
+@pytest.mark.parametrize("size", [(2, 2), (7, 9), (12, 12), (28, 28), (33, 47), (64, 200), (255, 256)])
+def test_number_of_features(size):
+    resolved = Options().resolved(size)
+    assert len(_recipe.describe(np.zeros(size, np.uint8), resolved)) == _recipe.n_features(resolved)
+
+
+def test_colour_is_weighted(rng):
+    colour = rng.integers(0, 256, (9, 7, 4), np.uint8)
+    exact = colour[:, :, :3] @ np.array([0.299, 0.587, 0.114])
+    gray = _recipe.gray8(colour, None, "image")
+    assert np.abs(gray - exact).max() <= 0.5 + 1e-3
+    np.testing.assert_array_equal(_recipe.gray8(colour[:, :, :3], None, "image"), gray)
+    np.testing.assert_array_equal(_recipe.gray8(colour[:, :, :1], None, "image"), colour[:, :, 0])
+
+
+@pytest.mark.opencv
+def test_colour_is_that_of_opencv(rng):
+    cv2 = pytest.importorskip("cv2")
+    colour = rng.integers(0, 256, (64, 64, 3), np.uint8)
+    np.testing.assert_array_equal(_recipe.gray8(colour, None, "image"), cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY))
+
+
+def test_eight_bits():
+    levels = np.array([[-1000, -160, 40, 140, 240, 2000]], np.int16)
+    np.testing.assert_array_equal(_recipe.gray8(levels, (40, 400), "image"), [[0, 0, 128, 191, 255, 255]])
+    ramp = np.arange(1001, dtype=np.uint16).reshape(1, -1) * 10
+    stretched = _recipe.gray8(ramp, None, "image")[0]
+    assert stretched[5] == 0
+    assert stretched[995] == 255
+    assert stretched[500] == 128
+    np.testing.assert_array_equal(_recipe.gray8(ramp / 7e6, None, "image")[0], stretched)
+    assert not _recipe.gray8(np.full((2, 2), 7.5), None, "image").any()
+    kept = np.array([[3, 200]], np.uint8)
+    assert _recipe.gray8(kept, None, "image") is kept
+
+
+def test_deeper_images_give_the_same_model(rng):
+    images, labels = stripes(rng, 20)
+    images[:, 0, :] = 0
+    images[:, -1, :] = 255  # more than half a percent: the stretch is from 0 to 255
+    expected = Model(denoise=False).fit(images, labels).coef
+    found = Model(denoise=False).fit(images.astype(np.uint16) * 257, labels).coef
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "message"),
+    [
+        (np.zeros((4, 4)), ValueError, r"images must be a stack \(n, rows, columns\) or a list of images, got shape"),
+        (7, TypeError, "images must be arrays or paths, got int"),
+        ([np.zeros((16, 16), np.uint8)] * 3 + [np.full((16, 16), np.nan)], ValueError, r"images\[3\] must be finite"),
+        (
+            [np.zeros((16, 16), np.uint8)] * 3 + [np.zeros((16, 16), np.int64)],
+            TypeError,
+            r"images\[3\] must have dtype",
+        ),
+        ([np.zeros((16, 16, 5), np.uint8)] * 4, ValueError, r"images\[0\] must be 2-D, or \(rows, columns, 3 or 4\)"),
+        ([np.zeros((16, 16), np.uint8)] * 3, ValueError, r"labels must have shape \(3,\), one per image, got \(4,\)"),
+        ([np.zeros((1, 16), np.uint8)] * 4, ValueError, "blocks that fit images of 1x16 pixels"),
+    ],
+)
+def test_images_that_no_model_learns_from(images, error, message):
+    with pytest.raises(error, match=message):
+        Model(denoise=False).fit(images, [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        ([1, 1], ValueError, r"labels must hold at least 2 classes, got \[1\]"),
+        ([0.5, 1.5], TypeError, "labels must be strings or integers, got dtype float64"),
+        ([[0], [1]], ValueError, r"labels must have shape \(2,\), one per image, got \(2, 1\)"),
+    ],
+)
+def test_labels_that_no_model_learns(labels, error, message):
+    with pytest.raises(error, match=message):
+        Model(denoise=False).fit(np.zeros((2, 16, 16), np.uint8), labels)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"denoise": "no"}, TypeError, "denoise must be True or False, got 'no'"),
+        ({"h": 0}, ValueError, "h must be > 0, got 0"),
+        ({"patch_size": 4}, ValueError, "patch_size must be odd, got 4"),
+        ({"equalize": "more"}, ValueError, "equalize must be one of 'none', 'hist', 'clahe', got 'more'"),
+        ({"size": 0}, ValueError, r"size\[0\] must be >= 1, got 0"),
+        ({"size": (1, 2, 3)}, ValueError, "size must be two integers"),
+        ({"segment": 256}, ValueError, "segment must be <= 255, got 256"),
+        ({"window": 40}, ValueError, r"window must be two numbers \(center, width\), got 40"),
+        ({"window": (40, 0)}, ValueError, r"window\[1\] must be > 0, got 0"),
+        ({"C": -1.0}, ValueError, "C must be > 0, got -1"),
+        ({"class_weight": None}, TypeError, "class_weight must be a string, got None"),
+        ({"unknown": 1}, TypeError, "unknown"),
+        ({"seed": -1}, ValueError, "seed must be >= 0, got -1"),
+    ],
+)
+def test_options_are_checked(options, error, message):
+    with pytest.raises(error, match=message):
+        Model(**options)
+
+
+def test_a_label_that_the_model_does_not_know(trained):
+    model, images, _ = trained
+    with pytest.raises(ValueError, match=r"labels must be among \['lying', 'standing'\], got falling"):
+        model.evaluate(images[:2], ["lying", "falling"])
+
+
+def test_a_model_that_has_not_learnt():
+    model = Model()
+    for method, *arguments in ((model.predict, []), (model.evaluate, [], []), (model.save, "x"), (model.features, [])):
+        with pytest.raises(ValueError, match="not trained"):
+            method(*arguments)
+
+
+def test_no_images(trained):
+    model = trained[0]
+    assert model.predict([]).shape == (0,)
+    assert model.predict_proba([]).shape == (0, 2)
+    assert model.evaluate([], np.array([], int))["accuracy"] is None
+
+
+def test_progress(rng, tmp_path):
+    images, labels = stripes(rng, 30)
+    calls = []
+    model = Model(denoise=False).fit(
+        images, labels, validation=(images[:6], labels[:6]), progress=lambda done, total: calls.append((done, total))
+    )
+    assert calls == sorted(calls)
+    assert calls[-1] == (37, 37)  # each training image, the fit, each validation image
+    assert {total for _, total in calls} == {37}
+    calls.clear()
+    model.predict(images, progress=lambda done, total: calls.append((done, total)))
+    assert calls[-1] == (30, 30)
+    with pytest.raises(TypeError, match="progress must be a callable"):
+        model.predict(images, progress=1)
+
+
+def test_validation_teaches_nothing(trained, rng):
+    images, labels = stripes(np.random.default_rng(5), 40)
+    other, truth = stripes(rng, 10)
+    model = Model(patch_size=3, search_size=7).fit(images, labels, validation=(other, truth))
+    np.testing.assert_array_equal(model.coef, trained[0].coef)
+    assert model.validation == model.evaluate(other, truth)
+    assert trained[0].validation is None
+
+
+# Folders
+
+
+def write_folder(directory, images, labels):
+    from PIL import Image
+
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (directory / label).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(directory / label / f"{i:03}.png")
+    return directory
+
+
+@pytest.fixture
+def folders(rng, tmp_path):
+    """A folder to train on, one to validate on, and the arrays that are in them."""
+    pytest.importorskip("PIL")
+    train, held_out = stripes(rng, 24), stripes(rng, 8)
+    return (write_folder(tmp_path / "train", *train), write_folder(tmp_path / "val", *held_out), train, held_out)
+
+
+def test_a_folder_is_its_images(folders):
+    directory, validation, (images, labels), (other, truth) = folders
+    calls = []
+    model = train_folder(
+        directory, validation=validation, denoise=False, progress=lambda done, total: calls.append((done, total))
+    )
+    order = np.argsort(labels, kind="stable")  # class by class, as folders are
+    expected = Model(denoise=False).fit(images[order], np.array(labels)[order], validation=(other, truth))
+    np.testing.assert_array_equal(model.coef, expected.coef)
+    assert model.validation == expected.validation
+    assert model.n_train == 24
+    assert calls == sorted(calls)
+    assert calls[-1] == (24 + 24 + 1 + 8,) * 2  # sizes, features, the fit, validation
+    paths = load_folder(validation).paths
+    np.testing.assert_array_equal(
+        model.predict_proba(paths), model.predict_proba(other[np.argsort(truth, kind="stable")])
+    )
+    np.testing.assert_array_equal(model.predict(str(paths[0])), model.predict(paths[:1]))
+
+
+def test_other_files_are_counted(folders):
+    directory = folders[0]
+    (directory / "README.txt").touch()
+    (directory / ".hidden").mkdir()
+    (directory / "lying" / "notes.txt").touch()
+    (directory / "lying" / ".thumbs.png").touch()
+    (directory / "lying" / "more").mkdir()
+    (directory / "lying" / "000.png").rename(directory / "lying" / "more" / "000.PNG")
+    folder = load_folder(directory)
+    assert len(folder.paths) == len(folder.labels) == 24
+    assert folder.labels == ["lying"] * 12 + ["standing"] * 12
+    assert folder.paths[11].name == "000.PNG"
+    assert folder.n_ignored == 1
+
+
+def test_folders_that_cannot_be_used(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        load_folder(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file"):
+        load_folder(tmp_path / "file")
+    with pytest.raises(ValueError, match="must hold a folder per class, got none"):
+        load_folder(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty holds no image \(a name that ends in \.bmp"):
+        load_folder(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_named(folders):
+    broken = folders[0] / "standing" / "broken.png"
+    broken.write_bytes(b"no picture")
+    with pytest.raises((OSError, ValueError), match=r"broken\.png"):
+        train_folder(folders[0], denoise=False)
+
+
+def test_a_volume_is_no_image(folders, tmp_path):
+    np_volume = np.zeros((5, 16, 16), np.uint8)
+    tifffile = pytest.importorskip("tifffile")
+    path = folders[0] / "standing" / "volume.tif"
+    tifffile.imwrite(path, np_volume)
+    with pytest.raises(ValueError, match=r"volume\.tif must be 2-D, or .* got shape \(5, 16, 16\)"):
+        train_folder(folders[0], denoise=False)
+
+
+@pytest.mark.skipif(not PNEUMONIA.exists(), reason=f"no {PNEUMONIA}; MEDFAST_DATA names its folder")
+def test_pneumonia():
+    with np.load(PNEUMONIA) as data:
+        images, labels = data["train_images"], data["train_labels"].ravel()
+        held_out = data["val_images"], data["val_labels"].ravel()
+    model = Model().fit(images, labels, validation=held_out)
+    assert model.size == (28, 28)
+    assert model.validation["balanced_accuracy"] > 0.92
+    assert model.validation["accuracy"] > 0.92
+    assert model.validation["auc"] > 0.98

@@ -273,7 +273,7 @@ def segment(
     mask = _validate.as_mask(mask, image.shape)
     num_threads = _validate.as_threads(num_threads)
     out = _validate.as_out(out, image.shape, np.dtype(np.uint8), image, *([] if mask is None else [mask]))
-    values, counts = _partition.distinct(image if mask is None else image[mask], None, num_threads)
+    values, counts = _partition.distinct(image, mask, None, num_threads)
     bounds = _partition.optimum(values, counts, n_classes)[0] if len(values) else np.zeros(2, np.int64)
     thresholds = values[bounds[1:-1] - 1].astype(image.dtype)
     _partition.label(image, thresholds, 1, out, num_threads)
@@ -339,7 +339,7 @@ def threshold_multiotsu(
     classes = _validate.as_int(classes, "classes", minimum=2)
     mask = _validate.as_mask(mask, image.shape)
     num_threads = _validate.as_threads(num_threads)
-    values, counts = _partition.distinct(image if mask is None else image[mask], None, num_threads)
+    values, counts = _partition.distinct(image, mask, None, num_threads)
     _validate.check_distinct(len(values), classes)
     bounds = _partition.optimum(values, counts, classes)[0]
     return values[bounds[1:-1] - 1].astype(image.dtype)
@@ -353,12 +353,12 @@ def _kmeans_of_channel(
     num_threads: int | None,
 ) -> KMeansResult:
     """The optimum for one channel."""
-    inside = data if mask is None else data[mask]
-    weights_inside = weights if weights is None or mask is None else weights[mask]
-    values, counts = _partition.distinct(inside, weights_inside, num_threads)
-    labels = np.zeros(data.shape, np.int32)
+    values, counts = _partition.distinct(data, mask, weights, num_threads)
+    labels = np.empty(data.shape, np.int32)
     centers, inertia = np.full(n_clusters, np.nan), 0.0
-    if len(values):
+    if not len(values):
+        labels[...] = 0
+    else:
         bounds, found, inertia = _partition.optimum(values, counts, n_clusters)
         _partition.label(data, values[bounds[1:-1] - 1].astype(data.dtype), 0, labels, num_threads)
         centers[: len(found)], centers[len(found) :] = found, found[-1]

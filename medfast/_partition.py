@@ -1,6 +1,7 @@
 """k-means in one dimension: from gray levels to the optimum, and from thresholds to labels, over the kernels."""
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -11,35 +12,28 @@ from medfast._parallel import for_rows
 
 
 def distinct(
-    values: NDArray[Any], weights: NDArray[np.float64] | None, num_threads: int | None
+    values: NDArray[Any],
+    mask: NDArray[np.bool_] | None,
+    weights: NDArray[np.float64] | None,
+    num_threads: int | None,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distinct values, rising, and what each weighs; values that weigh nothing are left out."""
+    """Distinct values inside the mask, rising, and what each weighs; values that weigh nothing are left out."""
     values = _as_integers(values)
     few = values.itemsize > 1 and values.size < 4096  # sorting costs less than 65 536 counters
-    if weights is not None:
-        levels, inverse = np.unique(values, return_inverse=True)
-        counts = np.bincount(inverse.ravel(), weights.ravel(), len(levels))
-        # Below this share a weight is lost in the sums, and the mean of such values alone would be 0/0.
-        heavy = counts > (counts.max() * 1e-30 if len(counts) else 0.0)
-        return levels[heavy].astype(np.float64), counts[heavy]
-    if values.dtype.kind == "f" or few or not values.size:
-        levels, counts = np.unique(values, return_counts=True)
+    if weights is None and values.dtype.kind != "f" and values.size and not few:
+        offset = -int(np.iinfo(values.dtype).min)
+        counts = _count(values, mask, offset, num_threads)
+        used = np.flatnonzero(counts)
+        return (used - offset).astype(np.float64), counts[used].astype(np.float64)
+    inside = values.ravel() if mask is None else values[mask]
+    if weights is None:
+        levels, counts = np.unique(inside, return_counts=True)
         return levels.astype(np.float64), counts.astype(np.float64)
-    limits = np.iinfo(values.dtype)
-    n_bins, offset = int(limits.max) - int(limits.min) + 1, -int(limits.min)
-    kernel = _kernels.histogram
-    partial = []
-
-    def count(start: int, stop: int) -> None:
-        counts = np.zeros(n_bins, np.int64)
-        kernel.count(plane, offset, start, stop, counts)
-        partial.append(counts)
-
-    for (plane,) in _planes(values):
-        for_rows(plane.shape[0], count, work_per_row=plane.shape[1], num_threads=num_threads)
-    counts = sum(partial[1:], partial[0])
-    used = np.flatnonzero(counts)
-    return (used - offset).astype(np.float64), counts[used].astype(np.float64)
+    levels, inverse = np.unique(inside, return_inverse=True)
+    weight = np.bincount(inverse, weights.ravel() if mask is None else weights[mask], len(levels)).astype(np.float64)
+    # Below this share a weight is lost in the sums, and the mean of such values alone would be 0/0.
+    heavy = weight > (weight.max() * 1e-30 if len(weight) else 0.0)
+    return levels[heavy].astype(np.float64), weight[heavy]
 
 
 def optimum(
@@ -60,7 +54,8 @@ def optimum(
     centers, inertia = np.empty(n_clusters), np.empty(n_clusters)
     kernel.running_sums(np.ldexp(values, -exponent), weights, sums)
     for layer in range(1, n_clusters + 1):
-        # The clusters before need a value each, and so do those still to come; only the last layer's last entry is asked.
+        # The clusters before need a value each, and so do those still to come; only the last layer's last entry is
+        # asked.
         first = layer if layer < n_clusters else n_values
         last = n_values - (n_clusters - layer)
         kernel.advance(sums, layers[(layer - 1) % 2], layer, first, last, layers[layer % 2], choice[layer - 1])
@@ -77,9 +72,29 @@ def label(
     def body(start: int, stop: int) -> None:
         kernel.label(plane, thresholds, first_label, start, stop, labels_plane)
 
-    for plane, labels_plane in _planes(image, labels) if image.size else ():
+    for plane, labels_plane in _planes(image, labels) if image.size else ():  # noqa: B007  (`body` reads it)
         work = plane.shape[1] * (1.0 + len(thresholds)) / 16.0
         for_rows(plane.shape[0], body, work_per_row=work, num_threads=num_threads)
+
+
+def _count(
+    values: NDArray[Any], mask: NDArray[np.bool_] | None, offset: int, num_threads: int | None
+) -> NDArray[np.int64]:
+    """Pixels inside the mask per gray level; that of 0 is `offset`."""
+    kernel = _kernels.histogram
+    total = np.zeros(256 if values.itemsize == 1 else 65536, np.int64)
+    lock = threading.Lock()
+    for plane, *masks in _planes(values) if mask is None else _planes(values, mask.view(np.uint8)):
+        volume, inside = plane[None], masks[0][None] if masks else None
+
+        def count(start: int, stop: int, volume: NDArray[Any] = volume, inside: NDArray[Any] | None = inside) -> None:
+            counts = np.zeros_like(total)
+            kernel.count(volume, inside, offset, start, stop, counts)
+            with lock:  # whole numbers: any order gives the same sum
+                np.add(total, counts, out=total)
+
+        for_rows(plane.shape[0], count, work_per_row=plane.shape[1] / 3, num_threads=num_threads)
+    return total
 
 
 def _as_integers(values: NDArray[Any]) -> NDArray[Any]:

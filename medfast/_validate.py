@@ -362,7 +362,7 @@ def _share_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
 
 
 def as_samples(data: ArrayLike, channel_axis: Any, name: str = "data") -> tuple[NDArray[Any], bool]:
-    """`data` for clustering, and whether it is one channel; where it is not, its features are moved to the last axis."""
+    """`data` for clustering, and whether it is one channel; if it is not, its features are moved to the last axis."""
     array = check_finite(as_array(data, name), name)
     if channel_axis is not None:
         if array.ndim < 2:
@@ -424,3 +424,30 @@ def check_distinct(n_values: int, classes: int, name: str = "classes") -> None:
     """Refuse more classes than there are levels to part."""
     if n_values < classes:
         raise ValueError(f"{name} must be at most the number of distinct levels, {n_values}, got {classes}")
+
+
+def as_labels(labels: Any, n_samples: int, n_clusters: int, name: str) -> NDArray[np.int32]:
+    """`labels` of `n_samples` samples as a flat int32 array of values below `n_clusters`."""
+    if not isinstance(labels, np.ndarray) or labels.dtype != np.int32:
+        raise TypeError(f"{name} must be an int32 array, got {getattr(labels, 'dtype', type(labels).__name__)}")
+    if labels.size != n_samples or n_samples not in labels.shape:
+        raise ValueError(f"{name} must have shape ({n_samples}, 1), got {labels.shape}")
+    if labels.size and not 0 <= labels.min() <= labels.max() < n_clusters:
+        raise ValueError(f"{name} must lie in 0 ... {n_clusters - 1}, got {labels.min()} ... {labels.max()}")
+    return labels.ravel()
+
+
+def as_criteria(criteria: Any, name: str = "criteria") -> tuple[int, int, float]:
+    """OpenCV's `criteria`: type, most iterations, epsilon."""
+    try:
+        kind, max_count, epsilon = criteria
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be (type, maxCount, epsilon), got {criteria!r}") from None
+    kind = as_int(kind, f"{name}[0]", minimum=0, maximum=3)
+    return kind, as_int(max_count, f"{name}[1]"), as_float(epsilon, f"{name}[2]")
+
+
+def check_ndim(array: NDArray[Any], name: str, ndim: tuple[int, ...]) -> None:
+    """Refuse any other number of dimensions."""
+    if array.ndim not in ndim:
+        raise ValueError(f"{name} must be {' or '.join(f'{n}-D' for n in ndim)}, got shape {array.shape}")

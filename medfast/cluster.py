@@ -16,7 +16,9 @@ MOST_CLASSES = 255
 class KMeansResult(NamedTuple):
     """What `kmeans` finds.
 
-    Attributes
+    A named tuple: it unpacks in the order below.
+
+    Parameters
     ----------
     labels : ndarray of int32
         Cluster of each sample, −1 outside the mask.
@@ -56,8 +58,8 @@ def kmeans(
     Parameters
     ----------
     data : array_like, dtype {uint8, uint16, int16, float32, float64}
-        1-D data, and integer arrays of any shape without a `channel_axis`, are one channel. A 2-D float array without it
-        is (n_samples, n_features). With it, vectors along that axis. Any strides.
+        1-D data, and integer arrays of any shape without a `channel_axis`, are one channel. A 2-D float array without
+        it is (n_samples, n_features). With it, vectors along that axis. Any strides.
     n_clusters : int
         Number of clusters, >= 1.
     channel_axis : int, optional
@@ -65,7 +67,8 @@ def kmeans(
     mask : array_like of bool, optional
         Samples that count; of the shape of `labels`.
     init : {"k-means++", "random"} or array_like of shape (n_clusters, n_features), default="k-means++"
-        How to start: greedy k-means++ [1]_, different samples at random, or from these centers. One channel needs no start.
+        How to start: greedy k-means++ [1]_, different samples at random, or from these centers. One channel needs no
+        start.
     n_init : int, default=1
         Starts, of which the one with the least inertia is kept. One suffices from given centers.
     max_iter : int, default=300
@@ -82,9 +85,9 @@ def kmeans(
     Returns
     -------
     KMeansResult
-        A named tuple ``(labels, centers, inertia, n_iter)``. `labels` has the shape of `data` without its features. In one
-        channel labels rise with their centers, and the centers are float64, or float32 for float32 data; the centers of
-        vectors are float64 for float64 data and float32 otherwise.
+        A named tuple ``(labels, centers, inertia, n_iter)``. `labels` has the shape of `data` without its features. In
+        one channel labels rise with their centers, and the centers are float64, or float32 for float32 data; the
+        centers of vectors are float64 for float64 data and float32 otherwise.
 
     Raises
     ------
@@ -96,25 +99,26 @@ def kmeans(
 
     Notes
     -----
-    *One channel.* Clusters are intervals of the m distinct values, found by dynamic programming [2]_ in O(k·m·log m) after
-    a histogram (integers, and floats that are 16-bit whole numbers) or a sort (other floats, O(n·log n)); each sample is
-    then compared with the k − 1 thresholds. The memory is O(k·m) beside the labels. Interval costs are right to the last places of a float64, so that rounding does not
-    choose. Of partitions with equal inertia, the one whose last cluster begins lowest is taken, then the last but one, and
-    so on. With more clusters than distinct values each value is a cluster, and the centers left over repeat the highest.
-    Without any sample the centers are NaN and the inertia is 0.
+    *One channel.* Clusters are intervals of the m distinct values, found by dynamic programming [2]_ in O(k·m·log m)
+    after a histogram (integers, and floats that are 16-bit whole numbers) or a sort (other floats, O(n·log n)); each
+    sample is then compared with the k − 1 thresholds. The memory is O(k·m) beside the labels. Interval costs are right
+    to the last places of a float64, so that rounding does not choose. Of partitions with equal inertia, the one whose
+    last cluster begins lowest is taken, then the last but one, and so on. With more clusters than distinct values each
+    value is a cluster, and the centers left over repeat the highest. Without any sample the centers are NaN and the
+    inertia is 0.
 
     *Vectors.* Lloyd's algorithm [3]_ with the rules of scikit-learn: it stops when no label changes or by `tol`, and
     clusters that lose all samples move to the samples farthest from their centers. Of equally near centers, the first
-    counts. Distances are computed in float32 (float64 for float64 data) and sums in float64, in an order that is the same
-    for any number of threads and every CPU level. An iteration takes O(n·k·d); beside the labels there is no memory that
-    grows with n, except that masked data, and those whose vectors do not lie at equal steps, are copied, and that
-    k-means++ keeps a few distances per sample. float32 data beyond 1e18 overflow.
+    counts. Distances are computed in float32 (float64 for float64 data) and sums in float64, in an order that is the
+    same for any number of threads and every CPU level. An iteration takes O(n·k·d); beside the labels there is no
+    memory that grows with n, except that masked data, and those whose vectors do not lie at equal steps, are copied,
+    and that k-means++ keeps a few distances per sample. float32 data beyond 1e18 overflow.
 
     References
     ----------
     .. [1] D. Arthur, S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
-    .. [2] A. Grønlund, K. G. Larsen, A. Mathiasen, J. S. Nielsen, S. Schneider, M. Song, "Fast exact k-means, k-medians and
-       Bregman divergence clustering in 1D", 2017. :arxiv:`1701.07204`
+    .. [2] A. Grønlund, K. G. Larsen, A. Mathiasen, J. S. Nielsen, S. Schneider, M. Song, "Fast exact k-means, k-medians
+       and Bregman divergence clustering in 1D", 2017. :arxiv:`1701.07204`
     .. [3] S. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory 28(2), 1982.
        :doi:`10.1109/TIT.1982.1056489`
 
@@ -152,7 +156,7 @@ def kmeans(
         vectors = vectors[inside]
     if weights is not None:
         weights = weights.ravel() if inside is None else weights.ravel()[inside]
-    _validate.check_enough(len(vectors) if weights is None else np.count_nonzero(weights), n_clusters)
+    _validate.check_enough(len(vectors) if weights is None else int(np.count_nonzero(weights)), n_clusters)
     problem = _lloyd.Samples(vectors, weights, num_threads)
     start = None
     if isinstance(init, str):
@@ -235,21 +239,23 @@ def segment(
     labels : ndarray of uint8, same shape as `image`
         1 to `n_classes` in rising intensity, 0 outside the mask; `out`, if it was given.
     thresholds : ndarray of shape (n_classes - 1,), dtype of `image`
-        The highest level of each class but the last; given with `return_thresholds`. A pixel belongs to a higher class if
-        it is greater. Where there are fewer levels than classes, the last thresholds are the highest level, and zeros where
-        there is no pixel.
+        The highest level of each class but the last; given with `return_thresholds`. A pixel belongs to a higher class
+        if it is greater. Where there are fewer levels than classes, the last thresholds are the highest level, and
+        zeros where there is no pixel.
 
     Raises
     ------
     TypeError
         If `image`, `mask` or `out` has an unsupported dtype.
     ValueError
-        If `image` has NaN or infinity, a shape does not fit, `n_classes` lies outside its range, or `out` overlaps `image`.
+        If `image` has NaN or infinity, a shape does not fit, `n_classes` lies outside its range, or `out` overlaps
+        `image`.
 
     Notes
     -----
-    The global optimum, as in `kmeans` for one channel: complexity, memory and ties are described there. With fewer distinct
-    levels than classes, each level is a class and the higher labels are not used. An empty image gives empty labels.
+    The global optimum, as in `kmeans` for one channel: complexity, memory and ties are described there. With fewer
+    distinct levels than classes, each level is a class and the higher labels are not used. An empty image gives empty
+    labels.
 
     Examples
     --------
@@ -267,7 +273,7 @@ def segment(
     mask = _validate.as_mask(mask, image.shape)
     num_threads = _validate.as_threads(num_threads)
     out = _validate.as_out(out, image.shape, np.dtype(np.uint8), image, *([] if mask is None else [mask]))
-    values, counts = _partition.distinct(image if mask is None else image[mask], None, num_threads)
+    values, counts = _partition.distinct(image, mask, None, num_threads)
     bounds = _partition.optimum(values, counts, n_classes)[0] if len(values) else np.zeros(2, np.int64)
     thresholds = values[bounds[1:-1] - 1].astype(image.dtype)
     _partition.label(image, thresholds, 1, out, num_threads)
@@ -283,10 +289,10 @@ def segment(
 def threshold_multiotsu(
     image: ArrayLike, classes: int = 3, *, mask: ArrayLike | None = None, num_threads: int | None = None
 ) -> NDArray[Any]:
-    """Thresholds that part the gray levels into classes of greatest between-class variance.
+    """Find the thresholds that part the gray levels into classes of greatest between-class variance.
 
-    Otsu's criterion for several classes [1]_; greatest variance between the classes is least inertia within them, so these
-    are the thresholds of `segment`.
+    Otsu's criterion for several classes [1]_; greatest variance between the classes is least inertia within them, so
+    these are the thresholds of `segment`.
 
     Parameters
     ----------
@@ -313,8 +319,9 @@ def threshold_multiotsu(
 
     Notes
     -----
-    All levels are told apart; nothing is binned, whatever the dtype. O(n + k·m·log m) for m distinct levels and k classes,
-    where a search over all combinations takes O(m^(k−1)). Of equal optima the one is taken that `kmeans` describes.
+    All levels are told apart; nothing is binned, whatever the dtype. O(n + k·m·log m) for m distinct levels and k
+    classes, where a search over all combinations takes O(m^(k−1)). Of equal optima the one is taken that `kmeans`
+    describes.
 
     References
     ----------
@@ -332,8 +339,8 @@ def threshold_multiotsu(
     classes = _validate.as_int(classes, "classes", minimum=2)
     mask = _validate.as_mask(mask, image.shape)
     num_threads = _validate.as_threads(num_threads)
-    values, counts = _partition.distinct(image if mask is None else image[mask], None, num_threads)
-    _validate.check_partition.distinct(len(values), classes)
+    values, counts = _partition.distinct(image, mask, None, num_threads)
+    _validate.check_distinct(len(values), classes)
     bounds = _partition.optimum(values, counts, classes)[0]
     return values[bounds[1:-1] - 1].astype(image.dtype)
 
@@ -346,12 +353,12 @@ def _kmeans_of_channel(
     num_threads: int | None,
 ) -> KMeansResult:
     """The optimum for one channel."""
-    inside = data if mask is None else data[mask]
-    weights_inside = weights if weights is None or mask is None else weights[mask]
-    values, counts = _partition.distinct(inside, weights_inside, num_threads)
-    labels = np.zeros(data.shape, np.int32)
+    values, counts = _partition.distinct(data, mask, weights, num_threads)
+    labels = np.empty(data.shape, np.int32)
     centers, inertia = np.full(n_clusters, np.nan), 0.0
-    if len(values):
+    if not len(values):
+        labels[...] = 0
+    else:
         bounds, found, inertia = _partition.optimum(values, counts, n_clusters)
         _partition.label(data, values[bounds[1:-1] - 1].astype(data.dtype), 0, labels, num_threads)
         centers[: len(found)], centers[len(found) :] = found, found[-1]

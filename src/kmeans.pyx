@@ -1,12 +1,14 @@
 """k-means on vectors: one step of Lloyd's algorithm, and the distances that k-means++ draws from.
 
-A step gives each sample x the label of its nearest center c, least |x - c|^2 = sum_j (x_j - c_j)^2, and adds x to that cluster's
-sum. Both happen in one pass over the data. The square is summed as it stands, in rising j: the cheaper |c|^2 - 2 x.c loses the
-digits that tell near centers apart when the data lie far from the origin. Of equal distances the first center wins.
+A step gives each sample x the label of its nearest center c, least |x - c|^2 = sum_j (x_j - c_j)^2, and adds x to that
+cluster's sum. Both happen in one pass over the data. The square is summed as it stands, in rising j: the cheaper |c|^2
+- 2 x.c loses the digits that tell near centers apart when the data lie far from the origin. Of equal distances the
+first center wins.
 
-Computation is in float64 for float64 samples and in float32 for all others. Samples are taken STRIP at a time and turned into columns, one per feature, so that the distances of a whole vector of samples
-are computed at once. Sums are in float64. A call works on one tile of the samples and writes its sums to that tile's entry; the
-caller adds the tiles up in order, so that the result does not depend on threads.
+Computation is in float64 for float64 samples and in float32 for all others. Samples are taken STRIP at a time and
+turned into columns, one per feature, so that the distances of a whole vector of samples are computed at once. Sums are
+in float64. A call works on one tile of the samples and writes its sums to that tile's entry; the caller adds the tiles
+up in order, so that the result does not depend on threads.
 """
 from libc.math cimport INFINITY
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t

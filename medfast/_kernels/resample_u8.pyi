@@ -1,0 +1,54 @@
+"""Resampling of uint8 images (rows, columns, channels), any strides, in OpenCV's fixed-point arithmetic.
+
+A table is (taps, outputs): input pixels, and integer weights of 11 bits (linear_exact: 8). Along columns an output is one
+value of one channel, and an input pixel its offset in an interleaved row. `scratch` has `scratch_bytes` bytes.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+def scratch_bytes(row_bytes: int, width: int, n_taps: int) -> int: ...
+def linear(
+    image: NDArray[np.uint8],
+    columns: NDArray[np.int32],
+    column_weights: NDArray[np.int16],
+    rows: NDArray[np.int32],
+    row_weights: NDArray[np.int16],
+    row_start: int,
+    row_stop: int,
+    scratch: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None: ...
+def linear_exact(
+    image: NDArray[np.uint8],
+    columns: NDArray[np.int32],
+    column_weights: NDArray[np.int16],
+    rows: NDArray[np.int32],
+    row_weights: NDArray[np.int16],
+    row_start: int,
+    row_stop: int,
+    scratch: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None: ...
+def cubic(
+    image: NDArray[np.uint8],
+    columns: NDArray[np.int32],
+    column_weights: NDArray[np.int16],
+    rows: NDArray[np.int32],
+    row_weights: NDArray[np.int16],
+    row_start: int,
+    row_stop: int,
+    scratch: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None: ...
+def lanczos4(
+    image: NDArray[np.uint8],
+    columns: NDArray[np.int32],
+    column_weights: NDArray[np.int16],
+    rows: NDArray[np.int32],
+    row_weights: NDArray[np.int16],
+    row_start: int,
+    row_stop: int,
+    scratch: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None: ...

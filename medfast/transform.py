@@ -1,7 +1,8 @@
 """Resampling of images and volumes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -138,22 +139,22 @@ def resample(
     num_threads: int | None = None,
 ) -> None:
     """Fill `out` from `image`, both ([planes,] rows, columns, channels) and checked; `steps` in input pixels, per axis."""
-    if not out.size:
-        return
     if image.shape == out.shape:
         out[...] = image
+    elif not out.size:
         return
-    if image.ndim == 3 and image.dtype == np.uint8 and interpolation != "nearest":
-        _resample_uint8(image[None], out[None], steps, interpolation, num_threads)
-        return
-    if image.ndim == 3:
-        image, out, steps = image[None], out[None], (1.0, *steps)
-    if interpolation == "nearest":
-        _resample_nearest(image, out, steps, num_threads)
-    elif image.dtype == np.uint8 and steps[0] == 1.0:
-        _resample_uint8(image, out, steps[1:], interpolation, num_threads)
+    elif image.ndim == 3 and image.dtype == np.uint8 and interpolation != "nearest":
+        _resample_uint8(image, out, steps, interpolation, num_threads)
     else:
-        _resample_weighted(image, out, steps, interpolation, num_threads)
+        if image.ndim == 3:
+            image, out, steps = image[None], out[None], (1.0, *steps)
+        if interpolation == "nearest":
+            _resample_nearest(image, out, steps, num_threads)
+        elif image.dtype == np.uint8 and steps[0] == 1.0:
+            for plane, out_plane in zip(image, out, strict=True):
+                _resample_uint8(plane, out_plane, steps[1:], interpolation, num_threads)
+        else:
+            _resample_weighted(image, out, steps, interpolation, num_threads)
 
 
 def _target(
@@ -171,7 +172,7 @@ def _target(
     if new_shape is not None:
         size = _validate.as_sizes(new_shape, "shape", len(shape))
         # OpenCV's steps: the reciprocal of the scale, which n / size is not in the last bit
-        steps = tuple([n and m and 1.0 / (m / n) for n, m in zip(shape, size, strict=True)])
+        steps = tuple([1.0 / (m / n) if n and m else 1.0 for n, m in zip(shape, size)])  # noqa: B905  (costs a microsecond)
     else:
         if scale is not None:
             scales = _validate.as_positives(scale, "scale", len(shape))
@@ -196,69 +197,64 @@ def _resample_nearest(image: NDArray[Any], out: NDArray[Any], steps: tuple[float
     _for_plane_rows(out, body, 0.3, num_threads)
 
 
+class _Plan(NamedTuple):
+    """A kernel's function for a uint8 image, what it is given beside image, rows, scratch and result, and its cost."""
+
+    kernel: str
+    function: str
+    arguments: tuple[Any, ...]
+    scratch_bytes: int
+    work_per_row: float
+
+
 def _resample_uint8(
     image: NDArray[np.uint8], out: NDArray[np.uint8], steps: tuple[float, ...], interpolation: str, num_threads: int | None
 ) -> None:
-    """Each plane as OpenCV does it."""
+    """An image (rows, columns, channels) as OpenCV does it."""
+    kernel, function_name, arguments, scratch_bytes, work_per_row = _plan(image.shape, out.shape, steps, interpolation)
+    function = getattr(getattr(_kernels, kernel), function_name)
+
+    def body(start: int, stop: int) -> None:
+        function(image, *arguments, start, stop, np.empty(scratch_bytes, np.uint8), out)
+
+    for_rows(len(out), body, work_per_row=work_per_row, num_threads=num_threads)
+
+
+@lru_cache(64)
+def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float, ...], interpolation: str) -> _Plan:
+    """Made once per pair of sizes: tables and all take longer than the resampling of a small image."""
+    height, width, n_channels = shape
+    new_height, new_width, _ = new_shape
     row_step, col_step = steps
+    n_values = new_width * n_channels
     in_blocks = abs(row_step - round(row_step)) < _EPSILON and abs(col_step - round(col_step)) < _EPSILON
     halved = in_blocks and round(row_step) == round(col_step) == 2
-    linear = interpolation == "linear" or (interpolation == "linear-exact" and image.shape[3] != 2)
-    if (interpolation == "area" and row_step >= 1 and col_step >= 1) or (halved and linear):
-        _resample_area(image, out, steps, in_blocks, halved, num_threads)
-        return
-    kernel = _kernels.resample_u8
-    function = getattr(kernel, _UINT8_FUNCTIONS[interpolation])
-    _, height, width, n_channels = image.shape
-    columns, column_weights = _sampling.fixed(interpolation, width, out.shape[2], col_step, n_channels)
-    rows, row_weights = _sampling.fixed(interpolation, height, out.shape[1], row_step)
-    n_scratch = kernel.scratch_bytes(width * n_channels, columns.shape[1], len(columns))
-
-    def body(plane: int, start: int, stop: int) -> None:
-        scratch = np.empty(n_scratch, np.uint8)
-        function(image[plane], columns, column_weights, rows, row_weights, start, stop, scratch, out[plane])
-
-    _for_plane_rows(out, body, 0.2 * len(columns), num_threads)
-
-
-def _resample_area(
-    image: NDArray[np.uint8],
-    out: NDArray[np.uint8],
-    steps: tuple[float, ...],
-    in_blocks: bool,
-    halved: bool,
-    num_threads: int | None,
-) -> None:
-    """The mean over the pixels that an output pixel covers: of whole blocks, or of parts of pixels."""
-    kernel = _kernels.resample_area
-    _, height, width, n_channels = image.shape
-    row_step, col_step = steps
-    work = 0.1 * row_step * col_step
+    like_area = interpolation == "linear" or (interpolation == "linear-exact" and n_channels != 2)
     half_up = halved and n_channels != 2  # as OpenCV
-    if half_up and (height, width) == (2 * out.shape[1], 2 * out.shape[2]):
-
-        def body(plane: int, start: int, stop: int) -> None:
-            kernel.halve(image[plane], start, stop, out[plane])
-
-    else:
-        n_scratch = kernel.scratch_bytes(width * n_channels, out.shape[2] * n_channels)
+    if (interpolation == "area" and row_step >= 1 and col_step >= 1) or (halved and like_area):
+        work = 0.1 * row_step * col_step * n_values
+        if half_up and (height, width) == (2 * new_height, 2 * new_width):
+            return _Plan("resample_area", "halve", (), 0, work)
         if in_blocks:
-            tall, wide = round(row_step), round(col_step)
+            arguments: tuple[Any, ...] = (round(row_step), round(col_step), half_up)
+            return _Plan("resample_area", "average_blocks", arguments, _scratch_bytes(width, n_values, n_channels, 1), work)
+        arguments = (
+            *_sampling.area(width, new_width, col_step, n_channels),
+            *_sampling.area(height, new_height, row_step),
+        )
+        return _Plan("resample_area", "average", arguments, _scratch_bytes(width, n_values, n_channels, 1), 5 * work)
+    arguments = (
+        *_sampling.fixed(interpolation, width, new_width, col_step, n_channels),
+        *_sampling.fixed(interpolation, height, new_height, row_step),
+    )
+    n_taps = len(arguments[0])
+    scratch_bytes = _scratch_bytes(width, n_values, n_channels, n_taps)
+    return _Plan("resample_u8", _UINT8_FUNCTIONS[interpolation], arguments, scratch_bytes, 0.2 * n_taps * n_values)
 
-            def body(plane: int, start: int, stop: int) -> None:
-                scratch = np.empty(n_scratch, np.uint8)
-                kernel.average_blocks(image[plane], tall, wide, half_up, start, stop, scratch, out[plane])
 
-        else:
-            columns, column_weights = _sampling.area(width, out.shape[2], col_step, n_channels)
-            rows, row_weights = _sampling.area(height, out.shape[1], row_step)
-            work *= 5
-
-            def body(plane: int, start: int, stop: int) -> None:
-                scratch = np.empty(n_scratch, np.uint8)
-                kernel.average(image[plane], columns, column_weights, rows, row_weights, start, stop, scratch, out[plane])
-
-    _for_plane_rows(out, body, work, num_threads)
+def _scratch_bytes(width: int, n_values: int, n_channels: int, n_taps: int) -> int:
+    """What the kernels' stubs ask for."""
+    return 5 * (width * n_channels + 64) + (16 + 8 * n_taps) * (n_values + 64)
 
 
 def _resample_weighted(

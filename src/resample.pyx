@@ -31,18 +31,24 @@ def nearest(const pixel[:, :, :] image,       # IN
     """Copy the nearest pixel."""
     cdef:
         Py_ssize_t row, col, channel, n_channels = image.shape[2], width = out.shape[1]
-        bint in_runs = out.strides[1] == n_channels * <Py_ssize_t> sizeof(pixel)
+        Py_ssize_t size = sizeof(pixel), pixel_size = n_channels * size
+        bint in_runs = out.strides[1] == pixel_size and (n_channels == 1 or out.strides[2] == size)
         const pixel *source
         pixel *target
-    in_runs = in_runs and (n_channels == 1 or out.strides[2] == <Py_ssize_t> sizeof(pixel))
     with nogil:
         for row in range(row_start, row_stop):
             if in_runs and row > row_start and rows[row] == rows[row - 1]:  # enlarged: the row above again
-                memcpy(&out[row, 0, 0], &out[row - 1, 0, 0], width * n_channels * <Py_ssize_t> sizeof(pixel))
-            elif in_runs and n_channels == 1 and image.strides[1] == <Py_ssize_t> sizeof(pixel):
+                memcpy(&out[row, 0, 0], &out[row - 1, 0, 0], width * pixel_size)
+            elif in_runs and n_channels == 1 and image.strides[1] == size:
                 source, target = &image[rows[row], 0, 0], &out[row, 0, 0]
                 for col in range(width):
                     target[col] = source[columns[col]]
+            elif in_runs and n_channels == 3 and image.strides[1] == pixel_size and image.strides[2] == size:
+                source, target = &image[rows[row], 0, 0], &out[row, 0, 0]
+                for col in range(width):
+                    target[3 * col] = source[3 * columns[col]]
+                    target[3 * col + 1] = source[3 * columns[col] + 1]
+                    target[3 * col + 2] = source[3 * columns[col] + 2]
             else:
                 for col in range(width):
                     for channel in range(n_channels):

@@ -56,12 +56,65 @@ static void medfast_halve(const uint8_t *MEDFAST_RESTRICT top, const uint8_t *ME
         out[i] = (uint8_t)((top[2 * i] + top[2 * i + 1] + bottom[2 * i] + bottom[2 * i + 1] + 2) >> 2);
 }
 
-/* totals[i] (+)= row[i] */
-static void medfast_add_row(const uint8_t *MEDFAST_RESTRICT row, ptrdiff_t n, int32_t *MEDFAST_RESTRICT totals)
+/* totals[i] = sum of `n_rows` rows, `stride` bytes apart: no more than 256 of them, so that 16 bits hold it. */
+static void medfast_add_rows(const uint8_t *MEDFAST_RESTRICT rows, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n,
+                             uint16_t *MEDFAST_RESTRICT totals)
 {
-    ptrdiff_t i;
+    ptrdiff_t i, k;
     for (i = 0; i < n; i++)
-        totals[i] += row[i];
+        totals[i] = rows[i];
+    for (k = 1; k + 1 < n_rows; k += 2) {
+        const uint8_t *MEDFAST_RESTRICT a = rows + k * stride, *MEDFAST_RESTRICT b = a + stride;
+        for (i = 0; i < n; i++)
+            totals[i] = (uint16_t)(totals[i] + a[i] + b[i]);
+    }
+    if (k < n_rows)
+        for (i = 0; i < n; i++)
+            totals[i] = (uint16_t)(totals[i] + rows[k * stride + i]);
+}
+
+/* sums[i] += sum of `wide` neighbouring totals of one channel; the last sum may have fewer. */
+static void medfast_add_neighbours(const uint16_t *MEDFAST_RESTRICT totals, ptrdiff_t n_totals, ptrdiff_t wide,
+                                   ptrdiff_t n_channels, int32_t *MEDFAST_RESTRICT sums)
+{
+    const ptrdiff_t n_cols = n_totals / (wide * n_channels);
+    ptrdiff_t col, channel, k;
+#define CASE(constant)                                        \
+    if (wide == constant && n_channels == 1) {                \
+        for (col = 0; col < n_cols; col++) {                  \
+            int32_t sum = 0;                                  \
+            for (k = 0; k < constant; k++)                    \
+                sum += totals[col * constant + k];            \
+            sums[col] += sum;                                 \
+        }                                                     \
+    } else
+    CASE(2)
+    CASE(3)
+    CASE(4)
+#undef CASE
+    for (col = 0; col < n_cols; col++)
+        for (k = 0; k < wide; k++)
+            for (channel = 0; channel < n_channels; channel++)
+                sums[col * n_channels + channel] += totals[(col * wide + k) * n_channels + channel];
+    for (k = n_cols * wide * n_channels; k < n_totals; k++)
+        sums[n_cols * n_channels + k % n_channels] += totals[k];
+}
+
+/* out[i] = mean of `count` pixels: half up (of four), or half to even after one float32 product or quotient, as OpenCV. */
+static void medfast_mean(const int32_t *MEDFAST_RESTRICT sums, ptrdiff_t n, int32_t count, int is_whole, int half_up,
+                         uint8_t *MEDFAST_RESTRICT out)
+{
+    const float scale = 1.0f / (float)count, divisor = (float)count;
+    ptrdiff_t i;
+    if (is_whole && half_up)
+        for (i = 0; i < n; i++)
+            out[i] = (uint8_t)((sums[i] + 2) >> 2);
+    else if (is_whole)
+        for (i = 0; i < n; i++)
+            out[i] = (uint8_t)(int32_t)rintf((float)sums[i] * scale);
+    else
+        for (i = 0; i < n; i++)
+            out[i] = (uint8_t)(int32_t)rintf((float)sums[i] / divisor);
 }
 
 /* line[i] = sum over taps of weight times pixel, in float32, tap after tap. The taps of an output are neighbours (unused

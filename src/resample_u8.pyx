@@ -1,7 +1,7 @@
 """Resampling of uint8 images in OpenCV's arithmetic: fixed point, and float32 where OpenCV has it.
 
 Images are (rows, columns, channels). A table is (taps, outputs): along the columns, an output is one value of one channel
-and an input pixel its offset in an interleaved row. `scratch` holds what `scratch_bytes` asks for.
+and an input pixel its offset in an interleaved row.
 """
 from libc.stdint cimport int16_t, int32_t, uint8_t
 
@@ -14,20 +14,15 @@ cdef extern from "resample_u8.h" nogil:
         MEDFAST_CUBIC
         MEDFAST_LANCZOS4
         MEDFAST_BLOCK
-    int medfast_windows(const int32_t *, const int16_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+    int medfast_windows(const int32_t *, const int16_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, int,
                         int32_t *, int32_t *, int32_t *)
-    void medfast_line(int, const uint8_t *, const int32_t *, const int16_t *, Py_ssize_t,
+    void medfast_line(int, const uint8_t *, const int32_t *, const int16_t *, Py_ssize_t, int,
                       const int32_t *, const int32_t *, const int32_t *, Py_ssize_t, void *)
     void medfast_column_step(int, void **, const int16_t *, Py_ssize_t, uint8_t *)
 
 
 cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
     return (n + MEDFAST_BLOCK - 1) // MEDFAST_BLOCK * MEDFAST_BLOCK
-
-
-def scratch_bytes(Py_ssize_t row_bytes, Py_ssize_t width, Py_ssize_t n_taps):
-    """Bytes that the functions below need: a row, an output row, windows on the row, and a line per tap."""
-    return padded(row_bytes) + padded(width) * (1 + 4 + 8 * n_taps)
 
 
 cdef void weighted(int mode, const uint8_t[:, :, :] image, const int32_t[:, ::1] columns,
@@ -47,9 +42,10 @@ cdef void weighted(int mode, const uint8_t[:, :, :] image, const int32_t[:, ::1]
         int16_t weights[8]
         Py_ssize_t held[8]
         bint in_place = is_interleaved(out)
-    if not medfast_windows(&columns[0, 0], &column_weights[0, 0], n_taps, width, n_padded, row_bytes,
-                           first, picks, packed):
-        first = NULL
+        int n_sharing = 4
+    while n_sharing and not medfast_windows(&columns[0, 0], &column_weights[0, 0], n_taps, width, n_padded, row_bytes,
+                                            n_sharing, first, picks, packed):
+        n_sharing = 2 if n_sharing == 4 else 0
     for slot in range(n_taps):
         held[slot] = -1
     for row in range(row_start, row_stop):
@@ -60,7 +56,7 @@ cdef void weighted(int mode, const uint8_t[:, :, :] image, const int32_t[:, ::1]
             weights[tap] = row_weights[tap, row]
             if held[slot] != source:
                 medfast_line(mode, interleaved(image, source, copy), &columns[0, 0], &column_weights[0, 0], width,
-                             first, picks, packed, n_padded, taps[tap])
+                             n_sharing, first, picks, packed, n_padded, taps[tap])
                 held[slot] = source
         if in_place:
             medfast_column_step(mode, taps, weights, width, &out[row, 0, 0])

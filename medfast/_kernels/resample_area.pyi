@@ -1,14 +1,16 @@
 """Means over areas of uint8 images (rows, columns, channels), any strides, in OpenCV's arithmetic.
 
 A table is (taps, outputs): input pixels, and float32 weights. Along columns an output is one value of one channel, and an
-input pixel its offset in an interleaved row. `scratch` has `scratch_bytes` bytes.
+input pixel its offset in an interleaved row. `scratch` has at least
+``5·(values of an input row + 64) + 24·(values of an output row + 64)`` bytes; `halve` needs none.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-def scratch_bytes(row_bytes: int, width: int) -> int: ...
-def halve(image: NDArray[np.uint8], row_start: int, row_stop: int, out: NDArray[np.uint8]) -> None: ...
+def halve(
+    image: NDArray[np.uint8], row_start: int, row_stop: int, scratch: NDArray[np.uint8], out: NDArray[np.uint8]
+) -> None: ...
 def average_blocks(
     image: NDArray[np.uint8],
     tall: int,

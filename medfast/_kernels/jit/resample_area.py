@@ -6,13 +6,7 @@ from medfast._kernels.jit import kernel
 
 
 @kernel
-def scratch_bytes(row_bytes, width):
-    """Bytes that `average` and `average_blocks` need."""
-    return 0
-
-
-@kernel
-def halve(image, row_start, row_stop, out):
+def halve(image, row_start, row_stop, scratch, out):
     """Mean of two by two pixels, rounded half up."""
     for row in range(row_start, row_stop):
         for col in range(out.shape[1]):

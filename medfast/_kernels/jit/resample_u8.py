@@ -6,12 +6,6 @@ from medfast._kernels.jit import kernel
 
 
 @kernel
-def scratch_bytes(row_bytes, width, n_taps):
-    """Bytes that the functions below need."""
-    return 0
-
-
-@kernel
 def linear(image, columns, column_weights, rows, row_weights, row_start, row_stop, scratch, out):
     """The vertical sum is made of high halves of 16-bit products, of horizontal sums without their low four bits."""
     lines, held = _no_lines(columns)

@@ -21,11 +21,12 @@ _MAX_CACHED = 64
 
 
 @lru_cache(_MAX_CACHED)
-def nearest(n: int, size: int, step: float) -> NDArray[np.int32]:
+def nearest(n: int, size: int, step: float, n_channels: int = 1) -> NDArray[np.int32]:
     """The input pixel of each output: OpenCV's rule, which rounds the left edge of a pixel down."""
-    pixels = np.minimum(np.floor(np.arange(size) * step), n - 1).astype(np.int32)
-    pixels.flags.writeable = False
-    return pixels
+    pixels = np.minimum(np.floor(np.arange(size) * step), n - 1)
+    offsets = (pixels[:, None] * n_channels + np.arange(n_channels)).ravel().astype(np.int32)
+    offsets.flags.writeable = False
+    return offsets
 
 
 @lru_cache(_MAX_CACHED)

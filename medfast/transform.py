@@ -143,7 +143,7 @@ def resample(
         out[...] = image
     elif not out.size:
         return
-    elif image.ndim == 3 and image.dtype == np.uint8 and interpolation != "nearest":
+    elif image.ndim == 3 and image.dtype == np.uint8:
         _resample_uint8(image, out, steps, interpolation, num_threads)
     else:
         if image.ndim == 3:
@@ -227,6 +227,11 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
     new_height, new_width, _ = new_shape
     row_step, col_step = steps
     n_values = new_width * n_channels
+    arguments: tuple[Any, ...]
+    if interpolation == "nearest":
+        columns = _sampling.nearest(width, new_width, col_step, n_channels)
+        arguments = (columns, _sampling.nearest(height, new_height, row_step))
+        return _Plan("resample_u8", "nearest", arguments, _scratch_bytes(width, n_values, n_channels, 1), 0.3 * n_values)
     in_blocks = abs(row_step - round(row_step)) < _EPSILON and abs(col_step - round(col_step)) < _EPSILON
     halved = in_blocks and round(row_step) == round(col_step) == 2
     like_area = interpolation == "linear" or (interpolation == "linear-exact" and n_channels != 2)
@@ -236,7 +241,7 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
         if half_up and (height, width) == (2 * new_height, 2 * new_width):
             return _Plan("resample_area", "halve", (), 0, work)
         if in_blocks:
-            arguments: tuple[Any, ...] = (round(row_step), round(col_step), half_up)
+            arguments = (round(row_step), round(col_step), half_up)
             return _Plan("resample_area", "average_blocks", arguments, _scratch_bytes(width, n_values, n_channels, 1), work)
         arguments = (
             *_sampling.area(width, new_width, col_step, n_channels),

@@ -13,7 +13,8 @@ cdef extern from "resample_area.h" nogil:
     void medfast_add_rows(const uint8_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, uint16_t *)
     void medfast_add_neighbours(const uint16_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, int32_t *)
     void medfast_mean(const int32_t *, Py_ssize_t, int32_t, bint, bint, uint8_t *)
-    void medfast_area_line(const uint8_t *, const int32_t *, const float *, Py_ssize_t, Py_ssize_t, Py_ssize_t, float *)
+    void medfast_area_line(const uint8_t *, const int32_t *, const float *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                           bint, float *)
     void medfast_add_line(const float *, float, bint, Py_ssize_t, float *)
     void medfast_round_line(const float *, Py_ssize_t, uint8_t *)
 
@@ -94,7 +95,8 @@ def average(const uint8_t[:, :, :] image,         # IN   gray levels
     """Weighted sums along the columns, then of rows: float32, tap after tap, rounded half to even."""
     cdef:
         Py_ssize_t n_taps = columns.shape[0], width = columns.shape[1], n_padded = padded(width)
-        Py_ssize_t row_bytes = image.shape[1] * image.shape[2], row, tap, source, slot, n_safe = 0
+        Py_ssize_t row_bytes = image.shape[1] * image.shape[2], row, tap, source, slot, reach, n_safe = 0
+        bint one_channel = image.shape[2] == 1
         Py_ssize_t held[2]
         float *totals = <float *> &scratch[0]
         float *lines = totals + n_padded
@@ -103,9 +105,9 @@ def average(const uint8_t[:, :, :] image,         # IN   gray levels
         bint in_place = is_interleaved(out)
     held[0] = held[1] = -1
     with nogil:
-        if image.shape[2] == 1:
-            while n_safe < width and columns[0, n_safe] + (n_taps + 3) // 4 * 4 <= row_bytes:
-                n_safe += 1
+        reach = (n_taps + 3) // 4 * 4 if one_channel else 4
+        while n_safe < width and columns[0 if one_channel else n_taps - 1, n_safe] + reach <= row_bytes:
+            n_safe += 1
         for row in range(row_start, row_stop):
             for tap in range(rows.shape[0]):
                 if row_weights[tap, row] == 0:
@@ -114,7 +116,7 @@ def average(const uint8_t[:, :, :] image,         # IN   gray levels
                 slot = source % 2
                 if held[slot] != source:
                     medfast_area_line(interleaved(image, source, copy), &columns[0, 0], &column_weights[0, 0], n_taps,
-                                      width, n_safe, lines + slot * n_padded)
+                                      width, n_safe, one_channel, lines + slot * n_padded)
                     held[slot] = source
                 medfast_add_line(lines + slot * n_padded, row_weights[tap, row], tap == 0, width, totals)
             if in_place:

@@ -4,6 +4,7 @@ Images are (rows, columns, channels). A table is (taps, outputs): along the colu
 and an input pixel its offset in an interleaved row.
 """
 from libc.stdint cimport int16_t, int32_t, uint8_t
+from libc.string cimport memcpy
 
 from u8_rows cimport interleaved, is_interleaved, spread
 
@@ -18,6 +19,8 @@ cdef extern from "resample_u8.h" nogil:
                         int32_t *, int32_t *, int32_t *)
     void medfast_line(int, const uint8_t *, const int32_t *, const int16_t *, Py_ssize_t, int,
                       const int32_t *, const int32_t *, const int32_t *, Py_ssize_t, void *)
+    int medfast_picks(const int32_t *, Py_ssize_t, Py_ssize_t, int32_t *, uint8_t *)
+    void medfast_pick(const uint8_t *, const int32_t *, Py_ssize_t, int, const int32_t *, const uint8_t *, uint8_t *)
     void medfast_column_step(int, void **, const int16_t *, Py_ssize_t, uint8_t *)
 
 
@@ -63,6 +66,35 @@ cdef void weighted(int mode, const uint8_t[:, :, :] image, const int32_t[:, ::1]
         else:
             medfast_column_step(mode, taps, weights, width, values)
             spread(values, out, row)
+
+
+def nearest(const uint8_t[:, :, :] image,     # IN   gray levels
+            const int32_t[::1] columns,       # IN   (outputs) offsets in a row
+            const int32_t[::1] rows,          # IN   (rows)
+            Py_ssize_t row_start,
+            Py_ssize_t row_stop,
+            uint8_t[::1] scratch,
+            uint8_t[:, :, :] out):            # OUT
+    """Copy the nearest pixel."""
+    cdef:
+        Py_ssize_t width = columns.shape[0], row_bytes = image.shape[1] * image.shape[2], row
+        uint8_t *copy = &scratch[0]
+        uint8_t *values = copy + padded(row_bytes)
+        uint8_t *picks = values + padded(width)
+        int32_t *first = <int32_t *> (picks + 4 * padded(width))
+        int n_sharing
+        bint in_place = is_interleaved(out)
+        uint8_t *target
+    with nogil:
+        n_sharing = medfast_picks(&columns[0], width, row_bytes, first, picks)
+        for row in range(row_start, row_stop):
+            target = &out[row, 0, 0] if in_place else values
+            if in_place and row > row_start and rows[row] == rows[row - 1]:  # enlarged: the row above again
+                memcpy(target, &out[row - 1, 0, 0], width)
+            else:
+                medfast_pick(interleaved(image, rows[row], copy), &columns[0], width, n_sharing, first, picks, target)
+            if not in_place:
+                spread(values, out, row)
 
 
 def linear(const uint8_t[:, :, :] image,             # IN   gray levels

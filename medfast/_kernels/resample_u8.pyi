@@ -8,6 +8,15 @@ value of one channel, and an input pixel its offset in an interleaved row. `scra
 import numpy as np
 from numpy.typing import NDArray
 
+def nearest(
+    image: NDArray[np.uint8],
+    columns: NDArray[np.int32],
+    rows: NDArray[np.int32],
+    row_start: int,
+    row_stop: int,
+    scratch: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+) -> None: ...
 def linear(
     image: NDArray[np.uint8],
     columns: NDArray[np.int32],

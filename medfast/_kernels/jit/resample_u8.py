@@ -6,6 +6,17 @@ from medfast._kernels.jit import kernel
 
 
 @kernel
+def nearest(image, columns, rows, row_start, row_stop, scratch, out):
+    """Copy the nearest pixel."""
+    n_channels = image.shape[2]
+    for row in range(row_start, row_stop):
+        for col in range(out.shape[1]):
+            source = columns[col * n_channels] // n_channels
+            for channel in range(n_channels):
+                out[row, col, channel] = image[rows[row], source, channel]
+
+
+@kernel
 def linear(image, columns, column_weights, rows, row_weights, row_start, row_stop, scratch, out):
     """The vertical sum is made of high halves of 16-bit products, of horizontal sums without their low four bits."""
     lines, held = _no_lines(columns)

@@ -15,7 +15,7 @@ __all__ = ["resize"]
 INTERPOLATIONS = ("nearest", "linear", "linear-exact", "area", "cubic", "lanczos4")
 
 _ROWS_HELD_BYTES = 1 << 17
-"""Rows of a plane that are resampled together through all planes: their share of a volume stays in the second-level cache."""
+"""Rows that are resampled together through all planes, few enough for what is kept of them to stay in the cache."""
 _UINT8_FUNCTIONS = {
     "linear": "linear",
     "linear-exact": "linear_exact",
@@ -57,9 +57,9 @@ def resize(
         Distance of the output's pixels, in the unit of `spacing`; > 0. The same as
         ``scale = spacing / new_spacing``: output pixels lie exactly `new_spacing` apart.
     interpolation : {"nearest", "linear", "linear-exact", "area", "cubic", "lanczos4"}, default="linear"
-        Nearest keeps labels as they are. Area is the mean over the pixels that an output pixel covers, and the choice for
-        shrinking; the others look at 2, 4 or 8 pixels an axis whatever the step. Linear-exact is linear whose uint8 weights
-        have 8 bits and whose sum is rounded once.
+        Nearest keeps labels as they are. Area is the mean over the pixels that an output pixel covers, and the choice
+        for shrinking; the others look at 2, 4 or 8 pixels an axis whatever the step. Linear-exact is linear whose uint8
+        weights have 8 bits and whose sum is rounded once.
     channel_axis : int, optional
         Axis of channels, each of which is resampled alike.
     out : ndarray, optional
@@ -70,30 +70,31 @@ def resize(
     Returns
     -------
     ndarray, same dtype as `image`
-        The resampled image; `out`, if it was given. Integers are rounded and saturated. An image that already has the size is
-        copied. A target without pixels gives an empty array; one pixel, and a constant image, give that value everywhere.
+        The resampled image; `out`, if it was given. Integers are rounded and saturated. An image that already has the
+        size is copied. A target without pixels gives an empty array; one pixel, and a constant image, give that value
+        everywhere.
 
     Raises
     ------
     TypeError
         If `image` or `out` has an unsupported dtype, or a parameter the wrong type.
     ValueError
-        If not exactly one of `shape`, `scale` and `new_spacing` is given, if a parameter lies outside the ranges above, if
-        `image` has no pixels but the target has, holds NaN or infinity, or shares memory with `out`.
+        If not exactly one of `shape`, `scale` and `new_spacing` is given, if a parameter lies outside the ranges above,
+        if `image` has no pixels but the target has, holds NaN or infinity, or shares memory with `out`.
 
     Notes
     -----
     Pixel centers lie at one half: output pixel `i` looks at input position ``(i + 1/2)·step − 1/2``, where `step` is
     ``n / shape`` or ``1 / scale``; beyond the outermost centers the outermost pixels are repeated. Nearest takes pixel
-    ``floor(i·step)``, as OpenCV does. Cubic is Keys' with a = −0.75. Area with an axis of the plane that grows is a linear
-    variant, as OpenCV has it; the planes of a volume are judged by themselves. Axes are resampled one after another: columns,
-    rows, planes.
+    ``floor(i·step)``, as OpenCV does. Cubic is Keys' with a = −0.75. Area with an axis of the plane that grows is a
+    linear variant, as OpenCV has it; the planes of a volume are judged by themselves. Axes are resampled one after
+    another: columns, rows, planes.
 
-    uint8 images are bit for bit ``cv2.resize``, in its fixed-point arithmetic (cubic: with ``cv2.ipp.setUseIPP(False)``), and
-    so is each plane of a volume whose planes stay. All else is computed in float32 (integers) or float64 (floats)
-    and rounded once, half to even: integers within one level, floats bit for bit of sums in float64. Complexity O(output
-    pixels · taps); for area O(input pixels). Extra memory: some rows per thread, and tables of the size of an axis, which are
-    kept for the next call.
+    uint8 images are bit for bit ``cv2.resize``, in its fixed-point arithmetic (cubic: with
+    ``cv2.ipp.setUseIPP(False)``), and so is each plane of a volume whose planes stay. All else is computed in float32
+    (integers) or float64 (floats) and rounded once, half to even: integers within one level, floats bit for bit of sums
+    in float64. Complexity O(output pixels · taps); for area O(input pixels). Extra memory: some rows per thread, and
+    tables of the size of an axis, which are kept for the next call.
 
     References
     ----------
@@ -114,20 +115,20 @@ def resize(
     >>> medfast.resize(volume, spacing=(3.0, 0.5, 0.5), new_spacing=1.0).shape
     (30, 32, 32)
     """
-    interpolation = _validate.as_choice(interpolation, "interpolation", INTERPOLATIONS)
+    kind = _validate.as_choice(interpolation, "interpolation", INTERPOLATIONS)
     num_threads = _validate.as_threads(num_threads)
     if channel_axis is None:
         image = _validate.as_image(image)
         size, steps = _target(image.shape, shape, scale, spacing, new_spacing)
         out = _validate.as_out(out, size, image.dtype, image)
-        resample(image[..., None], out[..., None], steps, interpolation, num_threads)
+        resample(image[..., None], out[..., None], steps, kind, num_threads)
         return out
     image = _validate.as_image(image, ndim=(3, 4))
-    axis = _validate.as_axis(channel_axis, image.ndim)
+    axis = _validate.as_axis(channel_axis, image.ndim) or 0
     spatial = image.shape[:axis] + image.shape[axis + 1 :]
     size, steps = _target(spatial, shape, scale, spacing, new_spacing)
     out = _validate.as_out(out, (*size[:axis], image.shape[axis], *size[axis:]), image.dtype, image)
-    resample(np.moveaxis(image, axis, -1), np.moveaxis(out, axis, -1), steps, interpolation, num_threads)
+    resample(np.moveaxis(image, axis, -1), np.moveaxis(out, axis, -1), steps, kind, num_threads)
     return out
 
 
@@ -138,7 +139,7 @@ def resample(
     interpolation: str,
     num_threads: int | None = None,
 ) -> None:
-    """Fill `out` from `image`, both ([planes,] rows, columns, channels) and checked; `steps` in input pixels, per axis."""
+    """Fill `out` from `image`, both ([planes,] rows, columns, channels); `steps` in input pixels, without channels."""
     if image.shape == out.shape:
         out[...] = image
     elif not out.size:
@@ -172,7 +173,7 @@ def _target(
     if new_shape is not None:
         size = _validate.as_sizes(new_shape, "shape", len(shape))
         # OpenCV's steps: the reciprocal of the scale, which n / size is not in the last bit
-        steps = tuple([1.0 / (m / n) if n and m else 1.0 for n, m in zip(shape, size)])  # noqa: B905  (costs a microsecond)
+        steps = tuple([1.0 / (m / n) if n and m else 1.0 for n, m in zip(shape, size, strict=True)])
     else:
         if scale is not None:
             scales = _validate.as_positives(scale, "scale", len(shape))
@@ -187,7 +188,9 @@ def _target(
     return size, steps
 
 
-def _resample_nearest(image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], num_threads: int | None) -> None:
+def _resample_nearest(
+    image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], num_threads: int | None
+) -> None:
     kernel = _kernels.resample
     planes, rows, columns = map(_sampling.nearest, image.shape, out.shape, steps)
 
@@ -208,7 +211,11 @@ class _Plan(NamedTuple):
 
 
 def _resample_uint8(
-    image: NDArray[np.uint8], out: NDArray[np.uint8], steps: tuple[float, ...], interpolation: str, num_threads: int | None
+    image: NDArray[np.uint8],
+    out: NDArray[np.uint8],
+    steps: tuple[float, ...],
+    interpolation: str,
+    num_threads: int | None,
 ) -> None:
     """An image (rows, columns, channels) as OpenCV does it."""
     kernel, function_name, arguments, scratch_bytes, work_per_row = _plan(image.shape, out.shape, steps, interpolation)
@@ -231,7 +238,9 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
     if interpolation == "nearest":
         columns = _sampling.nearest(width, new_width, col_step, n_channels)
         arguments = (columns, _sampling.nearest(height, new_height, row_step))
-        return _Plan("resample_u8", "nearest", arguments, _scratch_bytes(width, n_values, n_channels, 1), 0.3 * n_values)
+        return _Plan(
+            "resample_u8", "nearest", arguments, _scratch_bytes(width, n_values, n_channels, 1), 0.3 * n_values
+        )
     in_blocks = abs(row_step - round(row_step)) < _EPSILON and abs(col_step - round(col_step)) < _EPSILON
     halved = in_blocks and round(row_step) == round(col_step) == 2
     like_area = interpolation == "linear" or (interpolation == "linear-exact" and n_channels != 2)
@@ -242,7 +251,9 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
             return _Plan("resample_area", "halve", (), 0, work)
         if in_blocks:
             arguments = (round(row_step), round(col_step), half_up)
-            return _Plan("resample_area", "average_blocks", arguments, _scratch_bytes(width, n_values, n_channels, 1), work)
+            return _Plan(
+                "resample_area", "average_blocks", arguments, _scratch_bytes(width, n_values, n_channels, 1), work
+            )
         arguments = (
             *_sampling.area(width, new_width, col_step, n_channels),
             *_sampling.area(height, new_height, row_step),
@@ -282,7 +293,18 @@ def _resample_weighted(
     def body(start: int, stop: int) -> None:
         scratch = np.empty(n_scratch, precision)
         kernel.weighted(
-            image, columns, column_weights, rows, row_weights, planes, plane_weights, start, stop, n_rows_held, scratch, out
+            image,
+            columns,
+            column_weights,
+            rows,
+            row_weights,
+            planes,
+            plane_weights,
+            start,
+            stop,
+            n_rows_held,
+            scratch,
+            out,
         )
 
     in_plane = len(rows) * len(columns) * len(image) / len(out)

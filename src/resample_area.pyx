@@ -1,7 +1,7 @@
 """Means over areas of uint8 images, in OpenCV's arithmetic.
 
-Images are (rows, columns, channels). Where an output pixel covers a whole number of input pixels, the sum is of integers;
-else weights and sums are float32, in a fixed order.
+Images are (rows, columns, channels). Where an output pixel covers a whole number of input pixels, the sum is of
+integers; else weights and sums are float32, in a fixed order.
 """
 from libc.stdint cimport int32_t, uint8_t, uint16_t
 from libc.string cimport memset

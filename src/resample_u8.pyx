@@ -1,7 +1,7 @@
 """Resampling of uint8 images in OpenCV's arithmetic: fixed point, and float32 where OpenCV has it.
 
-Images are (rows, columns, channels). A table is (taps, outputs): along the columns, an output is one value of one channel
-and an input pixel its offset in an interleaved row.
+Images are (rows, columns, channels). A table is (taps, outputs): along the columns, an output is one value of one
+channel and an input pixel its offset in an interleaved row.
 """
 from libc.stdint cimport int16_t, int32_t, uint8_t
 from libc.string cimport memcpy
@@ -108,7 +108,8 @@ def linear(const uint8_t[:, :, :] image,             # IN   gray levels
            uint8_t[:, :, :] out):                    # OUT
     """The vertical sum is made of high halves of 16-bit products, of horizontal sums without their low four bits."""
     with nogil:
-        weighted(MEDFAST_LINEAR, image, columns, column_weights, rows, row_weights, row_start, row_stop, &scratch[0], out)
+        weighted(MEDFAST_LINEAR, image, columns, column_weights, rows, row_weights, row_start, row_stop,
+                 &scratch[0], out)
 
 
 def linear_exact(const uint8_t[:, :, :] image,             # IN   gray levels
@@ -140,7 +141,8 @@ def cubic(const uint8_t[:, :, :] image,             # IN   gray levels
     The last few values of a row, which do not fill a vector of eight, are summed in integers and rounded half up.
     """
     with nogil:
-        weighted(MEDFAST_CUBIC, image, columns, column_weights, rows, row_weights, row_start, row_stop, &scratch[0], out)
+        weighted(MEDFAST_CUBIC, image, columns, column_weights, rows, row_weights, row_start, row_stop,
+                 &scratch[0], out)
 
 
 def lanczos4(const uint8_t[:, :, :] image,             # IN   gray levels

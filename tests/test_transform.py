@@ -3,13 +3,13 @@
 import math
 
 import numpy as np
-import oracles
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
+import oracles
 from medfast import _kernels, _sampling
 
 INTERPOLATIONS = ("nearest", "linear", "linear-exact", "area", "cubic", "lanczos4")
@@ -88,7 +88,12 @@ def test_resize_of_channels_equals_oracle(level, rng, n_channels, axis, interpol
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 def test_resize_by_scale_equals_oracle(level, rng, interpolation):
     """A scale sets the step as well as the size, so that the last pixels may lie partly or wholly beyond the image."""
-    for shape, scale in (((7, 9), (0.5, 0.5)), ((10, 11), (0.25, 1 / 3)), ((9, 30), (1.3, 0.7)), ((31, 40), (0.41, 0.23))):
+    for shape, scale in (
+        ((7, 9), (0.5, 0.5)),
+        ((10, 11), (0.25, 1 / 3)),
+        ((9, 30), (1.3, 0.7)),
+        ((31, 40), (0.41, 0.23)),
+    ):
         size = tuple(round(n * factor) for n, factor in zip(shape, scale, strict=True))
         for dtype in ("uint8", "int16", "float64"):
             image = random_image(rng, shape, dtype)
@@ -191,7 +196,10 @@ def test_tables_stay_inside_the_image(n, size, n_channels):
     kinds = ("linear", "cubic", "area", "lanczos4")
     tables = [make(kind, n, size, step, *rest) for kind in kinds for make, rest in TABLE_MAKERS]
     if step >= 1:
-        tables += [_sampling.area(n, size, step, n_channels), _sampling.real("mean", n, size, step, np.float64, n_channels)]
+        tables += [
+            _sampling.area(n, size, step, n_channels),
+            _sampling.real("mean", n, size, step, np.float64, n_channels),
+        ]
     for offsets, weights in tables:
         assert offsets.min() >= 0
         assert offsets.max() < n * n_channels
@@ -249,7 +257,7 @@ def test_resize_names_the_bad_argument(arguments, error, message):
 
 
 def test_resize_refuses_bad_images(rng):
-    with pytest.raises(TypeError, match="image must have dtype .*, got int64"):
+    with pytest.raises(TypeError, match=r"image must have dtype .*, got int64"):
         medfast.resize(np.zeros((3, 3), np.int64), (2, 2))
     for bad in (np.nan, np.inf):
         with pytest.raises(ValueError, match="image must be finite"):

@@ -1,8 +1,8 @@
 """Means over areas of uint8 images (rows, columns, channels), any strides, in OpenCV's arithmetic.
 
-A table is (taps, outputs): input pixels, and float32 weights. Along columns an output is one value of one channel, and an
-input pixel its offset in an interleaved row. `scratch` has at least
-``5·(values of an input row + 64) + 24·(values of an output row + 64)`` bytes; `halve` needs none.
+A table is (taps, outputs): input pixels, and float32 weights. Along columns an output is one value of one channel, and
+an input pixel its offset in an interleaved row. `scratch` has at least ``5·(values of an input row + 64) + 24·(values
+of an output row + 64)`` bytes; `halve` needs none.
 """
 
 import numpy as np

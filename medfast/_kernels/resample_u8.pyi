@@ -1,8 +1,8 @@
 """Resampling of uint8 images (rows, columns, channels), any strides, in OpenCV's fixed-point arithmetic.
 
-A table is (taps, outputs): input pixels, and integer weights of 11 bits (linear_exact: 8). Along columns an output is one
-value of one channel, and an input pixel its offset in an interleaved row. `scratch` has at least
-``5·(values of an input row + 64) + (16 + 8·taps)·(values of an output row + 64)`` bytes; what they hold is the kernel's.
+A table is (taps, outputs): input pixels, and integer weights of 11 bits (linear_exact: 8). Along columns an output is
+one value of one channel, and an input pixel its offset in an interleaved row. `scratch` has at least ``5·(values of an
+input row + 64) + (16 + 8·taps)·(values of an output row + 64)`` bytes; what they hold is the kernel's.
 """
 
 import numpy as np

@@ -11,7 +11,9 @@ def halve(image, row_start, row_stop, scratch, out):
     for row in range(row_start, row_stop):
         for col in range(out.shape[1]):
             for channel in range(out.shape[2]):
-                out[row, col, channel] = (_block_sum(image, 2 * row, 2 * row + 2, 2 * col, 2 * col + 2, channel) + 2) >> 2
+                out[row, col, channel] = (
+                    _block_sum(image, 2 * row, 2 * row + 2, 2 * col, 2 * col + 2, channel) + 2
+                ) >> 2
 
 
 @kernel

@@ -67,8 +67,8 @@ def resize(
 
     Notes
     -----
-    uint8 is bit for bit OpenCV's (cubic: its result without IPP). Other dtypes are rounded once from sums of higher precision,
-    see :func:`medfast.resize`; OpenCV's own depend on the CPU.
+    uint8 is bit for bit OpenCV's (cubic: its result without IPP). Other dtypes are rounded once from sums of higher
+    precision, see :func:`medfast.resize`; OpenCV's own depend on the CPU.
 
     Examples
     --------
@@ -92,11 +92,12 @@ def resize(
             raise ValueError(f"fx and fy must leave at least one pixel, got {fx:g} and {fy:g} for shape {image.shape}")
     channels = image.shape[2:]
     shape = (new_height, new_width) if channels in ((), (1,)) else (new_height, new_width, *channels)
-    result = dst
-    if not (isinstance(dst, np.ndarray) and dst.shape == shape and dst.dtype == image.dtype and dst.dtype.isnative):
+    if isinstance(dst, np.ndarray) and dst.shape == shape and dst.dtype == image.dtype and dst.flags.writeable:
+        result = dst
+        if np.may_share_memory(dst, image):  # OpenCV reads what it has written; here the result is of `src` as it came
+            image = image.copy()
+    else:
         result = np.empty(shape, image.dtype)
-    elif np.may_share_memory(dst, image):  # OpenCV reads what it has written; here `src` stays as it was
-        image = image.copy()
     if not channels:
         image = image[..., None]
     out = result if result.ndim == 3 else result[..., None]

@@ -174,6 +174,8 @@ def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
 
 def as_sizes(value: Any, name: str, n: int) -> tuple[int, ...]:
     """`value` as `n` integers of at least 0, one per axis."""
+    if type(value) is tuple and len(value) == n and all(type(entry) is int and entry >= 0 for entry in value):
+        return value  # what nearly every call gives, in a fifth of the time
     try:
         entries = tuple(value)
     except TypeError:

@@ -416,10 +416,11 @@ def partition_by_recurrence(values, weights, n_clusters):
 
 
 def resize(image, shape, interpolation="linear", steps=None):
-    """Resample an array of (rows, cols), (rows, cols, channels) or, with three entries in `shape`, (planes, rows, cols).
+    """Resample an array of (rows, cols), (rows, cols, channels) or, with three entries in `shape`, (planes, rows,
+    cols).
 
-    `steps` is the distance of two output pixels in input pixels, per axis; the ratio of the sizes when omitted. uint8 in two
-    dimensions is OpenCV's arithmetic; everything else is computed in float64 and rounded once.
+    `steps` is the distance of two output pixels in input pixels, per axis; the ratio of the sizes when omitted. uint8
+    in two dimensions is OpenCV's arithmetic; everything else is computed in float64 and rounded once.
     """
     steps = [1 / (m / n) for n, m in zip(image.shape, shape, strict=False)] if steps is None else list(steps)
     if tuple(shape) == image.shape[: len(shape)]:

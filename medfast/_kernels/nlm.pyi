@@ -16,6 +16,7 @@ def denoise_integer(
     norm: int,
     shift: int,
     tables: NDArray[Any],
+    rate: float,
     scratch: NDArray[np.uint8],
     row_start: int,
     row_stop: int,

@@ -45,7 +45,7 @@ def add_weighted(distances, shift, table, pixels, weights, sums, weight_sums):
 
 @kernel
 def denoise_integer(
-    padded, patch_radius, search_radius, norm, shift, tables, scratch, row_start, row_stop, out
+    padded, patch_radius, search_radius, norm, shift, tables, rate, scratch, row_start, row_stop, out
 ):
     """Denoise the rows with weights from tables; the mean is rounded half up."""
     n_frames, n_channels = padded.shape[:2]

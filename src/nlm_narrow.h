@@ -1,0 +1,343 @@
+/* Non-local means of uint8 by L2, in 16-bit sums: the whole inner loop, for one block of rows.
+
+   A patch's summed squared distance D fits 16 bits only if it is small, but D matters only while its weight is not zero. Where
+   every D >= 65535 has weight zero, *saturating* sums of uint16 are exact: what saturates has weight zero either way. That
+   doubles the lanes of an int32 sum. Nothing can be taken away from a saturated sum again, so a box sum is no running sum but a
+   sum of pair sums: with t(k) = s(k) + s(k + 1), s(0) + ... + s(6) = t(0) + t(2) + t(4) + s(6), and t serves all positions.
+
+   Weights come out as two registers of dwords, for the even and for the odd pixels. Two shifts dx and dx + 1 are put into one:
+   dword (w(dx), w(dx + 1)) times (p(x + dx), p(x + dx + 1)) is one pmaddwd, and the second factor just a load.
+
+   Measured against the int32 loops of nlm.pyx on 512 x 512, patch 7, search 21, h = 10, one thread: see NLM_SPEED below. */
+#ifndef MEDFAST_NLM_NARROW_H
+#define MEDFAST_NLM_NARROW_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_MSC_VER)
+#define NLM_INLINE static __forceinline
+#else
+#define NLM_INLINE static inline __attribute__((always_inline))
+#endif
+
+#if defined(__AVX512BW__)
+#include <immintrin.h>
+#define NLM_LANES 32
+typedef __m512i nlm_vec;
+#define nlm_load(p) _mm512_loadu_si512((const void *)(p))
+#define nlm_store(p, v) _mm512_storeu_si512((void *)(p), v)
+#define nlm_zero() _mm512_setzero_si512()
+#define nlm_add_sat16(a, b) _mm512_adds_epu16(a, b)
+#define nlm_sub16(a, b) _mm512_sub_epi16(a, b)
+#define nlm_mul16(a, b) _mm512_mullo_epi16(a, b)
+#define nlm_add32(a, b) _mm512_add_epi32(a, b)
+#define nlm_or(a, b) _mm512_or_si512(a, b)
+#define nlm_high_half(v) _mm512_slli_epi32(v, 16)
+#define nlm_multiply_pairs(a, b) _mm512_madd_epi16(a, b)
+#elif defined(__AVX2__)
+#include <immintrin.h>
+#define NLM_LANES 16
+typedef __m256i nlm_vec;
+#define nlm_load(p) _mm256_loadu_si256((const __m256i *)(p))
+#define nlm_store(p, v) _mm256_storeu_si256((__m256i *)(p), v)
+#define nlm_zero() _mm256_setzero_si256()
+#define nlm_add_sat16(a, b) _mm256_adds_epu16(a, b)
+#define nlm_sub16(a, b) _mm256_sub_epi16(a, b)
+#define nlm_mul16(a, b) _mm256_mullo_epi16(a, b)
+#define nlm_add32(a, b) _mm256_add_epi32(a, b)
+#define nlm_or(a, b) _mm256_or_si256(a, b)
+#define nlm_high_half(v) _mm256_slli_epi32(v, 16)
+#define nlm_multiply_pairs(a, b) _mm256_madd_epi16(a, b)
+#elif defined(__SSE4_1__) || (defined(_MSC_VER) && defined(_M_X64))
+#include <smmintrin.h>
+#define NLM_LANES 8
+typedef __m128i nlm_vec;
+#define nlm_load(p) _mm_loadu_si128((const __m128i *)(p))
+#define nlm_store(p, v) _mm_storeu_si128((__m128i *)(p), v)
+#define nlm_zero() _mm_setzero_si128()
+#define nlm_add_sat16(a, b) _mm_adds_epu16(a, b)
+#define nlm_sub16(a, b) _mm_sub_epi16(a, b)
+#define nlm_mul16(a, b) _mm_mullo_epi16(a, b)
+#define nlm_add32(a, b) _mm_add_epi32(a, b)
+#define nlm_or(a, b) _mm_or_si128(a, b)
+#define nlm_high_half(v) _mm_slli_epi32(v, 16)
+#define nlm_multiply_pairs(a, b) _mm_madd_epi16(a, b)
+#else
+#define NLM_LANES 0
+#endif
+
+enum {
+    NLM_BLOCK_ROWS = 16, /* of nlm.pyx too */
+    NLM_GROUP = 6,       /* shifts, even, whose column sums are held at a time */
+    NLM_SPLIT = 32       /* entries of each factor of the split table */
+};
+
+typedef struct {
+    const uint16_t *padded;                             /* (frames, channels, rows, cols) */
+    ptrdiff_t frame_stride, channel_stride, row_stride; /* in pixels */
+    ptrdiff_t n_frames, n_channels, n_cols, patch_radius, search_radius;
+    const int32_t *table; /* weight of a distance >> shift */
+    int shift;
+    int is_split;                         /* whether `high` and `low` hold */
+    int offset;                           /* added to distances before they index `high` and `low` */
+    float high[NLM_SPLIT], low[NLM_SPLIT]; /* table[i] is round(high[j >> 5] low[j & 31]), j = i + (offset >> shift) */
+} nlm_narrow;
+
+static ptrdiff_t nlm_round_up(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / unit * unit; }
+
+/* Whether 16-bit sums are exact: weight zero from 65535 on, and weights that fit a signed word. */
+static int nlm_is_narrow(const int32_t *table, ptrdiff_t n_entries, int shift)
+{
+    ptrdiff_t last = 65535 >> shift;
+    return NLM_LANES > 0 && n_entries > last && table[last] == 0 && table[0] <= 32767;
+}
+
+#if NLM_LANES > 0
+
+/* The table as a product: exp(-(32 a + b) r) = exp(-32 a r) exp(-b r), rounded, is right for every entry or not used at all.
+   The zeros at its end are made to begin at a whole 32, so that they are zeros of the first factor. About one strength in
+   twenty needs its factor nudged by an ulp or two. */
+static void nlm_split_table(nlm_narrow *n, double rate)
+{
+    int n_used = 0, limit = 65536 >> n->shift, start, nudge, a, i;
+    n->is_split = 0;
+    if (limit > NLM_SPLIT * NLM_SPLIT)
+        return;
+    while (n_used < limit && n->table[n_used] > 0)
+        n_used++;
+    start = (NLM_SPLIT - n_used % NLM_SPLIT) % NLM_SPLIT;
+    if (start + n_used > NLM_SPLIT * (NLM_SPLIT - 1)) /* saturated distances must meet a zero */
+        return;
+    n->offset = start << n->shift;
+    for (nudge = 0; nudge < 16 && !n->is_split; nudge++) {
+        for (a = 0; a < NLM_SPLIT; a++) {
+            double scale = 1.0 + (nudge % 2 ? -1.0 : 1.0) * ((nudge + 1) / 2) * 2e-8;
+            n->high[a] = NLM_SPLIT * a >= start + n_used
+                             ? 0.0f
+                             : (float)(scale * n->table[0] * exp(-(double)(NLM_SPLIT * a - start) * rate));
+            n->low[a] = (float)exp(-(double)a * rate);
+        }
+        n->is_split = 1;
+        for (i = 0; i < n_used; i++) {
+            int j = i + start;
+            float product = n->high[j / NLM_SPLIT] * n->low[j % NLM_SPLIT];
+            if ((int32_t)rintf(product) != n->table[i])
+                n->is_split = 0;
+        }
+    }
+}
+
+/* Weights of the even and of the odd pixels, as dwords, from distances as words. */
+#if NLM_LANES == 32
+typedef struct { __m512 high[2], low[2]; } nlm_factors;
+
+NLM_INLINE nlm_factors nlm_load_factors(const nlm_narrow *n)
+{
+    nlm_factors f;
+    f.high[0] = _mm512_loadu_ps(n->high), f.high[1] = _mm512_loadu_ps(n->high + 16);
+    f.low[0] = _mm512_loadu_ps(n->low), f.low[1] = _mm512_loadu_ps(n->low + 16);
+    return f;
+}
+
+/* Two permutations of registers, which look at the low five bits of an index alone, and a product. A gather of table[i]
+   in its place takes 20 cycles for 32 pixels where this takes 7. */
+NLM_INLINE void nlm_weights_split(const nlm_factors *f, __m512i offset, __m128i shift, __m512i d, __m512i *even, __m512i *odd)
+{
+    __m512i j = _mm512_srl_epi16(_mm512_adds_epu16(d, offset), shift);
+    __m512 even_low = _mm512_permutex2var_ps(f->low[0], j, f->low[1]);
+    __m512 even_high = _mm512_permutex2var_ps(f->high[0], _mm512_srli_epi32(j, 5), f->high[1]);
+    __m512 odd_low = _mm512_permutex2var_ps(f->low[0], _mm512_srli_epi32(j, 16), f->low[1]);
+    __m512 odd_high = _mm512_permutex2var_ps(f->high[0], _mm512_srli_epi32(j, 21), f->high[1]);
+    *even = _mm512_cvtps_epi32(_mm512_mul_ps(even_high, even_low));
+    *odd = _mm512_cvtps_epi32(_mm512_mul_ps(odd_high, odd_low));
+}
+
+NLM_INLINE void nlm_weights_table(const int32_t *table, __m128i shift, __m512i d, __m512i *even, __m512i *odd)
+{
+    __m512i i = _mm512_srl_epi16(d, shift);
+    *even = _mm512_i32gather_epi32(_mm512_and_si512(i, _mm512_set1_epi32(0xffff)), table, 4);
+    *odd = _mm512_i32gather_epi32(_mm512_srli_epi32(i, 16), table, 4);
+}
+#elif NLM_LANES == 16
+NLM_INLINE void nlm_weights_table(const int32_t *table, __m128i shift, __m256i d, __m256i *even, __m256i *odd)
+{
+    __m256i i = _mm256_srl_epi16(d, shift);
+    *even = _mm256_i32gather_epi32((const int *)table, _mm256_and_si256(i, _mm256_set1_epi32(0xffff)), 4);
+    *odd = _mm256_i32gather_epi32((const int *)table, _mm256_srli_epi32(i, 16), 4);
+}
+#else
+NLM_INLINE void nlm_weights_table(const int32_t *table, __m128i shift, __m128i d, __m128i *even, __m128i *odd)
+{
+    __m128i i = _mm_srl_epi16(d, shift);
+    uint64_t low = (uint64_t)_mm_cvtsi128_si64(i), high = (uint64_t)_mm_extract_epi64(i, 1);
+    *even = _mm_insert_epi32(_mm_cvtsi32_si128(table[low & 0xffff]), table[(low >> 32) & 0xffff], 1);
+    *odd = _mm_insert_epi32(_mm_cvtsi32_si128(table[(low >> 16) & 0xffff]), table[low >> 48], 1);
+    *even = _mm_insert_epi32(_mm_insert_epi32(*even, table[high & 0xffff], 2), table[(high >> 32) & 0xffff], 3);
+    *odd = _mm_insert_epi32(_mm_insert_epi32(*odd, table[(high >> 16) & 0xffff], 2), table[high >> 48], 3);
+}
+#endif
+
+/* Sums over the rows of the patch, for n_rows rows of one shift and NLM_LANES columns. `pairs` holds the last sums of two. */
+NLM_INLINE void nlm_columns(const nlm_narrow *n,
+                            const uint16_t *a, /* IN   first row and column of the first patch */
+                            const uint16_t *b, /* IN   the same, shifted */
+                            ptrdiff_t n_rows, ptrdiff_t radius, ptrdiff_t n_channels,
+                            uint16_t *columns,         /* OUT  (n_rows, row_size) */
+                            ptrdiff_t row_size, nlm_vec *squares, nlm_vec *pairs)
+{
+    ptrdiff_t k, j, channel, size = 2 * radius + 1;
+    for (k = 0; k < n_rows + size - 1; k++) {
+        nlm_vec sum, d = nlm_sub16(nlm_load(a + k * n->row_stride), nlm_load(b + k * n->row_stride));
+        sum = nlm_mul16(d, d);
+        for (channel = 1; channel < n_channels; channel++) {
+            ptrdiff_t at = channel * n->channel_stride + k * n->row_stride;
+            d = nlm_sub16(nlm_load(a + at), nlm_load(b + at));
+            sum = nlm_add_sat16(sum, nlm_mul16(d, d));
+        }
+        squares[k] = sum;
+        if (k > 0)
+            pairs[k - 1] = nlm_add_sat16(squares[k - 1], sum);
+        if (k >= size - 1) {
+            ptrdiff_t row = k - (size - 1);
+            for (j = 0; j < radius; j++)
+                sum = nlm_add_sat16(sum, pairs[row + 2 * j]);
+            nlm_store(columns + row * row_size, sum);
+        }
+    }
+}
+
+/* One row: box sums of the column sums of a group of shifts, their weights, and what these add. */
+NLM_INLINE void nlm_row(const nlm_narrow *n,
+                        const uint16_t *columns, /* IN     (group, NLM_BLOCK_ROWS, row_size) from the row on */
+                        const uint16_t *donors,  /* IN     first pixel of the row, shifted by the first shift of the group */
+                        ptrdiff_t n_group, ptrdiff_t radius, ptrdiff_t n_channels, ptrdiff_t row_size,
+                        uint16_t *pairs, /* INOUT  (group, row_size) */
+                        int32_t *sums,   /* INOUT  (channels + 1, NLM_BLOCK_ROWS, row_size): even, odd pixels */
+                        int is_split)
+{
+    ptrdiff_t x, g, j, channel, plane = NLM_BLOCK_ROWS * row_size;
+    const __m128i shift = _mm_cvtsi32_si128(n->shift);
+#if NLM_LANES == 32
+    const nlm_factors factors = nlm_load_factors(n);
+    const nlm_vec offset = _mm512_set1_epi16((short)n->offset);
+#endif
+    for (g = 0; g < n_group && radius > 0; g++)
+        for (x = 0; x < n->n_cols + 2 * radius; x += NLM_LANES)
+            nlm_store(pairs + g * row_size + x,
+                      nlm_add_sat16(nlm_load(columns + g * plane + x), nlm_load(columns + g * plane + x + 1)));
+    for (x = 0; x < n->n_cols; x += NLM_LANES) {
+        int32_t *at = sums + x;
+        nlm_vec value_even = nlm_load(at), value_odd = nlm_load(at + NLM_LANES / 2);
+        nlm_vec weight_even = nlm_load(at + n_channels * plane);
+        nlm_vec weight_odd = nlm_load(at + n_channels * plane + NLM_LANES / 2);
+        for (g = 0; g < n_group; g += 2) {
+            nlm_vec even[2], odd[2], both_even, both_odd;
+            int second;
+            for (second = 0; second < 2; second++) {
+                const uint16_t *c = columns + (g + second) * plane + x, *t = pairs + (g + second) * row_size + x;
+                nlm_vec d;
+                if (second && g + 1 == n_group) { /* an odd one out is paired with nothing */
+                    even[1] = odd[1] = nlm_zero();
+                    break;
+                }
+                d = nlm_load(c + 2 * radius);
+                for (j = 0; j < radius; j++)
+                    d = nlm_add_sat16(d, nlm_load(t + 2 * j));
+#if NLM_LANES == 32
+                if (is_split)
+                    nlm_weights_split(&factors, offset, shift, d, &even[second], &odd[second]);
+                else
+#endif
+                    nlm_weights_table(n->table, shift, d, &even[second], &odd[second]);
+            }
+            weight_even = nlm_add32(weight_even, nlm_add32(even[0], even[1]));
+            weight_odd = nlm_add32(weight_odd, nlm_add32(odd[0], odd[1]));
+            both_even = nlm_or(even[0], nlm_high_half(even[1]));
+            both_odd = nlm_or(odd[0], nlm_high_half(odd[1]));
+            value_even = nlm_add32(value_even, nlm_multiply_pairs(both_even, nlm_load(donors + x + g)));
+            value_odd = nlm_add32(value_odd, nlm_multiply_pairs(both_odd, nlm_load(donors + x + g + 1)));
+            for (channel = 1; channel < n_channels; channel++) {
+                const uint16_t *p = donors + channel * n->channel_stride + x + g;
+                int32_t *v = at + channel * plane;
+                nlm_store(v, nlm_add32(nlm_load(v), nlm_multiply_pairs(both_even, nlm_load(p))));
+                v += NLM_LANES / 2;
+                nlm_store(v, nlm_add32(nlm_load(v), nlm_multiply_pairs(both_odd, nlm_load(p + 1))));
+            }
+        }
+        nlm_store(at, value_even);
+        nlm_store(at + NLM_LANES / 2, value_odd);
+        nlm_store(at + n_channels * plane, weight_even);
+        nlm_store(at + n_channels * plane + NLM_LANES / 2, weight_odd);
+    }
+}
+
+/* Bytes of scratch for the block. */
+static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_cols, ptrdiff_t radius)
+{
+    ptrdiff_t row = nlm_round_up(n_cols + 2 * radius, 32) + 64;
+    return 2 * row * NLM_GROUP * (NLM_BLOCK_ROWS + 1) + 2 * 64 * (NLM_BLOCK_ROWS + 2 * radius + 1);
+}
+
+NLM_INLINE void nlm_block_of(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, ptrdiff_t radius,
+                             ptrdiff_t n_channels, int is_split, int32_t *sums, ptrdiff_t row_size, uint8_t *scratch)
+{
+    const ptrdiff_t search = n->search_radius, n_rows = row_stop - row_start, plane = NLM_BLOCK_ROWS * row_size;
+    const uint16_t *main = n->padded + n->n_frames / 2 * n->frame_stride + (search + row_start) * n->row_stride + search;
+    nlm_vec *squares = (nlm_vec *)scratch, *pairs = squares + NLM_BLOCK_ROWS + 2 * radius;
+    uint16_t *row_pairs = (uint16_t *)(pairs + NLM_BLOCK_ROWS + 2 * radius), *columns = row_pairs + NLM_GROUP * row_size;
+    ptrdiff_t frame, dy, dx, g, x, row;
+    for (frame = 0; frame < n->n_frames; frame++)
+        for (dy = 0; dy <= 2 * search; dy++)
+            for (dx = 0; dx <= 2 * search; dx += NLM_GROUP) {
+                const uint16_t *shifted = n->padded + frame * n->frame_stride + (row_start + dy) * n->row_stride + dx;
+                ptrdiff_t n_group = 2 * search + 1 - dx < NLM_GROUP ? 2 * search + 1 - dx : NLM_GROUP;
+                for (g = 0; g < n_group; g++)
+                    for (x = 0; x < n->n_cols + 2 * radius; x += NLM_LANES)
+                        nlm_columns(n, main + x, shifted + g + x, n_rows, radius, n_channels, columns + g * plane + x,
+                                    row_size, squares, pairs);
+                for (row = 0; row < n_rows; row++)
+                    nlm_row(n, columns + row * row_size, shifted + (radius + row) * n->row_stride + radius, n_group, radius,
+                            n_channels, row_size, row_pairs, sums + row * row_size, is_split);
+            }
+}
+
+/* The block's sums, as nlm.pyx wants them: (channels + 1, NLM_BLOCK_ROWS, row_size), the last one of weights. */
+static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, int32_t *sums, ptrdiff_t row_size,
+                             uint8_t *scratch)
+{
+    const ptrdiff_t n_lines = (n->n_channels + 1) * NLM_BLOCK_ROWS;
+    ptrdiff_t line, x, k;
+    memset(sums, 0, n_lines * row_size * sizeof(int32_t));
+    /* Patches of 7 and 3 in one channel get loops of known length: NLM_SPEED */
+    if (n->n_channels == 1 && n->patch_radius == 3 && n->is_split)
+        nlm_block_of(n, row_start, row_stop, 3, 1, 1, sums, row_size, scratch);
+    else if (n->n_channels == 1 && n->patch_radius == 3)
+        nlm_block_of(n, row_start, row_stop, 3, 1, 0, sums, row_size, scratch);
+    else
+        nlm_block_of(n, row_start, row_stop, n->patch_radius, n->n_channels, n->is_split, sums, row_size, scratch);
+    /* even and odd pixels back into their places */
+    for (line = 0; line < n_lines; line++)
+        for (x = 0; x < n->n_cols; x += NLM_LANES) {
+            int32_t apart[NLM_LANES ? NLM_LANES : 1], *at = sums + line * row_size + x;
+            memcpy(apart, at, sizeof(apart));
+            for (k = 0; k < NLM_LANES / 2; k++) {
+                at[2 * k] = apart[k];
+                at[2 * k + 1] = apart[NLM_LANES / 2 + k];
+            }
+        }
+}
+
+#else /* no vectors known: nlm_is_narrow says no, and these are never called */
+static void nlm_split_table(nlm_narrow *n, double rate) { (void)n, (void)rate; }
+static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_cols, ptrdiff_t radius) { return (void)n_cols, (void)radius, 0; }
+static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, int32_t *sums, ptrdiff_t row_size,
+                             uint8_t *scratch)
+{
+    (void)n, (void)row_start, (void)row_stop, (void)sums, (void)row_size, (void)scratch;
+}
+#endif
+
+#endif

@@ -83,8 +83,13 @@ def denoise(
         factors = np.array([_factor(math.ldexp(value, -exponent), patch_size, n_channels, norm) for value in h])
     n_bytes = kernel.workspace(n_channels, len(h), n_cols, patch_radius)
 
+    free: list[NDArray[np.uint8]] = []  # scratch of the tiles that are done: as many pieces as threads
+
     def body(start: int, stop: int) -> None:
-        scratch = np.empty(n_bytes, np.uint8)
+        try:
+            scratch = free.pop()
+        except IndexError:
+            scratch = np.empty(n_bytes, np.uint8)
         if by_table:
             kernel.denoise_integer(
                 padded, patch_radius, search_radius, norm, shift, tables, rate, scratch, start, stop, target
@@ -93,6 +98,7 @@ def denoise(
             kernel.denoise_formula(
                 padded, patch_radius, search_radius, norm, factors, _EXPONENTIALS, bias, scratch, start, stop, target
             )
+        free.append(scratch)
 
     for_rows(
         n_rows,

@@ -221,8 +221,13 @@ cdef void integer_rows(const uint16_t[:, :, :, ::1] padded,
                 values = sums + channel * plane + k * row_size
                 weights = sums + (n_channels + (channel if n_tables > 1 else 0)) * plane + k * row_size
                 for col in range(n_cols):
-                    out[channel, block + k, col] = <unsigned_gray> (
-                        (<uint64_t> values[col] + <uint64_t> weights[col] // 2) // <uint64_t> weights[col])
+                    if sum_t is int32_t:
+                        # Exact: a quotient below 256 is at least 1 / weight off the next integer, or equal to it.
+                        out[channel, block + k, col] = <unsigned_gray> <int32_t> (
+                            (<double> values[col] + <double> (weights[col] // 2)) / <double> weights[col])
+                    else:
+                        out[channel, block + k, col] = <unsigned_gray> (
+                            (<uint64_t> values[col] + <uint64_t> weights[col] // 2) // <uint64_t> weights[col])
         block = stop
 
 

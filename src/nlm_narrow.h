@@ -71,7 +71,7 @@ typedef __m128i nlm_vec;
 
 enum {
     NLM_BLOCK_ROWS = 16, /* of nlm.pyx too */
-    NLM_GROUP = 6,       /* shifts, even, whose column sums are held at a time */
+    NLM_GROUP = 8,       /* shifts, even, whose column sums are held at a time */
     NLM_SPLIT = 32       /* entries of each factor of the split table */
 };
 
@@ -180,28 +180,62 @@ NLM_INLINE void nlm_weights_table(const int32_t *table, __m128i shift, __m128i d
 }
 #endif
 
-/* Sums over the rows of the patch, for n_rows rows of one shift and NLM_LANES columns. `pairs` holds the last sums of two. */
+/* Squared differences of one row and NLM_LANES columns, summed over the channels. */
+NLM_INLINE nlm_vec nlm_squares(const uint16_t *a, const uint16_t *b, ptrdiff_t n_channels, ptrdiff_t channel_stride)
+{
+    ptrdiff_t channel;
+    nlm_vec d = nlm_sub16(nlm_load(a), nlm_load(b)), sum = nlm_mul16(d, d);
+    for (channel = 1; channel < n_channels; channel++) {
+        d = nlm_sub16(nlm_load(a + channel * channel_stride), nlm_load(b + channel * channel_stride));
+        sum = nlm_add_sat16(sum, nlm_mul16(d, d));
+    }
+    return sum;
+}
+
+/* Sums over the rows of the patch, for n_rows rows of one shift and NLM_LANES columns. The pair sums of the last rows stay in
+   registers where the radius is a constant of at most 3; for others see nlm_columns_any. */
 NLM_INLINE void nlm_columns(const nlm_narrow *n,
                             const uint16_t *a, /* IN   first row and column of the first patch */
                             const uint16_t *b, /* IN   the same, shifted */
                             ptrdiff_t n_rows, ptrdiff_t radius, ptrdiff_t n_channels,
-                            uint16_t *columns,         /* OUT  (n_rows, row_size) */
-                            ptrdiff_t row_size, nlm_vec *squares, nlm_vec *pairs)
+                            uint16_t *columns, /* OUT  (n_rows, row_size) */
+                            ptrdiff_t row_size)
 {
-    ptrdiff_t k, j, channel, size = 2 * radius + 1;
-    for (k = 0; k < n_rows + size - 1; k++) {
-        nlm_vec sum, d = nlm_sub16(nlm_load(a + k * n->row_stride), nlm_load(b + k * n->row_stride));
-        sum = nlm_mul16(d, d);
-        for (channel = 1; channel < n_channels; channel++) {
-            ptrdiff_t at = channel * n->channel_stride + k * n->row_stride;
-            d = nlm_sub16(nlm_load(a + at), nlm_load(b + at));
-            sum = nlm_add_sat16(sum, nlm_mul16(d, d));
+    const ptrdiff_t stride = n->row_stride, channel_stride = n->channel_stride;
+    nlm_vec t0 = nlm_zero(), t1 = t0, t2 = t0, t3 = t0, t4 = t0, last = t0; /* t(k - 6) ... t(k - 2), s(k - 1) */
+    ptrdiff_t k;
+    for (k = 0; k < n_rows + 2 * radius; k++) {
+        nlm_vec s = nlm_squares(a, b, n_channels, channel_stride);
+        if (k >= 2 * radius) {
+            nlm_vec sum = s;
+            if (radius >= 3)
+                sum = nlm_add_sat16(sum, t0);
+            if (radius >= 2)
+                sum = nlm_add_sat16(sum, t2);
+            if (radius >= 1)
+                sum = nlm_add_sat16(sum, t4);
+            nlm_store(columns, sum);
+            columns += row_size;
         }
+        t0 = t1, t1 = t2, t2 = t3, t3 = t4;
+        t4 = nlm_add_sat16(last, s);
+        last = s;
+        a += stride, b += stride;
+    }
+}
+
+/* The same for any radius, with the squares and the pair sums of the column in memory. */
+static void nlm_columns_any(const nlm_narrow *n, const uint16_t *a, const uint16_t *b, ptrdiff_t n_rows, ptrdiff_t radius,
+                            ptrdiff_t n_channels, uint16_t *columns, ptrdiff_t row_size, nlm_vec *squares, nlm_vec *pairs)
+{
+    ptrdiff_t k, j;
+    for (k = 0; k < n_rows + 2 * radius; k++) {
+        nlm_vec sum = nlm_squares(a + k * n->row_stride, b + k * n->row_stride, n_channels, n->channel_stride);
         squares[k] = sum;
         if (k > 0)
             pairs[k - 1] = nlm_add_sat16(squares[k - 1], sum);
-        if (k >= size - 1) {
-            ptrdiff_t row = k - (size - 1);
+        if (k >= 2 * radius) {
+            ptrdiff_t row = k - 2 * radius;
             for (j = 0; j < radius; j++)
                 sum = nlm_add_sat16(sum, pairs[row + 2 * j]);
             nlm_store(columns + row * row_size, sum);
@@ -294,10 +328,14 @@ NLM_INLINE void nlm_block_of(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t
             for (dx = 0; dx <= 2 * search; dx += NLM_GROUP) {
                 const uint16_t *shifted = n->padded + frame * n->frame_stride + (row_start + dy) * n->row_stride + dx;
                 ptrdiff_t n_group = 2 * search + 1 - dx < NLM_GROUP ? 2 * search + 1 - dx : NLM_GROUP;
-                for (g = 0; g < n_group; g++)
-                    for (x = 0; x < n->n_cols + 2 * radius; x += NLM_LANES)
-                        nlm_columns(n, main + x, shifted + g + x, n_rows, radius, n_channels, columns + g * plane + x,
-                                    row_size, squares, pairs);
+                for (x = 0; x < n->n_cols + 2 * radius; x += NLM_LANES)
+                    for (g = 0; g < n_group; g++) /* innermost: their pixels are mostly the same */
+                        if (radius <= 3)
+                            nlm_columns(n, main + x, shifted + g + x, n_rows, radius, n_channels,
+                                        columns + g * plane + x, row_size);
+                        else
+                            nlm_columns_any(n, main + x, shifted + g + x, n_rows, radius, n_channels,
+                                            columns + g * plane + x, row_size, squares, pairs);
                 for (row = 0; row < n_rows; row++)
                     nlm_row(n, columns + row * row_size, shifted + (radius + row) * n->row_stride + radius, n_group, radius,
                             n_channels, row_size, row_pairs, sums + row * row_size, is_split);

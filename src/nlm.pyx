@@ -53,8 +53,11 @@ cdef enum:
 
 
 cdef inline Py_ssize_t padded_row(Py_ssize_t n_cols) noexcept nogil:
-    """Elements of a scratch row: `n_cols`, rounded up so that rows of any type start aligned, and room for a vector more."""
-    return (n_cols + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT + ALIGNMENT
+    """Elements of a scratch row: `n_cols`, rounded up so that rows of any type start aligned, and room for a vector more.
+
+    An odd number of units, or planes of BLOCK_ROWS rows would lie a multiple of 4096 bytes apart and evict one another.
+    """
+    return ((n_cols + ALIGNMENT - 1) // ALIGNMENT + 1 | 1) * ALIGNMENT
 
 
 def workspace(Py_ssize_t n_channels, Py_ssize_t n_weights, Py_ssize_t n_cols, Py_ssize_t patch_radius):

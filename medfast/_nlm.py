@@ -18,7 +18,7 @@ SLACK = 64
 """Columns after those of the border, which kernels may read for whole vectors; what is there does not count."""
 
 TILE_ROWS = 32
-"""Rows of a tile: two of the kernel's blocks. Fewer would let the rows that a block starts with weigh more."""
+"""Rows of a tile: a block of the fastest kernel. Fewer would let the rows that a block starts with weigh more."""
 
 _STEPS = 32
 _LIMIT = 64
@@ -81,7 +81,7 @@ def denoise(
             padded = np.ldexp(padded, -exponent, out=padded)
             bias = math.ldexp(math.sqrt(max(bias, 0.0)), -exponent) ** 2 if bias >= 0 else bias
         factors = np.array([_factor(math.ldexp(value, -exponent), patch_size, n_channels, norm) for value in h])
-    n_bytes = kernel.workspace(n_channels, len(h), n_cols, patch_radius)
+    n_bytes = kernel.workspace(n_channels, len(h), n_cols, patch_radius, search_radius)
 
     free: list[NDArray[np.uint8]] = []  # scratch of the tiles that are done: as many pieces as threads
 

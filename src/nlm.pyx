@@ -17,6 +17,8 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t,
 from libc.string cimport memset
 
 cdef extern from "nlm_narrow.h":
+    enum:
+        NLM_BLOCK_ROWS
     ctypedef struct nlm_narrow:
         const uint16_t* padded
         Py_ssize_t frame_stride, channel_stride, row_stride
@@ -25,7 +27,7 @@ cdef extern from "nlm_narrow.h":
         int shift
     bint nlm_is_narrow(const int32_t* table, Py_ssize_t n_entries, int shift) noexcept nogil
     void nlm_split_table(nlm_narrow* narrow, double rate) noexcept nogil
-    Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_cols, Py_ssize_t patch_radius) noexcept nogil
+    Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_cols, Py_ssize_t patch_radius, Py_ssize_t search_radius) noexcept nogil
     void nlm_narrow_block(const nlm_narrow* narrow, Py_ssize_t row_start, Py_ssize_t row_stop, int32_t* sums,
                           Py_ssize_t row_size, uint8_t* scratch) noexcept nogil
 
@@ -60,11 +62,16 @@ cdef inline Py_ssize_t padded_row(Py_ssize_t n_cols) noexcept nogil:
     return ((n_cols + ALIGNMENT - 1) // ALIGNMENT + 1 | 1) * ALIGNMENT
 
 
-def workspace(Py_ssize_t n_channels, Py_ssize_t n_weights, Py_ssize_t n_cols, Py_ssize_t patch_radius):
+def workspace(Py_ssize_t n_channels,
+              Py_ssize_t n_weights,
+              Py_ssize_t n_cols,
+              Py_ssize_t patch_radius,
+              Py_ssize_t search_radius):
     """Bytes of scratch that a call needs for `n_cols` columns."""
-    cdef Py_ssize_t row = padded_row(n_cols + 2 * patch_radius), n_rows
-    n_rows = (n_channels + n_weights) * BLOCK_ROWS + n_weights + 2 + BLOCK_ROWS + 2 * patch_radius
-    return 8 * row * n_rows + nlm_narrow_scratch(row, patch_radius) + ALIGNMENT
+    cdef Py_ssize_t row = 8 * padded_row(n_cols + 2 * patch_radius), n_sums = n_channels + n_weights, wide, narrow
+    wide = row * (n_sums * BLOCK_ROWS + n_weights + 2 + BLOCK_ROWS + 2 * patch_radius)
+    narrow = row // 2 * n_sums * NLM_BLOCK_ROWS + nlm_narrow_scratch(n_cols, patch_radius, search_radius)
+    return max(wide, narrow) + ALIGNMENT
 
 
 cdef inline uint8_t* aligned(uint8_t* address) noexcept nogil:
@@ -194,16 +201,17 @@ cdef void integer_rows(const uint16_t[:, :, :, ::1] padded,
                        unsigned_gray[:, :, :] out) noexcept nogil:
     cdef:
         Py_ssize_t n_channels = out.shape[0], n_cols = out.shape[2], n_tables = tables.shape[0]
-        Py_ssize_t row_size = padded_row(n_cols + 2 * patch_radius), plane = BLOCK_ROWS * row_size
-        Py_ssize_t block = row_start, stop, col, channel, k
+        Py_ssize_t row_size = padded_row(n_cols + 2 * patch_radius), block_rows = BLOCK_ROWS
+        Py_ssize_t block = row_start, stop, col, channel, k, plane
         sum_t* values
         sum_t* weights
-        uint8_t* scratch = <uint8_t*> (sums + (n_channels + n_tables) * plane)
+        uint8_t* scratch
         nlm_narrow narrow
         bint is_narrow = False
     if sum_t is int32_t:
         if norm == 2 and n_tables == 1 and nlm_is_narrow(&tables[0, 0], tables.shape[1], shift):
             is_narrow = True
+            block_rows = NLM_BLOCK_ROWS
             narrow.padded = &padded[0, 0, 0, 0]
             narrow.row_stride = padded.shape[3]
             narrow.channel_stride = padded.shape[2] * narrow.row_stride
@@ -213,8 +221,10 @@ cdef void integer_rows(const uint16_t[:, :, :, ::1] padded,
             narrow.table = &tables[0, 0]
             narrow.shift = shift
             nlm_split_table(&narrow, rate)
+    plane = block_rows * row_size
+    scratch = <uint8_t*> (sums + (n_channels + n_tables) * plane)
     while block < row_stop:
-        stop = min(block + BLOCK_ROWS, row_stop)
+        stop = min(block + block_rows, row_stop)
         if sum_t is int32_t and is_narrow:
             nlm_narrow_block(&narrow, block, stop, <int32_t*> sums, row_size, scratch)
         else:

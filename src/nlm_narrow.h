@@ -35,6 +35,11 @@ typedef __m512i nlm_vec;
 #define nlm_mul16(a, b) _mm512_mullo_epi16(a, b)
 #define nlm_add32(a, b) _mm512_add_epi32(a, b)
 #define nlm_or(a, b) _mm512_or_si512(a, b)
+#define nlm_and(a, b) _mm512_and_si512(a, b)
+#define nlm_and_not(a, b) _mm512_andnot_si512(a, b)
+#define nlm_set16(x) _mm512_set1_epi16(x)
+#define nlm_set32(x) _mm512_set1_epi32(x)
+#define nlm_low_half(v) _mm512_srli_epi32(v, 16)
 #define nlm_high_half(v) _mm512_slli_epi32(v, 16)
 #define nlm_multiply_pairs(a, b) _mm512_madd_epi16(a, b)
 #elif defined(__AVX2__)
@@ -49,6 +54,11 @@ typedef __m256i nlm_vec;
 #define nlm_mul16(a, b) _mm256_mullo_epi16(a, b)
 #define nlm_add32(a, b) _mm256_add_epi32(a, b)
 #define nlm_or(a, b) _mm256_or_si256(a, b)
+#define nlm_and(a, b) _mm256_and_si256(a, b)
+#define nlm_and_not(a, b) _mm256_andnot_si256(a, b)
+#define nlm_set16(x) _mm256_set1_epi16(x)
+#define nlm_set32(x) _mm256_set1_epi32(x)
+#define nlm_low_half(v) _mm256_srli_epi32(v, 16)
 #define nlm_high_half(v) _mm256_slli_epi32(v, 16)
 #define nlm_multiply_pairs(a, b) _mm256_madd_epi16(a, b)
 #elif defined(__SSE4_1__) || (defined(_MSC_VER) && defined(_M_X64))
@@ -63,6 +73,11 @@ typedef __m128i nlm_vec;
 #define nlm_mul16(a, b) _mm_mullo_epi16(a, b)
 #define nlm_add32(a, b) _mm_add_epi32(a, b)
 #define nlm_or(a, b) _mm_or_si128(a, b)
+#define nlm_and(a, b) _mm_and_si128(a, b)
+#define nlm_and_not(a, b) _mm_andnot_si128(a, b)
+#define nlm_set16(x) _mm_set1_epi16(x)
+#define nlm_set32(x) _mm_set1_epi32(x)
+#define nlm_low_half(v) _mm_srli_epi32(v, 16)
 #define nlm_high_half(v) _mm_slli_epi32(v, 16)
 #define nlm_multiply_pairs(a, b) _mm_madd_epi16(a, b)
 #else
@@ -70,8 +85,8 @@ typedef __m128i nlm_vec;
 #endif
 
 enum {
-    NLM_BLOCK_ROWS = 16, /* of nlm.pyx too */
-    NLM_GROUP = 8,       /* shifts, even, whose column sums are held at a time */
+    NLM_BLOCK_ROWS = 32, /* the rows above a block cost most with few, the cache with many: 16, 32, 64 gave 21.9, 19.7, 19.4 ms */
+    NLM_GROUP = 6,       /* shifts, even, whose column sums are held at a time */
     NLM_SPLIT = 32       /* entries of each factor of the split table */
 };
 
@@ -243,62 +258,71 @@ static void nlm_columns_any(const nlm_narrow *n, const uint16_t *a, const uint16
     }
 }
 
-/* One row: box sums of the column sums of a group of shifts, their weights, and what these add. */
-NLM_INLINE void nlm_row(const nlm_narrow *n,
-                        const uint16_t *columns, /* IN     (group, NLM_BLOCK_ROWS, row_size) from the row on */
-                        const uint16_t *donors,  /* IN     first pixel of the row, shifted by the first shift of the group */
-                        ptrdiff_t n_group, ptrdiff_t radius, ptrdiff_t n_channels, ptrdiff_t row_size,
-                        uint16_t *pairs, /* INOUT  (group, row_size) */
-                        int32_t *sums,   /* INOUT  (channels + 1, NLM_BLOCK_ROWS, row_size): even, odd pixels */
-                        int is_split)
+/* Weights of one row and a group of shifts: box sums of the column sums, and their weights. */
+NLM_INLINE void nlm_weight_rows(const nlm_narrow *n,
+                                const uint16_t *columns, /* IN     (group, plane) from the row on */
+                                ptrdiff_t plane, ptrdiff_t row_size, ptrdiff_t n_group, ptrdiff_t n_cols, ptrdiff_t radius,
+                                uint16_t *pairs,   /* INOUT  (row_size,) */
+                                uint16_t *weights, /* OUT    (group, row_size) */
+                                int is_split)
 {
-    ptrdiff_t x, g, j, channel, plane = NLM_BLOCK_ROWS * row_size;
+    ptrdiff_t x, g, j;
     const __m128i shift = _mm_cvtsi32_si128(n->shift);
 #if NLM_LANES == 32
     const nlm_factors factors = nlm_load_factors(n);
     const nlm_vec offset = _mm512_set1_epi16((short)n->offset);
 #endif
-    for (g = 0; g < n_group && radius > 0; g++)
-        for (x = 0; x < n->n_cols + 2 * radius; x += NLM_LANES)
-            nlm_store(pairs + g * row_size + x,
-                      nlm_add_sat16(nlm_load(columns + g * plane + x), nlm_load(columns + g * plane + x + 1)));
-    for (x = 0; x < n->n_cols; x += NLM_LANES) {
+    for (g = 0; g < n_group; g++) {
+        const uint16_t *c = columns + g * plane;
+        for (x = 0; x < n_cols + 2 * radius && radius > 0; x += NLM_LANES)
+            nlm_store(pairs + x, nlm_add_sat16(nlm_load(c + x), nlm_load(c + x + 1)));
+        for (x = 0; x < n_cols; x += NLM_LANES) {
+            nlm_vec d = nlm_load(c + x + 2 * radius), even, odd;
+            for (j = 0; j < radius; j++)
+                d = nlm_add_sat16(d, nlm_load(pairs + x + 2 * j));
+#if NLM_LANES == 32
+            if (is_split)
+                nlm_weights_split(&factors, offset, shift, d, &even, &odd);
+            else
+#endif
+                nlm_weights_table(n->table, shift, d, &even, &odd);
+            nlm_store(weights + g * row_size + x, nlm_or(even, nlm_high_half(odd)));
+        }
+    }
+}
+
+/* Pairs of shifts whose donors lie side by side: dword (low[x], high[x]) weighs dword (donors[x], donors[x + 1]). */
+typedef struct {
+    ptrdiff_t n;
+    const uint16_t *low[NLM_GROUP / 2], *high[NLM_GROUP / 2], *donors[NLM_GROUP / 2];
+} nlm_terms;
+
+NLM_INLINE void nlm_add_terms(const nlm_terms *terms, ptrdiff_t n_cols, ptrdiff_t n_channels, ptrdiff_t channel_stride,
+                              int32_t *sums, /* INOUT  (channels + 1, plane): even, odd pixels of the row */
+                              ptrdiff_t plane)
+{
+    ptrdiff_t x, k, channel;
+    const nlm_vec ones = nlm_set16(1), low_half = nlm_set32(0xffff);
+    for (x = 0; x < n_cols; x += NLM_LANES) {
         int32_t *at = sums + x;
         nlm_vec value_even = nlm_load(at), value_odd = nlm_load(at + NLM_LANES / 2);
         nlm_vec weight_even = nlm_load(at + n_channels * plane);
         nlm_vec weight_odd = nlm_load(at + n_channels * plane + NLM_LANES / 2);
-        for (g = 0; g < n_group; g += 2) {
-            nlm_vec even[2], odd[2], both_even, both_odd;
-            int second;
-            for (second = 0; second < 2; second++) {
-                const uint16_t *c = columns + (g + second) * plane + x, *t = pairs + (g + second) * row_size + x;
-                nlm_vec d;
-                if (second && g + 1 == n_group) { /* an odd one out is paired with nothing */
-                    even[1] = odd[1] = nlm_zero();
-                    break;
-                }
-                d = nlm_load(c + 2 * radius);
-                for (j = 0; j < radius; j++)
-                    d = nlm_add_sat16(d, nlm_load(t + 2 * j));
-#if NLM_LANES == 32
-                if (is_split)
-                    nlm_weights_split(&factors, offset, shift, d, &even[second], &odd[second]);
-                else
-#endif
-                    nlm_weights_table(n->table, shift, d, &even[second], &odd[second]);
-            }
-            weight_even = nlm_add32(weight_even, nlm_add32(even[0], even[1]));
-            weight_odd = nlm_add32(weight_odd, nlm_add32(odd[0], odd[1]));
-            both_even = nlm_or(even[0], nlm_high_half(even[1]));
-            both_odd = nlm_or(odd[0], nlm_high_half(odd[1]));
-            value_even = nlm_add32(value_even, nlm_multiply_pairs(both_even, nlm_load(donors + x + g)));
-            value_odd = nlm_add32(value_odd, nlm_multiply_pairs(both_odd, nlm_load(donors + x + g + 1)));
+        for (k = 0; k < terms->n; k++) {
+            const uint16_t *p = terms->donors[k] + x;
+            nlm_vec low = nlm_load(terms->low[k] + x), high = nlm_load(terms->high[k] + x);
+            nlm_vec even = nlm_or(nlm_and(low, low_half), nlm_high_half(high));
+            nlm_vec odd = nlm_or(nlm_low_half(low), nlm_and_not(low_half, high));
+            weight_even = nlm_add32(weight_even, nlm_multiply_pairs(even, ones));
+            weight_odd = nlm_add32(weight_odd, nlm_multiply_pairs(odd, ones));
+            value_even = nlm_add32(value_even, nlm_multiply_pairs(even, nlm_load(p)));
+            value_odd = nlm_add32(value_odd, nlm_multiply_pairs(odd, nlm_load(p + 1)));
             for (channel = 1; channel < n_channels; channel++) {
-                const uint16_t *p = donors + channel * n->channel_stride + x + g;
                 int32_t *v = at + channel * plane;
-                nlm_store(v, nlm_add32(nlm_load(v), nlm_multiply_pairs(both_even, nlm_load(p))));
+                p += channel_stride;
+                nlm_store(v, nlm_add32(nlm_load(v), nlm_multiply_pairs(even, nlm_load(p))));
                 v += NLM_LANES / 2;
-                nlm_store(v, nlm_add32(nlm_load(v), nlm_multiply_pairs(both_odd, nlm_load(p + 1))));
+                nlm_store(v, nlm_add32(nlm_load(v), nlm_multiply_pairs(odd, nlm_load(p + 1))));
             }
         }
         nlm_store(at, value_even);
@@ -308,38 +332,84 @@ NLM_INLINE void nlm_row(const nlm_narrow *n,
     }
 }
 
-/* Bytes of scratch for the block. */
-static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_cols, ptrdiff_t radius)
+static ptrdiff_t nlm_scratch_row(ptrdiff_t n_cols, ptrdiff_t radius, ptrdiff_t search)
 {
-    ptrdiff_t row = nlm_round_up(n_cols + 2 * radius, 32) + 64;
-    return 2 * row * NLM_GROUP * (NLM_BLOCK_ROWS + 1) + 2 * 64 * (NLM_BLOCK_ROWS + 2 * radius + 1);
+    return ((nlm_round_up(n_cols + 2 * radius + 2 * search, 64) / 64 + 2) | 1) * 64; /* odd, as padded_row in nlm.pyx */
 }
 
-NLM_INLINE void nlm_block_of(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, ptrdiff_t radius,
-                             ptrdiff_t n_channels, int is_split, int32_t *sums, ptrdiff_t row_size, uint8_t *scratch)
+/* Bytes of scratch for the block. */
+static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_cols, ptrdiff_t radius, ptrdiff_t search)
 {
-    const ptrdiff_t search = n->search_radius, n_rows = row_stop - row_start, plane = NLM_BLOCK_ROWS * row_size;
-    const uint16_t *main = n->padded + n->n_frames / 2 * n->frame_stride + (search + row_start) * n->row_stride + search;
-    nlm_vec *squares = (nlm_vec *)scratch, *pairs = squares + NLM_BLOCK_ROWS + 2 * radius;
-    uint16_t *row_pairs = (uint16_t *)(pairs + NLM_BLOCK_ROWS + 2 * radius), *columns = row_pairs + NLM_GROUP * row_size;
-    ptrdiff_t frame, dy, dx, g, x, row;
-    for (frame = 0; frame < n->n_frames; frame++)
-        for (dy = 0; dy <= 2 * search; dy++)
-            for (dx = 0; dx <= 2 * search; dx += NLM_GROUP) {
-                const uint16_t *shifted = n->padded + frame * n->frame_stride + (row_start + dy) * n->row_stride + dx;
-                ptrdiff_t n_group = 2 * search + 1 - dx < NLM_GROUP ? 2 * search + 1 - dx : NLM_GROUP;
-                for (x = 0; x < n->n_cols + 2 * radius; x += NLM_LANES)
-                    for (g = 0; g < n_group; g++) /* innermost: their pixels are mostly the same */
+    ptrdiff_t n_lines = NLM_BLOCK_ROWS + search;
+    return 2 * nlm_scratch_row(n_cols, radius, search) * (NLM_GROUP * (n_lines + 1) + 3) + 2 * 64 * (n_lines + 2 * radius);
+}
+
+/* w(p, q) = w(q, p), so in the frame that is denoised half of the shifts give the weights of all: row y of such a shift
+   (dy, dx) gives what y gains from y + dy, and what y + dy gains from y. A block needs the rows up to dy above it for that,
+   which no other block has to share. */
+NLM_INLINE void nlm_block_of(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, ptrdiff_t radius,
+                             ptrdiff_t n_channels, int is_split, int32_t *sums, ptrdiff_t sums_row, uint8_t *scratch)
+{
+    const ptrdiff_t search = n->search_radius, stride = n->row_stride, n_cols = n->n_cols;
+    const ptrdiff_t row_size = nlm_scratch_row(n_cols, radius, search), n_lines = NLM_BLOCK_ROWS + search;
+    const ptrdiff_t plane = n_lines * row_size, sums_plane = NLM_BLOCK_ROWS * sums_row;
+    const uint16_t *main = n->padded + n->n_frames / 2 * n->frame_stride + search * stride + search; /* first patch */
+    nlm_vec *squares = (nlm_vec *)scratch, *column_pairs = squares + n_lines + 2 * radius;
+    uint16_t *zeros = (uint16_t *)(column_pairs + n_lines + 2 * radius), *ones = zeros + row_size, *pairs = ones + row_size;
+    uint16_t *weights = pairs + row_size, *columns = weights + NLM_GROUP * row_size;
+    ptrdiff_t frame, dy, dx, g, x, y;
+    nlm_terms terms;
+    for (x = 0; x < row_size; x++)
+        zeros[x] = 0, ones[x] = (uint16_t)n->table[0];
+    for (frame = 0; frame < n->n_frames; frame++) {
+        const int is_main = frame == n->n_frames / 2;
+        const uint16_t *other = n->padded + frame * n->frame_stride + search * stride + search;
+        for (y = row_start; y < row_stop && is_main; y++) { /* each pixel with itself */
+            terms.n = 1, terms.low[0] = ones, terms.high[0] = zeros, terms.donors[0] = main + (radius + y) * stride + radius;
+            nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride, sums + (y - row_start) * sums_row, sums_plane);
+        }
+        for (dy = is_main ? 0 : -search; dy <= search; dy++)
+            for (dx = is_main && dy == 0 ? 1 : -search; dx <= search; dx += NLM_GROUP) {
+                const ptrdiff_t n_group = search + 1 - dx < NLM_GROUP ? search + 1 - dx : NLM_GROUP, last = dx + n_group - 1;
+                /* columns and rows of the pixels p, of which the block's are p or p + (dy, dx) */
+                const ptrdiff_t left = is_main && last > 0 ? -last : 0, right = n_cols + (is_main && dx < 0 ? -dx : 0);
+                const ptrdiff_t top = is_main ? row_start - dy : row_start, shift = dy * stride + dx;
+                for (x = left; x < right + 2 * radius; x += NLM_LANES)
+                    for (g = 0; g < n_group; g++) { /* innermost: their pixels are mostly the same */
+                        const uint16_t *a = main + top * stride + x, *b = other + top * stride + shift + g + x;
+                        uint16_t *target = columns + g * plane + x - left;
                         if (radius <= 3)
-                            nlm_columns(n, main + x, shifted + g + x, n_rows, radius, n_channels,
-                                        columns + g * plane + x, row_size);
+                            nlm_columns(n, a, b, row_stop - top, radius, n_channels, target, row_size);
                         else
-                            nlm_columns_any(n, main + x, shifted + g + x, n_rows, radius, n_channels,
-                                            columns + g * plane + x, row_size, squares, pairs);
-                for (row = 0; row < n_rows; row++)
-                    nlm_row(n, columns + row * row_size, shifted + (radius + row) * n->row_stride + radius, n_group, radius,
-                            n_channels, row_size, row_pairs, sums + row * row_size, is_split);
+                            nlm_columns_any(n, a, b, row_stop - top, radius, n_channels, target, row_size, squares,
+                                            column_pairs);
+                    }
+                for (y = top; y < row_stop; y++) {
+                    const ptrdiff_t middle = (radius + y) * stride + radius;
+                    terms.n = (n_group + 1) / 2;
+                    nlm_weight_rows(n, columns + (y - top) * row_size, plane, row_size, n_group, right - left, radius, pairs,
+                                    weights, is_split);
+                    if (y >= row_start) {
+                        for (g = 0; g < n_group; g += 2) {
+                            terms.low[g / 2] = weights + g * row_size - left;
+                            terms.high[g / 2] = g + 1 < n_group ? weights + (g + 1) * row_size - left : zeros;
+                            terms.donors[g / 2] = other + middle + shift + g;
+                        }
+                        nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride, sums + (y - row_start) * sums_row,
+                                      sums_plane);
+                    }
+                    if (is_main && y + dy < row_stop) {
+                        for (g = 0; g < n_group; g += 2) { /* of dx and dx + 1, the donor of the second comes first */
+                            terms.low[g / 2] = g + 1 < n_group ? weights + (g + 1) * row_size - left - (dx + g + 1) : zeros;
+                            terms.high[g / 2] = weights + g * row_size - left - (dx + g);
+                            terms.donors[g / 2] = main + middle - (dx + g + 1);
+                        }
+                        nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride, sums + (y + dy - row_start) * sums_row,
+                                      sums_plane);
+                    }
+                }
             }
+    }
 }
 
 /* The block's sums, as nlm.pyx wants them: (channels + 1, NLM_BLOCK_ROWS, row_size), the last one of weights. */
@@ -370,7 +440,10 @@ static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t
 
 #else /* no vectors known: nlm_is_narrow says no, and these are never called */
 static void nlm_split_table(nlm_narrow *n, double rate) { (void)n, (void)rate; }
-static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_cols, ptrdiff_t radius) { return (void)n_cols, (void)radius, 0; }
+static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_cols, ptrdiff_t radius, ptrdiff_t search)
+{
+    return (void)n_cols, (void)radius, (void)search, 0;
+}
 static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, int32_t *sums, ptrdiff_t row_size,
                              uint8_t *scratch)
 {

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-def workspace(n_channels: int, n_weights: int, n_cols: int, patch_radius: int) -> int: ...
+def workspace(n_channels: int, n_weights: int, n_cols: int, patch_radius: int, search_radius: int) -> int: ...
 def denoise_integer(
     padded: NDArray[np.uint16],
     patch_radius: int,

@@ -6,7 +6,6 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from dicom_files import CARRIED
 
 from medfast.io import Image, ImageReadError, read_image, write_image
 

@@ -234,7 +234,9 @@ def check_room(image: NDArray[Any], room: tuple[int, int], window: tuple[int, in
     """Refuse an empty image, and one with less than no room (width, height) left by a window."""
     if not image.size or min(room) < 0:
         got = f"{window[0] + room[0]} x {window[1] + room[1]}" if image.size else "an empty one"
-        raise ValueError(f"img with its padding must hold winSize {window[0]} x {window[1]} (width x height), got {got}")
+        raise ValueError(
+            f"img with its padding must hold winSize {window[0]} x {window[1]} (width x height), got {got}"
+        )
 
 
 def check_channels(shape: tuple[int, ...], axis: int | None, name: str, numbers: tuple[int, ...] = ()) -> None:
@@ -428,7 +430,7 @@ def check_distinct(n_values: int, classes: int, name: str = "classes") -> None:
         raise ValueError(f"{name} must be at most the number of distinct levels, {n_values}, got {classes}")
 
 
-def as_labels(labels: Any, n_samples: int, n_clusters: int, name: str) -> NDArray[np.int32]:
+def as_initial_labels(labels: Any, n_samples: int, n_clusters: int, name: str) -> NDArray[np.int32]:
     """`labels` of `n_samples` samples as a flat int32 array of values below `n_clusters`."""
     if not isinstance(labels, np.ndarray) or labels.dtype != np.int32:
         raise TypeError(f"{name} must be an int32 array, got {getattr(labels, 'dtype', type(labels).__name__)}")

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _model_file, _probability, _recipe, _validate
-from medfast._folder import SUFFIXES, Folder, load_folder
-from medfast._model_file import ModelFileError, ModelVersionError
-from medfast._recipe import Options, Recipe
-from medfast._source import Images, Progress, Stages, features_of, for_features
+from medfast import _validate
+from medfast._learning import model_file, probability, recipes
+from medfast._learning.folder import SUFFIXES, Folder, load_folder
+from medfast._learning.model_file import ModelFileError, ModelVersionError
+from medfast._learning.recipes import Options, Recipe
+from medfast._learning.source import Images, Progress, Stages, features_of, for_features
 from medfast._version import __version__
 
 __all__ = [
@@ -210,16 +211,16 @@ class Model:
             held_out = Images(validation[0], "validation images")
             held_out_codes = self._codes(validation[1], len(held_out), tuple(classes.tolist()))
         n_held_out = 0 if held_out is None else len(held_out)
-        size = _recipe.fixed_size(self.options)
+        size = recipes.fixed_size(self.options)
         finds_size = size is None and not source.shapes_known
         stages = Stages(progress, len(source) * (2 if finds_size else 1) + 1 + n_held_out)
 
         if size is None:
             progress_of_sizes = stages.next(len(source)) if finds_size else None
             shapes = source.shapes(self.options.window, num_threads, progress_of_sizes)
-            rows, cols = np.minimum(shapes.min(axis=0), _recipe.TARGET_SIZE).tolist()
+            rows, cols = np.minimum(shapes.min(axis=0), recipes.TARGET_SIZE).tolist()
             size = rows, cols
-        recipe = _recipe.recipe_for(self.options, size)
+        recipe = recipes.recipe_for(self.options, size)
         features = features_of(source, recipe, num_threads, stages.next(len(source)))
         svm = linear_svm(
             self.options.C,
@@ -235,7 +236,7 @@ class Model:
         self.validation = None
         if held_out is not None:
             decision = self._decision(held_out, stages.next(n_held_out), num_threads)
-            self.validation = _probability.report(held_out_codes, decision, self.classes)
+            self.validation = probability.report(held_out_codes, decision, self.classes)
         return self
 
     def predict(
@@ -262,7 +263,7 @@ class Model:
             Labels.
         """
         decision = self._decision(Images(images), progress, num_threads)
-        return np.array(self.classes)[_probability.to_codes(decision)]
+        return np.array(self.classes)[probability.to_codes(decision)]
 
     def predict_proba(
         self,
@@ -287,7 +288,7 @@ class Model:
         ndarray of shape (n, n_classes)
             In the order of `classes`; each row sums to 1.
         """
-        return _probability.to_probabilities(self._decision(Images(images), progress, num_threads))
+        return probability.to_probabilities(self._decision(Images(images), progress, num_threads))
 
     def evaluate(
         self,
@@ -326,7 +327,7 @@ class Model:
         self._check_is_fitted()
         source = Images(images)
         codes = self._codes(labels, len(source), self.classes)
-        return _probability.report(codes, self._decision(source, progress, num_threads), self.classes)
+        return probability.report(codes, self._decision(source, progress, num_threads), self.classes)
 
     def features(
         self,
@@ -372,7 +373,7 @@ class Model:
             "seed": self.seed,
             "validation": self.validation,
         }
-        _model_file.write(path, manifest, {"coef": self.coef, "intercept": self.intercept})
+        model_file.write(path, manifest, {"coef": self.coef, "intercept": self.intercept})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Model":
@@ -397,10 +398,10 @@ class Model:
         ModelVersionError
             If a newer version of medfast wrote it.
         """
-        manifest, arrays = _model_file.read(path)
+        manifest, arrays = model_file.read(path)
         try:
             model = cls(seed=manifest["seed"], **manifest["options"])
-            model.recipe = _recipe.recipe_for(model.options, _validate.as_pair(manifest["size"], "size"))
+            model.recipe = recipes.recipe_for(model.options, _validate.as_pair(manifest["size"], "size"))
             model.classes = tuple(manifest["classes"])
             model.n_train = manifest["n_train"]
             model.validation = manifest["validation"]
@@ -443,13 +444,13 @@ class Model:
 def _exact(coef: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights rounded so that any sum of products with features is exact: 53 bits hold the whole of it."""
     _, exponent = np.frexp(np.abs(coef).sum(axis=1, keepdims=True))
-    step = np.ldexp(1.0 / _recipe.FEATURE_STEP, exponent - 52)
+    step = np.ldexp(1.0 / recipes.FEATURE_STEP, exponent - 52)
     return np.rint(coef / step) * step
 
 
 def _import_svm() -> Any:
     try:
-        from medfast._svm import LinearSVM
+        from medfast._learning.svm import LinearSVM
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             f'training needs scikit-learn: pip install "medfast[learn]" ({error})', name=error.name

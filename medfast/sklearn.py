@@ -14,9 +14,10 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 from sklearn.pipeline import Pipeline
 
 import medfast
-from medfast import _recipe, _validate
-from medfast._svm import LinearSVM
-from medfast._transformers import ImageTransformer, OneByOne
+from medfast import _validate
+from medfast._learning import recipes
+from medfast._learning.svm import LinearSVM
+from medfast._learning.transformers import ImageTransformer, OneByOne
 
 __all__ = ["HOG", "Denoiser", "Equalizer", "LinearSVM", "Resizer", "Segmenter", "make_classifier"]
 
@@ -265,7 +266,7 @@ class Segmenter(OneToOneFeatureMixin, OneByOne):
     def _one(self, image: NDArray[Any], num_threads: int | None) -> NDArray[Any]:
         n_classes = _validate.as_int(self.n_classes, "n_classes", minimum=1, maximum=255)
         labels = medfast.segment(image, n_classes)
-        return (_recipe.spread(labels, n_classes) if self.spread else labels).astype(image.dtype)
+        return (recipes.spread(labels, n_classes) if self.spread else labels).astype(image.dtype)
 
 
 class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
@@ -391,11 +392,11 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
     >>> list(make_classifier(denoise=False, size=64).named_steps)
     ['denoise', 'equalize', 'resize', 'segment', 'hog', 'svm']
     """
-    chosen = _recipe.Options(**options)
+    chosen = recipes.Options(**options)
     if chosen.window is not None:
         raise ValueError(f"window must be None, for images are taken as they are, got {chosen.window}")
-    size = _recipe.fixed_size(chosen)
-    recipe = _recipe.recipe_for(chosen, size or (_recipe.TARGET_SIZE, _recipe.TARGET_SIZE))
+    size = recipes.fixed_size(chosen)
+    recipe = recipes.recipe_for(chosen, size or (recipes.TARGET_SIZE, recipes.TARGET_SIZE))
     weight = None if chosen.class_weight == "none" else chosen.class_weight
     passthrough = "passthrough"
     segmenter = Segmenter(chosen.segment, spread=True, num_threads=num_threads)
@@ -406,7 +407,7 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
     hog = HOG(
         chosen.orientations,
         cell=(recipe.cell, recipe.cell),
-        block=(_recipe.BLOCK, _recipe.BLOCK),
+        block=(recipes.BLOCK, recipes.BLOCK),
         levels=recipe.levels,
         num_threads=num_threads,
     )

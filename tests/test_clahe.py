@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
 import oracles
+from images import DTYPES, layouts, random_image, smooth_image
 
 # Divisible, one side divisible, neither, more tiles than pixels, one tile, one pixel, wider than a buffer.
 CASES = (

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from medfast import _demo_data
+from medfast.demo import data
 from medfast.report import Report, to_gray8
 
 pytest.importorskip("nilearn")
@@ -126,29 +126,29 @@ def test_table_is_printed(outcome, capsys):
 
 
 def test_head_lies_in_the_middle():
-    head = _demo_data.load_head()
+    head = data.load_head()
     assert head.clean.shape == (192, 192, 192)
     for axis in range(3):
         shown = np.flatnonzero(head.brain.any(axis=tuple({0, 1, 2} - {axis})))
         assert abs(int(shown[0]) - (191 - int(shown[-1]))) <= 1
-    assert _demo_data.dice(head.gray & head.white, head.brain) < 0.05
+    assert data.dice(head.gray & head.white, head.brain) < 0.05
 
 
 def test_noise_is_rician():
     clean = np.zeros((4, 300, 300), np.uint8)
     clean[2:] = 120
-    noisy = _demo_data.add_rician_noise(clean, 20.0, seed=3)
+    noisy = data.add_rician_noise(clean, 20.0, seed=3)
     # Rayleigh where there is no signal, and E[M²] = I² + 2·sigma² everywhere.
     assert noisy[:2].mean() == pytest.approx(20.0 * np.sqrt(np.pi / 2), rel=0.01)
     assert (noisy[2:].astype(float) ** 2).mean() == pytest.approx(120.0**2 + 800.0, rel=0.01)
-    np.testing.assert_array_equal(noisy, _demo_data.add_rician_noise(clean, 20.0, seed=3))
+    np.testing.assert_array_equal(noisy, data.add_rician_noise(clean, 20.0, seed=3))
 
 
 @pytest.mark.parametrize("step", [1, 2, 5])
 def test_neighbours_never_straddle_the_split(step):
     brain = np.ones((100, 90, 80), bool)
-    slices = _demo_data.cut_slices(np.zeros(brain.shape, np.uint8), brain, step)
-    for label in _demo_data.PLANES:
+    slices = data.cut_slices(np.zeros(brain.shape, np.uint8), brain, step)
+    for label in data.PLANES:
         at = {
             part: [
                 p
@@ -159,7 +159,7 @@ def test_neighbours_never_straddle_the_split(step):
         }
         assert at["train"]
         assert at["test"]
-        assert min(abs(a - b) for a in at["train"] for b in at["test"]) >= 2 * _demo_data.GUARD
+        assert min(abs(a - b) for a in at["train"] for b in at["test"]) >= 2 * data.GUARD
 
 
 def test_bad_arguments(tmp_path):

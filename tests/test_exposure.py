@@ -5,10 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from images import DTYPES, SHAPES, layouts, random_image
 
 import medfast
 import oracles
+from images import DTYPES, SHAPES, layouts, random_image
 
 INTEGERS = ("uint8", "uint16", "int16")
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from images import stripes
 
 import medfast
-from medfast import _model_file
+from images import stripes
+from medfast._learning import model_file
 from medfast.pipeline import Model, ModelFileError, ModelVersionError
 
 pytest.importorskip("sklearn")
@@ -124,7 +124,7 @@ def forge(path, *, manifest=None, files=None, compression=zipfile.ZIP_STORED):
     content.update(files or {})
     for name in found["arrays"]:
         data = content[f"{name}.npy"]
-        found["arrays"][name]["sha256"] = _model_file.hashlib.sha256(data).hexdigest()
+        found["arrays"][name]["sha256"] = model_file.hashlib.sha256(data).hexdigest()
     found.update(manifest or {})
     content["manifest.json"] = json.dumps(found).encode()
     whole = io.BytesIO()
@@ -133,7 +133,7 @@ def forge(path, *, manifest=None, files=None, compression=zipfile.ZIP_STORED):
             archive.writestr(name, data)
         archive.comment = b"0" * 64
     body = whole.getvalue()[:-64]
-    path.write_bytes(body + _model_file.hashlib.sha256(body).hexdigest().encode())
+    path.write_bytes(body + model_file.hashlib.sha256(body).hexdigest().encode())
 
 
 def npy(array, **kwargs):
@@ -202,7 +202,7 @@ def test_forged_numbers(saved, trained):
 
 
 def test_too_large_a_file_is_not_read(saved, monkeypatch):
-    monkeypatch.setattr(_model_file, "MOST_BYTES", 1000)
+    monkeypatch.setattr(model_file, "MOST_BYTES", 1000)
     with pytest.raises(ModelFileError, match="more than 1000 bytes"):
         Model.load(saved)
 

@@ -9,10 +9,11 @@ import hypothesis
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from images import stripes
 
 import medfast
-from medfast import _kernels, _probability, _recipe
+from images import stripes
+from medfast import _kernels
+from medfast._learning import probability, recipes
 from medfast.pipeline import Model, Options, load_folder, train_folder
 
 pytest.importorskip("sklearn")
@@ -81,7 +82,7 @@ def test_report_is_that_of_scikit_learn(digits):
 def test_report_of_two_classes(cases):
     truth = np.array([case[0] for case in cases], np.intp)
     decision = np.array([[float(case[1])] for case in cases]).reshape(-1, 1)
-    report = _probability.report(truth, decision, ["no", "yes"])
+    report = probability.report(truth, decision, ["no", "yes"])
     pairs = [(a, b) for t, a in cases if t for u, b in cases if not u]
     expected = sum((a > b) + (a == b) / 2 for a, b in pairs) / len(pairs) if pairs else None
     assert report["auc"] == (None if expected is None else pytest.approx(expected, rel=1e-12))
@@ -105,9 +106,9 @@ def test_probabilities(trained, digits):
 
 
 def test_probabilities_at_the_extremes():
-    two = _probability.to_probabilities(np.array([[-1e4], [0.0], [1e4]]))
+    two = probability.to_probabilities(np.array([[-1e4], [0.0], [1e4]]))
     np.testing.assert_array_equal(two, [[1, 0], [0.5, 0.5], [0, 1]])
-    three = _probability.to_probabilities(np.array([[-1e4, -1e4, -1e4], [1e4, -1e4, 0.0]]))
+    three = probability.to_probabilities(np.array([[-1e4, -1e4, -1e4], [1e4, -1e4, 0.0]]))
     np.testing.assert_allclose(three, [[1 / 3, 1 / 3, 1 / 3], [2 / 3, 0, 1 / 3]], rtol=1e-15)
 
 
@@ -186,52 +187,52 @@ def test_size_is_the_target_or_the_smallest_image(rng, shapes, size):
 
 
 def test_five_levels_at_256():
-    recipe = _recipe.recipe_for(Options(), (256, 256))
+    recipe = recipes.recipe_for(Options(), (256, 256))
     assert (recipe.levels, recipe.cell) == (5, 8)
     images = np.zeros((1, 256, 256), np.uint8)
-    assert _recipe.describe(images, recipe).shape == (1, recipe.n_features)
+    assert recipes.describe(images, recipe).shape == (1, recipe.n_features)
     with pytest.raises(ValueError, match="levels of images of 256x256 pixels in cells of 8 must be <= 5, got 6"):
-        _recipe.recipe_for(Options(levels=6), (256, 256))
+        recipes.recipe_for(Options(levels=6), (256, 256))
     with pytest.raises(
         ValueError, match="levels of images of 1x9 pixels in cells of 1 that hold a block must be >= 1, got 0"
     ):
-        _recipe.recipe_for(Options(), (1, 9))
+        recipes.recipe_for(Options(), (1, 9))
 
 
 @pytest.mark.parametrize("size", [(2, 2), (7, 9), (12, 12), (28, 28), (33, 47), (64, 200), (255, 256)])
 def test_number_of_features(size):
-    recipe = _recipe.recipe_for(Options(), size)
-    assert _recipe.describe(np.zeros((2, *size), np.uint8), recipe).shape == (2, recipe.n_features)
+    recipe = recipes.recipe_for(Options(), size)
+    assert recipes.describe(np.zeros((2, *size), np.uint8), recipe).shape == (2, recipe.n_features)
 
 
 def test_colour_is_weighted(rng):
     colour = rng.integers(0, 256, (9, 7, 4), np.uint8)
     exact = colour[:, :, :3] @ np.array([0.299, 0.587, 0.114])
-    gray = _recipe.gray8(colour, None, "image")
+    gray = recipes.gray8(colour, None, "image")
     assert np.abs(gray - exact).max() <= 0.5 + 1e-3
-    np.testing.assert_array_equal(_recipe.gray8(colour[:, :, :3], None, "image"), gray)
-    np.testing.assert_array_equal(_recipe.gray8(colour[:, :, :1], None, "image"), colour[:, :, 0])
+    np.testing.assert_array_equal(recipes.gray8(colour[:, :, :3], None, "image"), gray)
+    np.testing.assert_array_equal(recipes.gray8(colour[:, :, :1], None, "image"), colour[:, :, 0])
 
 
 @pytest.mark.opencv
 def test_colour_is_that_of_opencv(rng):
     cv2 = pytest.importorskip("cv2")
     colour = rng.integers(0, 256, (64, 64, 3), np.uint8)
-    np.testing.assert_array_equal(_recipe.gray8(colour, None, "image"), cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY))
+    np.testing.assert_array_equal(recipes.gray8(colour, None, "image"), cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY))
 
 
 def test_eight_bits():
     levels = np.array([[-1000, -160, 40, 140, 240, 2000]], np.int16)
-    np.testing.assert_array_equal(_recipe.gray8(levels, (40, 400), "image"), [[0, 0, 128, 191, 255, 255]])
+    np.testing.assert_array_equal(recipes.gray8(levels, (40, 400), "image"), [[0, 0, 128, 191, 255, 255]])
     ramp = np.arange(1001, dtype=np.uint16).reshape(1, -1) * 10
-    stretched = _recipe.gray8(ramp, None, "image")[0]
+    stretched = recipes.gray8(ramp, None, "image")[0]
     assert stretched[5] == 0
     assert stretched[995] == 255
     assert stretched[500] == 128
-    np.testing.assert_array_equal(_recipe.gray8(ramp / 2.0**20, None, "image")[0], stretched)
-    assert not _recipe.gray8(np.full((2, 2), 7.5), None, "image").any()
+    np.testing.assert_array_equal(recipes.gray8(ramp / 2.0**20, None, "image")[0], stretched)
+    assert not recipes.gray8(np.full((2, 2), 7.5), None, "image").any()
     kept = np.array([[3, 200]], np.uint8)
-    assert _recipe.gray8(kept, None, "image") is kept
+    assert recipes.gray8(kept, None, "image") is kept
 
 
 def test_deeper_images_give_the_same_model(rng):

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from images import random_image, smooth_image
 
 import medfast
+from images import random_image, smooth_image
 
 sklearn_base = pytest.importorskip("sklearn.base")
 
@@ -13,7 +13,7 @@ from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.svm import SVC  # noqa: E402
 from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
 
-from medfast import _svm  # noqa: E402
+from medfast._learning import svm  # noqa: E402
 from medfast.sklearn import (  # noqa: E402
     HOG,
     Denoiser,
@@ -243,7 +243,7 @@ def test_linear_svm_is_the_machine_of_scikit_learn(clouds):
 def test_linear_svm_without_the_gram_matrix(clouds, monkeypatch):
     X, y = clouds
     expected = LinearSVM().fit(X, y)
-    monkeypatch.setattr(_svm, "MOST_GRAM", 10)
+    monkeypatch.setattr(svm, "MOST_GRAM", 10)
     found = LinearSVM().fit(X, y)
     np.testing.assert_allclose(found.coef_, expected.coef_, rtol=1e-6)
     np.testing.assert_allclose(found.intercept_, expected.intercept_, rtol=1e-6)
@@ -252,8 +252,8 @@ def test_linear_svm_without_the_gram_matrix(clouds, monkeypatch):
 def test_gram_in_blocks(rng, monkeypatch):
     X = rng.integers(0, 2**15, (30, 50)).astype(np.float32) / 2**15
     expected = np.array([[sum(float(a) * float(b) for a, b in zip(x, z, strict=True)) for z in X] for x in X])
-    monkeypatch.setattr(_svm, "BLOCK_FEATURES", 7)
-    np.testing.assert_array_equal(_svm._gram(X), expected)
+    monkeypatch.setattr(svm, "BLOCK_FEATURES", 7)
+    np.testing.assert_array_equal(svm._gram(X), expected)
 
 
 def test_linear_svm_is_calibrated(rng):
@@ -283,13 +283,13 @@ def test_sigmoid_is_the_optimum(rng):
         return -(weights * (targets * np.log(p) + (1 - targets) * np.log(1 - p))).sum()
 
     expected = minimize(loss, [0.5, 0.0], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12}).x
-    np.testing.assert_allclose(_svm.fit_sigmoid(decision, positive, weights), expected, rtol=1e-5)
+    np.testing.assert_allclose(svm.fit_sigmoid(decision, positive, weights), expected, rtol=1e-5)
 
 
 def test_sigmoid_of_values_that_mislead(rng):
     decision = rng.normal(0, 1, 50)
-    assert _svm.fit_sigmoid(decision, decision < 0, np.ones(50)) == (1.0, 0.0)
-    assert _svm.fit_sigmoid(np.zeros(4), np.array([True, False] * 2), np.ones(4)) == (1.0, 0.0)
+    assert svm.fit_sigmoid(decision, decision < 0, np.ones(50)) == (1.0, 0.0)
+    assert svm.fit_sigmoid(np.zeros(4), np.array([True, False] * 2), np.ones(4)) == (1.0, 0.0)
 
 
 def test_linear_svm_with_one_member_in_a_class(rng):

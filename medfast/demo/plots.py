@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import medfast
-from medfast._demo_data import PLANES, Slices
+from medfast.demo.data import PLANES, Slices
 from medfast.report import to_gray8
 
 TISSUES = np.array([[0, 0, 0], [64, 120, 200], [230, 159, 40], [240, 240, 235]], np.uint8)

@@ -11,7 +11,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from medfast import _validate
-from medfast._batch import for_images
+from medfast._learning.batch import for_images
 
 # The first one is what other dtypes become.
 _DTYPES = [np.float64, np.float32, np.uint8, np.uint16, np.int16]

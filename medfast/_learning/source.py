@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _recipe, _validate
-from medfast._batch import for_batches, for_images
-from medfast._recipe import Recipe
+from medfast import _validate
+from medfast._learning import recipes
+from medfast._learning.batch import for_batches, for_images
+from medfast._learning.recipes import Recipe
 
 Progress = Callable[[int, int], Any]
 
@@ -35,8 +36,8 @@ class Images:
             return self.kept.pop(i)
         item = self.items[i]
         if not isinstance(item, str | os.PathLike):
-            return _recipe.gray8(item, window, f"{self.name}[{i}]")
-        return _recipe.gray8(_read_image(item), window, os.fspath(item))
+            return recipes.gray8(item, window, f"{self.name}[{i}]")
+        return recipes.gray8(_read_image(item), window, os.fspath(item))
 
     def shapes(self, window: Any, num_threads: int | None, progress: Progress | None) -> NDArray[np.intp]:
         """Rows and columns of every image. Files that are not larger than the target are kept for the next `read`."""
@@ -47,7 +48,7 @@ class Images:
         def one(i: int, threads: int | None) -> None:
             image = self.read(i, window)
             shapes[i] = image.shape
-            if image.size <= _recipe.TARGET_SIZE**2:
+            if image.size <= recipes.TARGET_SIZE**2:
                 self.kept[i] = image
 
         for_images(len(self), one, work_per_image=1e6, num_threads=num_threads, progress=progress)
@@ -89,13 +90,13 @@ def for_features(
             last = min(first + BATCH, stop)
             prepared = np.empty((last - first, *recipe.size), np.uint8)
             for i in range(first, last):
-                prepared[i - first] = _recipe.prepare(source.read(i, recipe.options.window), recipe, threads)
-            use(first, _recipe.describe(prepared, recipe, threads))
+                prepared[i - first] = recipes.prepare(source.read(i, recipe.options.window), recipe, threads)
+            use(first, recipes.describe(prepared, recipe, threads))
 
     for_batches(
         len(source),
         batch,
-        work_per_image=_recipe.work(shape, recipe.options),
+        work_per_image=recipes.work(shape, recipe.options),
         num_threads=_validate.as_threads(num_threads),
         progress=_validate.as_callback(progress),
     )

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from medfast import _parallel
-from medfast._probability import to_probabilities
+from medfast._learning.probability import to_probabilities
 
 MOST_GRAM = 10_000
 """Samples up to which all their products are kept (800 MB): each fold and class is then fitted without touching a

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import medfast
-from medfast import _demo_data, _demo_plots
-from medfast._demo_data import Head, Slices, load_dicom, upright
-from medfast._demo_timing import ATTEMPTS
+from medfast.demo import data, plots
+from medfast.demo.data import Head, Slices, load_dicom, upright
+from medfast.demo.timing import ATTEMPTS
 from medfast.report import Report, to_gray8
 
 
@@ -44,7 +44,7 @@ def build_report(
         summary["the same without k-means"] = f"{rest['opencv_ms'] / rest['medfast_ms']:.1f}×"
     report.section("At a glance").figures(summary)
 
-    views = [(0, middle), (1, _demo_data.SIDE // 2), (2, _demo_data.SIDE // 2)]
+    views = [(0, middle), (1, data.SIDE // 2), (2, data.SIDE // 2)]
     section = report.section("Denoise: non-local means for Rician noise")
     section.text(
         f"The magnitude of an MR signal has Rician noise, sqrt((I + n1)² + n2²); here sigma is "
@@ -59,8 +59,8 @@ def build_report(
     )
     for name, volume in (("clean", head.clean), ("noisy", noisy), ("denoised", denoised)):
         value = f", {psnrs[name]:.2f} dB" if name in psnrs else ""
-        row = views if figures["planes"] > _demo_data.SIDE // 2 or name != "denoised" else views[:1]
-        titles = [f"{name}, {_demo_data.PLANES[axis]}{value if axis == 0 else ''}" for axis, _ in row]
+        row = views if figures["planes"] > data.SIDE // 2 or name != "denoised" else views[:1]
+        titles = [f"{name}, {data.PLANES[axis]}{value if axis == 0 else ''}" for axis, _ in row]
         section.pictures(
             {title: upright(volume, axis, at) for title, (axis, at) in zip(titles, row, strict=True)}, width=250
         )
@@ -72,12 +72,12 @@ def build_report(
         "orange, white matter in white. The truth is the template's maps of gray and white matter, cut at one half."
     )
     truth = np.where(head.white[middle], 3, np.where(head.gray[middle], 2, np.where(head.brain[middle], 1, 0)))
-    pictures = {"the template's maps": _demo_plots.tissue_map(truth[::-1])}
+    pictures: dict[str, Any] = {"the template's maps": plots.tissue_map(truth[::-1])}
     for name, found in labels.items():
         title = f"{name}: Dice gray {dices[name]['gray']:.3f}, white {dices[name]['white']:.3f}"
-        pictures[title] = _demo_plots.tissue_map(found[middle - where.start][::-1])
+        pictures[title] = plots.tissue_map(found[middle - where.start][::-1])
     section.pictures(pictures)
-    section.plot(_demo_plots.bars_of_dice(dices), "Overlap with the maps.", width=520)
+    section.plot(plots.bars_of_dice(dices), "Overlap with the maps.", width=520)
 
     section = report.section("Equalise, resize, describe")
     section.text(
@@ -97,14 +97,14 @@ def build_report(
             f"resized, {size}×{size}": resized,
         }
     )
-    section.plot(_demo_plots.hog_picture(resized), "Histograms of oriented gradients, finest level.", width=460)
+    section.plot(plots.hog_picture(resized), "Histograms of oriented gradients, finest level.", width=460)
 
     section = report.section("Classify: which plane does a slice show?")
     section.text(
         f"A linear support vector machine learnt from {result['n_train']} noisy slices and was asked "
         f"about {result['n_test']} "
-        f"others. Each axis is cut into {_demo_data.N_SLABS} slabs, alternately for training and test, and "
-        f"{2 * _demo_data.GUARD} mm between them are left out: neighbours, which look alike, never stand on both sides."
+        f"others. Each axis is cut into {data.N_SLABS} slabs, alternately for training and test, and "
+        f"{2 * data.GUARD} mm between them are left out: neighbours, which look alike, never stand on both sides."
     )
     section.figures(
         {
@@ -113,10 +113,8 @@ def build_report(
             "AUC": "–" if result["auc"] is None else f"{result['auc']:.3f}",
         }
     )
-    section.plot(_demo_plots.slabs(slices), "Slices of the three planes.", width=760)
-    section.plot(
-        _demo_plots.confusion(result["confusion_matrix"], list(result["classes"])), "Confusion matrix.", width=340
-    )
+    section.plot(plots.slabs(slices), "Slices of the three planes.", width=760)
+    section.plot(plots.confusion(result["confusion_matrix"], list(result["classes"])), "Confusion matrix.", width=340)
 
     section = report.section("Time")
     section.text(
@@ -128,7 +126,7 @@ def build_report(
     )
     header, rows = time_table(figures["steps"])
     section.table(header, rows, "Milliseconds per slice.")
-    section.plot(_demo_plots.bars_of_time(figures["steps"]), "Shorter is faster; the scale is logarithmic.")
+    section.plot(plots.bars_of_time(figures["steps"]), "Shorter is faster; the scale is logarithmic.")
 
     _dicom_section(report, size, num_threads)
     section = report.section("How to read this")
@@ -161,7 +159,7 @@ def _dicom_section(report: Report, size: int, num_threads: int | None) -> None:
                 f"denoised, h = {h:.0f}": to_gray8(smooth, low, high),
                 "equalised": to_gray8(equalized),
                 f"resized, {size}×{size}": to_gray8(resized, low, high),
-                "four classes": _demo_plots.class_map(classes, 4),
+                "four classes": plots.class_map(classes, 4),
             },
             width=190,
         )

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import medfast
-from medfast import _demo_plots, _validate
-from medfast._demo_data import Head, Slices, add_rician_noise, cut_slices, dice, load_head, psnr
-from medfast._demo_report import build_report, time_table
-from medfast._demo_timing import time_steps
+from medfast import _validate
+from medfast.demo import plots
+from medfast.demo.data import Head, Slices, add_rician_noise, cut_slices, dice, load_head, psnr
+from medfast.demo.page import build_report, time_table
+from medfast.demo.timing import time_steps
 from medfast.io import whole_file
 
 __all__ = ["run"]
@@ -119,7 +120,7 @@ def run(
     num_threads = _validate.as_threads(num_threads)
     tell = _validate.as_callback(progress) or (lambda done, total, what: None)
     output = Path(output_dir)
-    _demo_plots.need_matplotlib()
+    plots.need_matplotlib()
     start = time.perf_counter()
 
     tell(0, 100, "reading the head")

@@ -1,4 +1,5 @@
-"""What non-local means needs around its kernels: borders, tables of weights, tiles. Arguments were checked by the caller.
+"""What non-local means needs around its kernels: borders, tables of weights, tiles. Arguments were checked by the
+caller.
 
 Arrays are (channels, rows, columns) here, whatever the caller's axes.
 """
@@ -143,8 +144,8 @@ def weight_tables(
 ) -> tuple[int, NDArray[Any], float]:
     """OpenCV's weights: a summed distance D over the patch has the integer weight ``table[D >> shift]``.
 
-    The division by the patch's pixels becomes a shift by the next power of two; what is too much or too little goes into the
-    table. The largest weight is such that the largest sum of weighted pixels fits int32 (int64 for 16 bits).
+    The division by the patch's pixels becomes a shift by the next power of two; what is too much or too little goes
+    into the table. The largest weight is such that the largest sum of weighted pixels fits int32 (int64 for 16 bits).
     """
     n_pixels = patch_size**2
     shift = (n_pixels - 1).bit_length()
@@ -159,8 +160,8 @@ def weight_tables(
     for table, value in zip(tables, h, strict=True):
         with np.errstate(over="ignore", under="ignore"):
             h2 = float(np.float32(value) * np.float32(value) * np.float32(n_channels))  # as OpenCV: in float32
-        # Weights that round to under a thousandth of the top are none. Rounding lifts no weight under 1/2000 so far, whatever
-        # the top, so beyond an exponent of ln(2000) < 8 none need computing.
+        # Weights that round to under a thousandth of the top are none. Rounding lifts no weight under 1/2000 so far,
+        # whatever the top, so beyond an exponent of ln(2000) < 8 none need computing.
         reach = math.sqrt(8.0 * h2) if norm == 1 else 8.0 * h2
         n_used = int(min(reach / step + 2, n_entries))
         distances = np.arange(n_used) * step

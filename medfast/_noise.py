@@ -12,8 +12,8 @@ QUARTILE = 0.6744897501960817
 """Median of the absolute value of a standard normal variable."""
 
 BACKGROUND = 3.0
-"""Local means below this many noise levels are background: there the mean of pure noise is 1.25 levels, and the first guess
-of the level is at worst 0.65 of the truth."""
+"""Local means below this many noise levels are background: there the mean of pure noise is 1.25 levels, and the first
+guess of the level is at worst 0.65 of the truth."""
 
 BACKGROUND_WINDOW = 5
 ROUNDS = 10
@@ -86,12 +86,13 @@ def _box_mean(image: NDArray[Any], size: int) -> NDArray[np.float64]:
         samples = np.moveaxis(mean, axis, 0)
         n = samples.shape[0]
         samples = np.pad(samples, [(size // 2, size // 2), *[(0, 0)] * (mean.ndim - 1)], mode="symmetric")
-        mean = np.moveaxis(sum(samples[k : k + n] for k in range(size)) / size, 0, axis)
+        total = np.add.reduce([samples[k : k + n] for k in range(size)])
+        mean = np.moveaxis(total / size, 0, axis)
     return mean
 
 
 def _magnitude_deviation(ratio: float) -> float:
-    """Standard deviation of the magnitude at unit noise, where its mean is `ratio` times its deviation (Koay, Basser)."""
+    """Deviation of the magnitude at unit noise, where its mean is `ratio` times its deviation (Koay, Basser)."""
     rayleigh = np.sqrt(np.pi / (4.0 - np.pi))
     if ratio <= rayleigh:
         return float(np.sqrt(2.0 - np.pi / 2.0))

@@ -45,15 +45,16 @@ def denoise_nl_means(
         Side of the square window in which similar patches are looked for, in pixels. Odd, >= 1. May be larger than the
         image.
     sigma : float, optional
-        Noise level, in gray levels, >= 0. It sets `h` where that is omitted, and the bias that ``noise="rician"`` removes; it
-        does not enter the distance. When omitted and needed, `estimate_sigma` of the image (the mean over the channels).
+        Noise level, in gray levels, >= 0. It sets `h` where that is omitted, and the bias that ``noise="rician"``
+        removes; it does not enter the distance. When omitted and needed, `estimate_sigma` of the image (the mean over
+        the channels).
     norm : {"l2", "l1"}, default="l2"
         Whether the patches' distance `d` is the root of the mean squared difference, or the mean absolute difference.
     noise : {"gaussian", "rician"}, default="gaussian"
         With "rician", for magnitude images as MR gives them, squares are averaged and ``2 sigma**2`` is taken away.
     channel_axis : int, optional
-        Axis of the channels, 1 or more, which are denoised jointly: one set of weights from all of them. When omitted, the
-        image has one channel.
+        Axis of the channels, 1 or more, which are denoised jointly: one set of weights from all of them. When omitted,
+        the image has one channel.
     progress : callable, optional
         Called as ``progress(rows_done, rows)``.
     out : ndarray, optional
@@ -64,16 +65,17 @@ def denoise_nl_means(
     Returns
     -------
     ndarray, same shape and dtype as `image`
-        The denoised image; `out`, if it was given. An empty image comes back empty, one pixel or a constant image as it is.
+        The denoised image; `out`, if it was given. An empty image comes back empty, one pixel or a constant image as it
+        is.
 
     Raises
     ------
     TypeError
         If an argument has a wrong type or `image` an unsupported dtype.
     ValueError
-        If a parameter lies outside the ranges above, `image` is not finite, `out` overlaps `image`, or, where weights come
-        from a table, a window is so large that sums would not fit (a patch over 181 pixels in one channel, a search window
-        over 2901).
+        If a parameter lies outside the ranges above, `image` is not finite, `out` overlaps `image`, or, where weights
+        come from a table, a window is so large that sums would not fit (a patch over 181 pixels in one channel, a
+        search window over 2901).
 
     See Also
     --------
@@ -83,18 +85,19 @@ def denoise_nl_means(
     Notes
     -----
     With the patches `P` around pixels `p` and `q`, averaged over their pixels and channels,
-    ``d2(p, q) = mean((P(p) - P(q))**2)`` and ``out(p) = sum(w * image(q)) / sum(w)`` over the search window around `p`, where
-    ``w = exp(-d2 / h**2)``. With L1, ``w = exp(-d**2 * channels / h**2)`` of the mean absolute difference `d`, as in OpenCV.
-    The image goes on beyond its border as its mirror image about the outermost pixels (again and again where the window is
-    larger than the image).
+    ``d2(p, q) = mean((P(p) - P(q))**2)`` and ``out(p) = sum(w * image(q)) / sum(w)`` over the search window around `p`,
+    where ``w = exp(-d2 / h**2)``. With L1, ``w = exp(-d**2 * channels / h**2)`` of the mean absolute difference `d`, as
+    in OpenCV. The image goes on beyond its border as its mirror image about the outermost pixels (again and again where
+    the window is larger than the image).
 
-    uint8 is bit for bit ``cv2.fastNlMeansDenoising``, L2 and L1, and uint16 with L1 likewise (int16 with L1 is the same from
-    its lowest value on): integer weights, zero where they are under a thousandth, from a table over the distance divided by
-    the next power of two; the mean is rounded half up. All else is computed in float64, with weights under exp(-64) taken
-    as none, and integers are rounded half to even. Results do not depend on the CPU or the number of threads.
+    uint8 is bit for bit ``cv2.fastNlMeansDenoising``, L2 and L1, and uint16 with L1 likewise (int16 with L1 is the same
+    from its lowest value on): integer weights, zero where they are under a thousandth, from a table over the distance
+    divided by the next power of two; the mean is rounded half up. All else is computed in float64, with weights under
+    exp(-64) taken as none, and integers are rounded half to even. Results do not depend on the CPU or the number of
+    threads.
 
-    Complexity O(pixels * search_size**2) for uint8, whatever the patch; extra memory is one padded copy and a few rows per
-    thread.
+    Complexity O(pixels * search_size**2) for uint8, whatever the patch; extra memory is one padded copy and a few rows
+    per thread.
 
     References
     ----------
@@ -149,8 +152,8 @@ def denoise_nl_means_multi(
     temporal_size : int, default=3
         How many frames to use, the denoised one in their middle. Odd, >= 1.
     h : float or sequence of float, optional
-        Filtering strength, in gray levels; larger is smoother. Must be > 0. One for all channels, or one per channel. When
-        omitted, the noise level `sigma`.
+        Filtering strength, in gray levels; larger is smoother. Must be > 0. One for all channels, or one per channel.
+        When omitted, the noise level `sigma`.
     patch_size : int, default=7
         Side of the square patches that are compared, in pixels. Odd, >= 1.
     search_size : int, default=21
@@ -326,8 +329,9 @@ def estimate_sigma(
     mask : array_like of bool, same shape as `image` without `channel_axis`, optional
         Where to look; wavelet coefficients that reach beyond it do not count.
     noise : {"gaussian", "rician"}, default="gaussian"
-        With "rician", for magnitude images as MR gives them, the background, where the noise is smaller than elsewhere, is
-        found and left out, unless there is a `mask`; and what the magnitude hides of the noise at low signal is made up for.
+        With "rician", for magnitude images as MR gives them, the background, where the noise is smaller than elsewhere,
+        is found and left out, unless there is a `mask`; and what the magnitude hides of the noise at low signal is made
+        up for.
     channel_axis : int, optional
         Axis of the channels, each with a noise level of its own.
 
@@ -349,11 +353,12 @@ def estimate_sigma(
 
     Notes
     -----
-    The median of the absolute values of the finest diagonal band of a Daubechies wavelet of two vanishing moments, divided by
-    0.6745 [1]_; coefficients that are exactly zero do not count. Gaussian without a mask is
-    ``skimage.restoration.estimate_sigma`` within 1e-6. "rician" takes as background what has a local mean under three times
-    the noise level, in turns with the level itself, and divides by the standard deviation of the magnitude at unit noise and
-    the signal found, after [2]_. Complexity O(pixels); extra memory is a few float64 copies of the image.
+    The median of the absolute values of the finest diagonal band of a Daubechies wavelet of two vanishing moments,
+    divided by 0.6745 [1]_; coefficients that are exactly zero do not count. Gaussian without a mask is
+    ``skimage.restoration.estimate_sigma`` within 1e-6. "rician" takes as background what has a local mean under three
+    times the noise level, in turns with the level itself, and divides by the standard deviation of the magnitude at
+    unit noise and the signal found, after [2]_. Complexity O(pixels); extra memory is a few float64 copies of the
+    image.
 
     References
     ----------

@@ -1,16 +1,17 @@
 """Non-local means.
 
-Each pixel p becomes the mean of the pixels q of a search window around it, weighted by how well the patches around p and q
-agree. With D the sum of squared (L2) or absolute (L1) differences over the patch and the channels,
+Each pixel p becomes the mean of the pixels q of a search window around it, weighted by how well the patches around p
+and q agree. With D the sum of squared (L2) or absolute (L1) differences over the patch and the channels,
 
     out(p) = sum_q w(D(p, q)) image(q) / sum_q w(D(p, q)).
 
-Work goes shift by shift, q = p + (dy, dx), over a block of rows at a time: D is then a box sum of the differences of the image
-with itself shifted, whatever the size of the patch. A block's sums stay in the cache, and no block depends on another one.
+Work goes shift by shift, q = p + (dy, dx), over a block of rows at a time: D is then a box sum of the differences of
+the image with itself shifted, whatever the size of the patch. A block's sums stay in the cache, and no block depends
+on another one.
 
-Two families: `denoise_integer` reads w from a table and sums in integers, as OpenCV does, bit for bit; `denoise_formula`
-computes w in float64. Images come padded by `patch_radius + search_radius` on each side: (frames, channels, rows, cols). The
-frame in the middle is the one that is denoised.
+Two families: `denoise_integer` reads w from a table and sums in integers, as OpenCV does, bit for bit;
+`denoise_formula` computes w in float64. Images come padded by `patch_radius + search_radius` on each side: (frames,
+channels, rows, cols). The frame in the middle is the one that is denoised.
 """
 from libc.math cimport fabs, rint, sqrt
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t, uintptr_t
@@ -55,7 +56,7 @@ cdef enum:
 
 
 cdef inline Py_ssize_t padded_row(Py_ssize_t n_cols) noexcept nogil:
-    """Elements of a scratch row: `n_cols`, rounded up so that rows of any type start aligned, and room for a vector more.
+    """Elements of a scratch row: `n_cols`, rounded up so that rows of any type start aligned, and a vector more.
 
     An odd number of units, or planes of BLOCK_ROWS rows would lie a multiple of 4096 bytes apart and evict one another.
     """
@@ -78,7 +79,7 @@ cdef inline uint8_t* aligned(uint8_t* address) noexcept nogil:
     return <uint8_t*> ((<uintptr_t> address + ALIGNMENT - 1) & ~<uintptr_t> (ALIGNMENT - 1))
 
 
-# --- weights from a table ----------------------------------------------------------------------------------------------
+# --- weights from a table --------------------------------------------------------------------------------------------
 
 
 cdef void add_differences(const uint16_t* a,    # IN     (n,) one row
@@ -151,7 +152,7 @@ cdef void integer_block(const uint16_t[:, :, :, ::1] padded,
                         Py_ssize_t row_stop,
                         Py_ssize_t n_cols,
                         sum_t* sums) noexcept nogil:
-    """Sums of weighted pixels per channel, then of weights per table: (channels + tables, BLOCK_ROWS, row), from zero."""
+    """Sums of weighted pixels per channel, then of weights per table: (channels + tables, BLOCK_ROWS, row)."""
     cdef:
         Py_ssize_t n_frames = padded.shape[0], n_channels = padded.shape[1], n_tables = tables.shape[0]
         Py_ssize_t size = 2 * patch_radius + 1, border = patch_radius + search_radius, main = n_frames // 2
@@ -172,7 +173,8 @@ cdef void integer_block(const uint16_t[:, :, :, ::1] padded,
                     for channel in range(n_channels):
                         for line in range(first if row == row_start else first + size - 1, first + size):
                             add_differences(&padded[main, channel, line, search_radius],
-                                            &padded[frame, channel, line + dy, search_radius + dx], width, norm, 1, columns)
+                                            &padded[frame, channel, line + dy, search_radius + dx],
+                                            width, norm, 1, columns)
                         if row > row_start:
                             add_differences(&padded[main, channel, first - 1, search_radius],
                                             &padded[frame, channel, first - 1 + dy, search_radius + dx],
@@ -261,7 +263,7 @@ def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (frames, cha
                      row_start, row_stop, out)
 
 
-# --- weights from the formula ------------------------------------------------------------------------------------------
+# --- weights from the formula ----------------------------------------------------------------------------------------
 
 
 cdef void differences(const gray* a,            # IN   (n,)
@@ -299,7 +301,7 @@ cdef void exponential(const double* distances,      # IN   (n,) sums over the pa
                       double limit,                 # the exponent of that last entry
                       Py_ssize_t n,
                       double* weights) noexcept nogil:  # OUT  (n,)
-    """exp(-t) = exp(-j / STEPS) exp(r), r = j / STEPS - t and at most 1 / 64 in size: seven terms of the series are exact."""
+    """exp(-t) = exp(-j / STEPS) exp(r) with r = j / STEPS - t, at most 1 / 64 in size, where seven terms are exact."""
     cdef Py_ssize_t x
     cdef double t, r, d
     cdef int32_t j
@@ -313,7 +315,11 @@ cdef void exponential(const double* distances,      # IN   (n,) sums over the pa
             1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720)))))))
 
 
-cdef void add_products(const double* weights, const gray* pixels, bint squares, Py_ssize_t n, double* sums) noexcept nogil:
+cdef void add_products(const double* weights,   # IN     (n,)
+                       const gray* pixels,      # IN     (n,)
+                       bint squares,            # of the pixels, in their place
+                       Py_ssize_t n,
+                       double* sums) noexcept nogil:  # INOUT  (n,)
     cdef Py_ssize_t x
     if squares:
         for x in range(n):
@@ -327,7 +333,7 @@ def denoise_formula(const gray[:, :, :, ::1] padded,       # IN     (frames, cha
                     Py_ssize_t patch_radius,               # pixels
                     Py_ssize_t search_radius,              # pixels
                     int norm,                              # 1 or 2
-                    const double[::1] factors,             # IN     (1 or channels,) exponent per distance (L1: per its square)
+                    const double[::1] factors,             # IN     (1 or channels,) exponent per distance (L1: squared)
                     const double[::1] exponentials,        # IN     exp(-j / 32); the last entry is 0
                     double bias,                           # taken from the mean square where >= 0; < 0: plain means
                     uint8_t[::1] scratch,                  # INOUT  (workspace(...),)

@@ -1,14 +1,17 @@
 /* Non-local means of uint8 by L2, in 16-bit sums: the whole inner loop, for one block of rows.
 
-   A patch's summed squared distance D fits 16 bits only if it is small, but D matters only while its weight is not zero. Where
-   every D >= 65535 has weight zero, *saturating* sums of uint16 are exact: what saturates has weight zero either way. That
-   doubles the lanes of an int32 sum. Nothing can be taken away from a saturated sum again, so a box sum is no running sum but a
-   sum of pair sums: with t(k) = s(k) + s(k + 1), s(0) + ... + s(6) = t(0) + t(2) + t(4) + s(6), and t serves all positions.
+   A patch's summed squared distance D fits 16 bits only if it is small, but D matters only while its weight is not
+   zero. Where every D >= 65535 has weight zero, *saturating* sums of uint16 are exact: what saturates has weight
+   zero either way. That doubles the lanes of an int32 sum. Nothing can be taken away from a saturated sum again, so
+   a box sum is no running sum but a sum of pair sums: with t(k) = s(k) + s(k + 1), s(0) + ... + s(6) = t(0) + t(2) +
+   t(4) + s(6), and t serves all positions.
 
-   Weights come out as two registers of dwords, for the even and for the odd pixels. Two shifts dx and dx + 1 are put into one:
-   dword (w(dx), w(dx + 1)) times (p(x + dx), p(x + dx + 1)) is one pmaddwd, and the second factor just a load.
+   The weights of two shifts dx and dx + 1 are put into one register of dwords, one for the even and one for the odd
+   pixels: dword (w(dx), w(dx + 1)) times (p(x + dx), p(x + dx + 1)) is one pmaddwd, and the second factor just a
+   load.
 
-   Measured against the int32 loops of nlm.pyx on 512 x 512, patch 7, search 21, h = 10, one thread: see NLM_SPEED below. */
+   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 5.9, v3 3.7, v2 2.6, where
+   the int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. */
 #ifndef MEDFAST_NLM_NARROW_H
 #define MEDFAST_NLM_NARROW_H
 
@@ -17,76 +20,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(_MSC_VER)
-#define NLM_INLINE static __forceinline
-#else
-#define NLM_INLINE static inline __attribute__((always_inline))
-#endif
-
-#if defined(__AVX512BW__)
-#include <immintrin.h>
-#define NLM_LANES 32
-typedef __m512i nlm_vec;
-#define nlm_load(p) _mm512_loadu_si512((const void *)(p))
-#define nlm_store(p, v) _mm512_storeu_si512((void *)(p), v)
-#define nlm_zero() _mm512_setzero_si512()
-#define nlm_add_sat16(a, b) _mm512_adds_epu16(a, b)
-#define nlm_sub16(a, b) _mm512_sub_epi16(a, b)
-#define nlm_mul16(a, b) _mm512_mullo_epi16(a, b)
-#define nlm_add32(a, b) _mm512_add_epi32(a, b)
-#define nlm_or(a, b) _mm512_or_si512(a, b)
-#define nlm_and(a, b) _mm512_and_si512(a, b)
-#define nlm_and_not(a, b) _mm512_andnot_si512(a, b)
-#define nlm_set16(x) _mm512_set1_epi16(x)
-#define nlm_set32(x) _mm512_set1_epi32(x)
-#define nlm_low_half(v) _mm512_srli_epi32(v, 16)
-#define nlm_high_half(v) _mm512_slli_epi32(v, 16)
-#define nlm_multiply_pairs(a, b) _mm512_madd_epi16(a, b)
-#elif defined(__AVX2__)
-#include <immintrin.h>
-#define NLM_LANES 16
-typedef __m256i nlm_vec;
-#define nlm_load(p) _mm256_loadu_si256((const __m256i *)(p))
-#define nlm_store(p, v) _mm256_storeu_si256((__m256i *)(p), v)
-#define nlm_zero() _mm256_setzero_si256()
-#define nlm_add_sat16(a, b) _mm256_adds_epu16(a, b)
-#define nlm_sub16(a, b) _mm256_sub_epi16(a, b)
-#define nlm_mul16(a, b) _mm256_mullo_epi16(a, b)
-#define nlm_add32(a, b) _mm256_add_epi32(a, b)
-#define nlm_or(a, b) _mm256_or_si256(a, b)
-#define nlm_and(a, b) _mm256_and_si256(a, b)
-#define nlm_and_not(a, b) _mm256_andnot_si256(a, b)
-#define nlm_set16(x) _mm256_set1_epi16(x)
-#define nlm_set32(x) _mm256_set1_epi32(x)
-#define nlm_low_half(v) _mm256_srli_epi32(v, 16)
-#define nlm_high_half(v) _mm256_slli_epi32(v, 16)
-#define nlm_multiply_pairs(a, b) _mm256_madd_epi16(a, b)
-#elif defined(__SSE4_1__) || (defined(_MSC_VER) && defined(_M_X64))
-#include <smmintrin.h>
-#define NLM_LANES 8
-typedef __m128i nlm_vec;
-#define nlm_load(p) _mm_loadu_si128((const __m128i *)(p))
-#define nlm_store(p, v) _mm_storeu_si128((__m128i *)(p), v)
-#define nlm_zero() _mm_setzero_si128()
-#define nlm_add_sat16(a, b) _mm_adds_epu16(a, b)
-#define nlm_sub16(a, b) _mm_sub_epi16(a, b)
-#define nlm_mul16(a, b) _mm_mullo_epi16(a, b)
-#define nlm_add32(a, b) _mm_add_epi32(a, b)
-#define nlm_or(a, b) _mm_or_si128(a, b)
-#define nlm_and(a, b) _mm_and_si128(a, b)
-#define nlm_and_not(a, b) _mm_andnot_si128(a, b)
-#define nlm_set16(x) _mm_set1_epi16(x)
-#define nlm_set32(x) _mm_set1_epi32(x)
-#define nlm_low_half(v) _mm_srli_epi32(v, 16)
-#define nlm_high_half(v) _mm_slli_epi32(v, 16)
-#define nlm_multiply_pairs(a, b) _mm_madd_epi16(a, b)
-#else
-#define NLM_LANES 0
-#endif
+#include "nlm_vectors.h"
 
 enum {
-    NLM_BLOCK_ROWS = 32, /* the rows above a block cost most with few, the cache with many: 16, 32, 64 gave 21.9, 19.7, 19.4 ms */
-    NLM_GROUP = 6,       /* shifts, even, whose column sums are held at a time */
+    NLM_BLOCK_ROWS = 32, /* few: the rows above a block weigh more; 16, 32 and 64 took 21.9, 19.7 and 19.4 ms */
+    NLM_GROUP = 6,       /* shifts, even, whose column sums are held at a time; 4 and 8 are within 5 % */
     NLM_SPLIT = 32       /* entries of each factor of the split table */
 };
 
@@ -98,7 +36,7 @@ typedef struct {
     int shift;
     int is_split;                         /* whether `high` and `low` hold */
     int offset;                           /* added to distances before they index `high` and `low` */
-    float high[NLM_SPLIT], low[NLM_SPLIT]; /* table[i] is round(high[j >> 5] low[j & 31]), j = i + (offset >> shift) */
+    float high[NLM_SPLIT], low[NLM_SPLIT]; /* table[i] = round(high[j >> 5] low[j & 31]), j = i + (offset >> shift) */
 } nlm_narrow;
 
 static ptrdiff_t nlm_round_up(ptrdiff_t n, ptrdiff_t unit) { return (n + unit - 1) / unit * unit; }
@@ -112,9 +50,9 @@ static int nlm_is_narrow(const int32_t *table, ptrdiff_t n_entries, int shift)
 
 #if NLM_LANES > 0
 
-/* The table as a product: exp(-(32 a + b) r) = exp(-32 a r) exp(-b r), rounded, is right for every entry or not used at all.
-   The zeros at its end are made to begin at a whole 32, so that they are zeros of the first factor. About one strength in
-   twenty needs its factor nudged by an ulp or two. */
+/* The table as a product: exp(-(32 a + b) r) = exp(-32 a r) exp(-b r), rounded, is right for every entry or not used
+   at all. The zeros at its end are made to begin at a whole 32, so that they are zeros of the first factor. About
+   one strength in twenty needs its factor nudged by an ulp or two. */
 static void nlm_split_table(nlm_narrow *n, double rate)
 {
     int n_used = 0, limit = 65536 >> n->shift, start, nudge, a, i;
@@ -159,7 +97,8 @@ NLM_INLINE nlm_factors nlm_load_factors(const nlm_narrow *n)
 
 /* Two permutations of registers, which look at the low five bits of an index alone, and a product. A gather of table[i]
    in its place takes 20 cycles for 32 pixels where this takes 7. */
-NLM_INLINE void nlm_weights_split(const nlm_factors *f, __m512i offset, __m128i shift, __m512i d, __m512i *even, __m512i *odd)
+NLM_INLINE void nlm_weights_split(const nlm_factors *f, __m512i offset, __m128i shift, __m512i d, __m512i *even,
+                                  __m512i *odd)
 {
     __m512i j = _mm512_srl_epi16(_mm512_adds_epu16(d, offset), shift);
     __m512 even_low = _mm512_permutex2var_ps(f->low[0], j, f->low[1]);
@@ -207,20 +146,19 @@ NLM_INLINE nlm_vec nlm_squares(const uint16_t *a, const uint16_t *b, ptrdiff_t n
     return sum;
 }
 
-/* Sums over the rows of the patch, for n_rows rows of one shift and NLM_LANES columns. The pair sums of the last rows stay in
-   registers where the radius is a constant of at most 3; for others see nlm_columns_any. */
+/* Sums over the rows of the patch, for n_rows rows of one shift and NLM_LANES columns: radius 0 to 3, the pair sums
+   of the last rows in registers. The whole is 1.2 times as fast as with nlm_columns_any. */
 NLM_INLINE void nlm_columns(const nlm_narrow *n,
                             const uint16_t *a, /* IN   first row and column of the first patch */
                             const uint16_t *b, /* IN   the same, shifted */
-                            ptrdiff_t n_rows, ptrdiff_t radius, ptrdiff_t n_channels,
-                            uint16_t *columns, /* OUT  (n_rows, row_size) */
-                            ptrdiff_t row_size)
+                            ptrdiff_t n_rows, ptrdiff_t row_size,
+                            uint16_t *columns) /* OUT  (n_rows, row_size) */
 {
-    const ptrdiff_t stride = n->row_stride, channel_stride = n->channel_stride;
+    const ptrdiff_t radius = n->patch_radius;
     nlm_vec t0 = nlm_zero(), t1 = t0, t2 = t0, t3 = t0, t4 = t0, last = t0; /* t(k - 6) ... t(k - 2), s(k - 1) */
     ptrdiff_t k;
     for (k = 0; k < n_rows + 2 * radius; k++) {
-        nlm_vec s = nlm_squares(a, b, n_channels, channel_stride);
+        nlm_vec s = nlm_squares(a, b, n->n_channels, n->channel_stride);
         if (k >= 2 * radius) {
             nlm_vec sum = s;
             if (radius >= 3)
@@ -235,17 +173,18 @@ NLM_INLINE void nlm_columns(const nlm_narrow *n,
         t0 = t1, t1 = t2, t2 = t3, t3 = t4;
         t4 = nlm_add_sat16(last, s);
         last = s;
-        a += stride, b += stride;
+        a += n->row_stride, b += n->row_stride;
     }
 }
 
-/* The same for any radius, with the squares and the pair sums of the column in memory. */
-static void nlm_columns_any(const nlm_narrow *n, const uint16_t *a, const uint16_t *b, ptrdiff_t n_rows, ptrdiff_t radius,
-                            ptrdiff_t n_channels, uint16_t *columns, ptrdiff_t row_size, nlm_vec *squares, nlm_vec *pairs)
+/* The same for any radius, with the squares and the pair sums of the columns in memory. */
+static void nlm_columns_any(const nlm_narrow *n, const uint16_t *a, const uint16_t *b, ptrdiff_t n_rows,
+                            ptrdiff_t row_size, nlm_vec *squares, nlm_vec *pairs, uint16_t *columns)
 {
+    const ptrdiff_t radius = n->patch_radius;
     ptrdiff_t k, j;
     for (k = 0; k < n_rows + 2 * radius; k++) {
-        nlm_vec sum = nlm_squares(a + k * n->row_stride, b + k * n->row_stride, n_channels, n->channel_stride);
+        nlm_vec sum = nlm_squares(a + k * n->row_stride, b + k * n->row_stride, n->n_channels, n->channel_stride);
         squares[k] = sum;
         if (k > 0)
             pairs[k - 1] = nlm_add_sat16(squares[k - 1], sum);
@@ -261,7 +200,8 @@ static void nlm_columns_any(const nlm_narrow *n, const uint16_t *a, const uint16
 /* Weights of one row and a group of shifts: box sums of the column sums, and their weights. */
 NLM_INLINE void nlm_weight_rows(const nlm_narrow *n,
                                 const uint16_t *columns, /* IN     (group, plane) from the row on */
-                                ptrdiff_t plane, ptrdiff_t row_size, ptrdiff_t n_group, ptrdiff_t n_cols, ptrdiff_t radius,
+                                ptrdiff_t plane, ptrdiff_t row_size, ptrdiff_t n_group, ptrdiff_t n_cols,
+                                ptrdiff_t radius,
                                 uint16_t *pairs,   /* INOUT  (row_size,) */
                                 uint16_t *weights, /* OUT    (group, row_size) */
                                 int is_split)
@@ -341,71 +281,77 @@ static ptrdiff_t nlm_scratch_row(ptrdiff_t n_cols, ptrdiff_t radius, ptrdiff_t s
 static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_cols, ptrdiff_t radius, ptrdiff_t search)
 {
     ptrdiff_t n_lines = NLM_BLOCK_ROWS + search;
-    return 2 * nlm_scratch_row(n_cols, radius, search) * (NLM_GROUP * (n_lines + 1) + 3) + 2 * 64 * (n_lines + 2 * radius);
+    ptrdiff_t n_rows = NLM_GROUP * (n_lines + 1) + 3;
+    return 2 * nlm_scratch_row(n_cols, radius, search) * n_rows + 2 * 64 * (n_lines + 2 * radius);
 }
 
-/* w(p, q) = w(q, p), so in the frame that is denoised half of the shifts give the weights of all: row y of such a shift
-   (dy, dx) gives what y gains from y + dy, and what y + dy gains from y. A block needs the rows up to dy above it for that,
-   which no other block has to share. */
-NLM_INLINE void nlm_block_of(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, ptrdiff_t radius,
-                             ptrdiff_t n_channels, int is_split, int32_t *sums, ptrdiff_t sums_row, uint8_t *scratch)
+/* w(p, q) = w(q, p), so in the frame that is denoised half of the shifts give the weights of all: row y of such a
+   shift (dy, dx) gives what y gains from y + dy, and what y + dy gains from y. A block needs the rows up to dy above
+   it for that, which no other block has to share. */
+NLM_INLINE void nlm_block_of(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, int is_split, int32_t *sums,
+                             ptrdiff_t sums_row, uint8_t *scratch)
 {
-    const ptrdiff_t search = n->search_radius, stride = n->row_stride, n_cols = n->n_cols;
+    const ptrdiff_t radius = n->patch_radius, search = n->search_radius, n_channels = n->n_channels;
+    const ptrdiff_t stride = n->row_stride, n_cols = n->n_cols;
     const ptrdiff_t row_size = nlm_scratch_row(n_cols, radius, search), n_lines = NLM_BLOCK_ROWS + search;
     const ptrdiff_t plane = n_lines * row_size, sums_plane = NLM_BLOCK_ROWS * sums_row;
     const uint16_t *main = n->padded + n->n_frames / 2 * n->frame_stride + search * stride + search; /* first patch */
     nlm_vec *squares = (nlm_vec *)scratch, *column_pairs = squares + n_lines + 2 * radius;
-    uint16_t *zeros = (uint16_t *)(column_pairs + n_lines + 2 * radius), *ones = zeros + row_size, *pairs = ones + row_size;
-    uint16_t *weights = pairs + row_size, *columns = weights + NLM_GROUP * row_size;
+    uint16_t *zeros = (uint16_t *)(column_pairs + n_lines + 2 * radius), *own = zeros + row_size;
+    uint16_t *pairs = own + row_size, *weights = pairs + row_size, *columns = weights + NLM_GROUP * row_size;
     ptrdiff_t frame, dy, dx, g, x, y;
     nlm_terms terms;
     for (x = 0; x < row_size; x++)
-        zeros[x] = 0, ones[x] = (uint16_t)n->table[0];
+        zeros[x] = 0, own[x] = (uint16_t)n->table[0];
     for (frame = 0; frame < n->n_frames; frame++) {
         const int is_main = frame == n->n_frames / 2;
         const uint16_t *other = n->padded + frame * n->frame_stride + search * stride + search;
         for (y = row_start; y < row_stop && is_main; y++) { /* each pixel with itself */
-            terms.n = 1, terms.low[0] = ones, terms.high[0] = zeros, terms.donors[0] = main + (radius + y) * stride + radius;
-            nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride, sums + (y - row_start) * sums_row, sums_plane);
+            terms.n = 1, terms.low[0] = own, terms.high[0] = zeros;
+            terms.donors[0] = main + (radius + y) * stride + radius;
+            nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride, sums + (y - row_start) * sums_row,
+                          sums_plane);
         }
         for (dy = is_main ? 0 : -search; dy <= search; dy++)
             for (dx = is_main && dy == 0 ? 1 : -search; dx <= search; dx += NLM_GROUP) {
-                const ptrdiff_t n_group = search + 1 - dx < NLM_GROUP ? search + 1 - dx : NLM_GROUP, last = dx + n_group - 1;
+                const ptrdiff_t n_group = search + 1 - dx < NLM_GROUP ? search + 1 - dx : NLM_GROUP;
+                const ptrdiff_t last = dx + n_group - 1;
                 /* columns and rows of the pixels p, of which the block's are p or p + (dy, dx) */
-                const ptrdiff_t left = is_main && last > 0 ? -last : 0, right = n_cols + (is_main && dx < 0 ? -dx : 0);
+                const ptrdiff_t left = is_main && last > 0 ? -last : 0;
+                const ptrdiff_t right = n_cols + (is_main && dx < 0 ? -dx : 0);
                 const ptrdiff_t top = is_main ? row_start - dy : row_start, shift = dy * stride + dx;
                 for (x = left; x < right + 2 * radius; x += NLM_LANES)
                     for (g = 0; g < n_group; g++) { /* innermost: their pixels are mostly the same */
                         const uint16_t *a = main + top * stride + x, *b = other + top * stride + shift + g + x;
                         uint16_t *target = columns + g * plane + x - left;
                         if (radius <= 3)
-                            nlm_columns(n, a, b, row_stop - top, radius, n_channels, target, row_size);
+                            nlm_columns(n, a, b, row_stop - top, row_size, target);
                         else
-                            nlm_columns_any(n, a, b, row_stop - top, radius, n_channels, target, row_size, squares,
-                                            column_pairs);
+                            nlm_columns_any(n, a, b, row_stop - top, row_size, squares, column_pairs, target);
                     }
                 for (y = top; y < row_stop; y++) {
                     const ptrdiff_t middle = (radius + y) * stride + radius;
                     terms.n = (n_group + 1) / 2;
-                    nlm_weight_rows(n, columns + (y - top) * row_size, plane, row_size, n_group, right - left, radius, pairs,
-                                    weights, is_split);
+                    nlm_weight_rows(n, columns + (y - top) * row_size, plane, row_size, n_group, right - left, radius,
+                                    pairs, weights, is_split);
                     if (y >= row_start) {
                         for (g = 0; g < n_group; g += 2) {
                             terms.low[g / 2] = weights + g * row_size - left;
                             terms.high[g / 2] = g + 1 < n_group ? weights + (g + 1) * row_size - left : zeros;
                             terms.donors[g / 2] = other + middle + shift + g;
                         }
-                        nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride, sums + (y - row_start) * sums_row,
-                                      sums_plane);
+                        nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride,
+                                      sums + (y - row_start) * sums_row, sums_plane);
                     }
                     if (is_main && y + dy < row_stop) {
                         for (g = 0; g < n_group; g += 2) { /* of dx and dx + 1, the donor of the second comes first */
-                            terms.low[g / 2] = g + 1 < n_group ? weights + (g + 1) * row_size - left - (dx + g + 1) : zeros;
+                            terms.low[g / 2] =
+                                g + 1 < n_group ? weights + (g + 1) * row_size - left - (dx + g + 1) : zeros;
                             terms.high[g / 2] = weights + g * row_size - left - (dx + g);
                             terms.donors[g / 2] = main + middle - (dx + g + 1);
                         }
-                        nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride, sums + (y + dy - row_start) * sums_row,
-                                      sums_plane);
+                        nlm_add_terms(&terms, n_cols, n_channels, n->channel_stride,
+                                      sums + (y + dy - row_start) * sums_row, sums_plane);
                     }
                 }
             }
@@ -413,19 +359,16 @@ NLM_INLINE void nlm_block_of(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t
 }
 
 /* The block's sums, as nlm.pyx wants them: (channels + 1, NLM_BLOCK_ROWS, row_size), the last one of weights. */
-static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, int32_t *sums, ptrdiff_t row_size,
-                             uint8_t *scratch)
+static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, int32_t *sums,
+                             ptrdiff_t row_size, uint8_t *scratch)
 {
     const ptrdiff_t n_lines = (n->n_channels + 1) * NLM_BLOCK_ROWS;
     ptrdiff_t line, x, k;
     memset(sums, 0, n_lines * row_size * sizeof(int32_t));
-    /* Patches of 7 and 3 in one channel get loops of known length: NLM_SPEED */
-    if (n->n_channels == 1 && n->patch_radius == 3 && n->is_split)
-        nlm_block_of(n, row_start, row_stop, 3, 1, 1, sums, row_size, scratch);
-    else if (n->n_channels == 1 && n->patch_radius == 3)
-        nlm_block_of(n, row_start, row_stop, 3, 1, 0, sums, row_size, scratch);
+    if (n->is_split) /* a constant in each of the two, which keeps the choice out of the inner loop */
+        nlm_block_of(n, row_start, row_stop, 1, sums, row_size, scratch);
     else
-        nlm_block_of(n, row_start, row_stop, n->patch_radius, n->n_channels, n->is_split, sums, row_size, scratch);
+        nlm_block_of(n, row_start, row_stop, 0, sums, row_size, scratch);
     /* even and odd pixels back into their places */
     for (line = 0; line < n_lines; line++)
         for (x = 0; x < n->n_cols; x += NLM_LANES) {
@@ -442,10 +385,11 @@ static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t
 static void nlm_split_table(nlm_narrow *n, double rate) { (void)n, (void)rate; }
 static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_cols, ptrdiff_t radius, ptrdiff_t search)
 {
-    return (void)n_cols, (void)radius, (void)search, 0;
+    (void)n_cols, (void)radius, (void)search;
+    return 0;
 }
-static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, int32_t *sums, ptrdiff_t row_size,
-                             uint8_t *scratch)
+static void nlm_narrow_block(const nlm_narrow *n, ptrdiff_t row_start, ptrdiff_t row_stop, int32_t *sums,
+                             ptrdiff_t row_size, uint8_t *scratch)
 {
     (void)n, (void)row_start, (void)row_stop, (void)sums, (void)row_size, (void)scratch;
 }

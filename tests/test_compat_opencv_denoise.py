@@ -18,9 +18,7 @@ def test_gray(level, n_threads, rng, h):
     import cv2
 
     image = smooth_image(rng, (45, 99))
-    np.testing.assert_array_equal(
-        cvlike.fastNlMeansDenoising(image, None, h), cv2.fastNlMeansDenoising(image, None, h)
-    )
+    np.testing.assert_array_equal(cvlike.fastNlMeansDenoising(image, None, h), cv2.fastNlMeansDenoising(image, None, h))
 
 
 @pytest.mark.opencv

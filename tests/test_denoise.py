@@ -3,12 +3,12 @@
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
-import oracles
 import pytest
 from conftest import LEVELS
 from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
+import oracles
 from medfast import _kernels, _nlm, _noise
 
 INTEGERS = ("uint8", "uint16", "int16")
@@ -290,7 +290,7 @@ def test_border_is_mirrored():
             np.testing.assert_array_equal(_nlm.mirrored(n, border), expected_index)
 
 
-# --- the noise level ----------------------------------------------------------------------------------------------------
+# --- the noise level ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (31, 50), (7, 9), (12, 13, 14)], ids=str)

@@ -1,4 +1,5 @@
-"""Non-local means of padded images: (frames, channels, rows + 2 border, cols + 2 border), border = patch + search radius.
+"""Non-local means of padded images: (frames, channels, rows + 2 border, cols + 2 border), border = patch + search
+radius.
 
 The frame in the middle is denoised; `norm` is 1 or 2; `scratch` has `workspace(...)` bytes and one owner at a time.
 """

@@ -44,9 +44,7 @@ def add_weighted(distances, shift, table, pixels, weights, sums, weight_sums):
 
 
 @kernel
-def denoise_integer(
-    padded, patch_radius, search_radius, norm, shift, tables, rate, scratch, row_start, row_stop, out
-):
+def denoise_integer(padded, patch_radius, search_radius, norm, shift, tables, rate, scratch, row_start, row_stop, out):
     """Denoise the rows with weights from tables; the mean is rounded half up."""
     n_frames, n_channels = padded.shape[:2]
     n_cols = out.shape[2]
@@ -113,9 +111,7 @@ def exponential(t, exponentials):
     t = min(t, (len(exponentials) - 1) / STEPS)
     j = np.int32(t * STEPS + 0.5)
     r = j * (1.0 / STEPS) - t
-    series = 1.0 + r * (
-        1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720)))))
-    )
+    series = 1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720))))))
     return exponentials[j] * series
 
 
@@ -166,7 +162,9 @@ def denoise_formula(
                         # every sum anew and in one order: a running sum would depend on where the block starts
                         for k in range(size):
                             for x in range(width):
-                                columns[x] = lines[row - block + k, x] if k == 0 else columns[x] + lines[row - block + k, x]
+                                columns[x] = (
+                                    lines[row - block + k, x] if k == 0 else columns[x] + lines[row - block + k, x]
+                                )
                         for k in range(size):
                             for x in range(n_cols):
                                 distances[x] = columns[x + k] if k == 0 else distances[x] + columns[x + k]

@@ -1,7 +1,7 @@
 """Non-local means with OpenCV's signatures: `cv2.fastNlMeansDenoising` and its three relatives, bit for bit.
 
-As in OpenCV, an even window goes up to the next odd size (in the multi-frame forms it is an error), the sign of `h` does not
-matter, and with ``h=0`` only patches as good as equal count.
+As in OpenCV, an even window goes up to the next odd size (in the multi-frame forms it is an error), the sign of `h`
+does not matter, and with ``h=0`` only patches as good as equal count.
 """
 
 from collections.abc import Sequence
@@ -39,8 +39,8 @@ def fastNlMeansDenoising(  # noqa: N802
 ) -> NDArray[Any]:
     """Denoise an image of 1 to 4 channels, as ``cv2.fastNlMeansDenoising``.
 
-    The form ``fastNlMeansDenoising(src, h[, dst[, templateWindowSize[, searchWindowSize[, normType]]]])``, in which `h` is a
-    list or tuple, is understood too.
+    The form ``fastNlMeansDenoising(src, h[, dst[, templateWindowSize[, searchWindowSize[, normType]]]])``, in which `h`
+    is a list or tuple, is understood too.
 
     Parameters
     ----------
@@ -296,7 +296,8 @@ def _frames(images: Any, index: Any, temporal: Any, template: Any, search: Any, 
     radius = _validate.as_odd(temporal, "temporalWindowSize") // 2
     if not 0 <= index - radius <= index + radius < len(images):
         raise ValueError(
-            f"imgToDenoiseIndex must have {radius} frames before and after it, got index {index} of {len(images)} frames"
+            f"imgToDenoiseIndex must have {radius} frames before and after it, "
+            f"got index {index} of {len(images)} frames"
         )
     frames = [_image(image, "srcImgs", norm_type) for image in images[index - radius : index + radius + 1]]
     for frame in frames:

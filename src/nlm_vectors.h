@@ -1,0 +1,73 @@
+/* The few vector instructions of nlm_narrow.h, by the level that is compiled for: NLM_LANES words of 16 bits, or 0
+   where there are none. */
+#ifndef MEDFAST_NLM_VECTORS_H
+#define MEDFAST_NLM_VECTORS_H
+
+#if defined(_MSC_VER)
+#define NLM_INLINE static __forceinline
+#else
+#define NLM_INLINE static inline __attribute__((always_inline))
+#endif
+
+#if defined(__AVX512BW__)
+#include <immintrin.h>
+#define NLM_LANES 32
+typedef __m512i nlm_vec;
+#define nlm_load(p) _mm512_loadu_si512((const void *)(p))
+#define nlm_store(p, v) _mm512_storeu_si512((void *)(p), v)
+#define nlm_zero() _mm512_setzero_si512()
+#define nlm_add_sat16(a, b) _mm512_adds_epu16(a, b)
+#define nlm_sub16(a, b) _mm512_sub_epi16(a, b)
+#define nlm_mul16(a, b) _mm512_mullo_epi16(a, b)
+#define nlm_add32(a, b) _mm512_add_epi32(a, b)
+#define nlm_or(a, b) _mm512_or_si512(a, b)
+#define nlm_and(a, b) _mm512_and_si512(a, b)
+#define nlm_and_not(a, b) _mm512_andnot_si512(a, b)
+#define nlm_set16(x) _mm512_set1_epi16(x)
+#define nlm_set32(x) _mm512_set1_epi32(x)
+#define nlm_low_half(v) _mm512_srli_epi32(v, 16)
+#define nlm_high_half(v) _mm512_slli_epi32(v, 16)
+#define nlm_multiply_pairs(a, b) _mm512_madd_epi16(a, b)
+#elif defined(__AVX2__)
+#include <immintrin.h>
+#define NLM_LANES 16
+typedef __m256i nlm_vec;
+#define nlm_load(p) _mm256_loadu_si256((const __m256i *)(p))
+#define nlm_store(p, v) _mm256_storeu_si256((__m256i *)(p), v)
+#define nlm_zero() _mm256_setzero_si256()
+#define nlm_add_sat16(a, b) _mm256_adds_epu16(a, b)
+#define nlm_sub16(a, b) _mm256_sub_epi16(a, b)
+#define nlm_mul16(a, b) _mm256_mullo_epi16(a, b)
+#define nlm_add32(a, b) _mm256_add_epi32(a, b)
+#define nlm_or(a, b) _mm256_or_si256(a, b)
+#define nlm_and(a, b) _mm256_and_si256(a, b)
+#define nlm_and_not(a, b) _mm256_andnot_si256(a, b)
+#define nlm_set16(x) _mm256_set1_epi16(x)
+#define nlm_set32(x) _mm256_set1_epi32(x)
+#define nlm_low_half(v) _mm256_srli_epi32(v, 16)
+#define nlm_high_half(v) _mm256_slli_epi32(v, 16)
+#define nlm_multiply_pairs(a, b) _mm256_madd_epi16(a, b)
+#elif defined(__SSE4_1__) || (defined(_MSC_VER) && defined(_M_X64))
+#include <smmintrin.h>
+#define NLM_LANES 8
+typedef __m128i nlm_vec;
+#define nlm_load(p) _mm_loadu_si128((const __m128i *)(p))
+#define nlm_store(p, v) _mm_storeu_si128((__m128i *)(p), v)
+#define nlm_zero() _mm_setzero_si128()
+#define nlm_add_sat16(a, b) _mm_adds_epu16(a, b)
+#define nlm_sub16(a, b) _mm_sub_epi16(a, b)
+#define nlm_mul16(a, b) _mm_mullo_epi16(a, b)
+#define nlm_add32(a, b) _mm_add_epi32(a, b)
+#define nlm_or(a, b) _mm_or_si128(a, b)
+#define nlm_and(a, b) _mm_and_si128(a, b)
+#define nlm_and_not(a, b) _mm_andnot_si128(a, b)
+#define nlm_set16(x) _mm_set1_epi16(x)
+#define nlm_set32(x) _mm_set1_epi32(x)
+#define nlm_low_half(v) _mm_srli_epi32(v, 16)
+#define nlm_high_half(v) _mm_slli_epi32(v, 16)
+#define nlm_multiply_pairs(a, b) _mm_madd_epi16(a, b)
+#else
+#define NLM_LANES 0
+#endif
+
+#endif

@@ -138,15 +138,16 @@ def _lanczos4(x: NDArray[Any]) -> NDArray[Any]:
     turns = ((1, 0), (-half, -half), (0, 1), (half, -half), (-1, 0), (half, half), (0, -1), (-half, half))
     angles = [-float(value + np.float32(3)) * math.pi * 0.25 for value in x]
     sines, cosines = np.array([math.sin(v) for v in angles]), np.array([math.cos(v) for v in angles])
-    on_pixel = x < np.finfo(np.float32).eps
+    on_pixel, on_next = x < np.finfo(np.float32).eps, x == 1
     weights = np.empty((8, len(x)), np.float32)
     for tap, (of_sine, of_cosine) in enumerate(turns):
         y = -(x + np.float32(3) - np.float32(tap)).astype(np.float64) * math.pi * 0.25
-        y[on_pixel] = 1.0
+        y[on_pixel | on_next] = 1.0
         weights[tap] = (of_sine * sines + of_cosine * cosines) / (y * y)
-    weights *= np.float32(1) / sum(weights)
     weights[:, on_pixel] = (np.arange(8) == 3)[:, None]
-    return weights
+    # Rounding can leave a position just below 0, as in enlarging by 49: OpenCV divides by zero there.
+    weights[:, on_next] = (np.arange(8) == 4)[:, None]
+    return weights * (np.float32(1) / sum(weights))
 
 
 def _sinc(t: NDArray[Any]) -> NDArray[Any]:

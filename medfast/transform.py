@@ -91,10 +91,11 @@ def resize(
     another: columns, rows, planes.
 
     uint8 images are bit for bit ``cv2.resize``, in its fixed-point arithmetic (cubic: with
-    ``cv2.ipp.setUseIPP(False)``), and so is each plane of a volume whose planes stay. All else is computed in float32
-    (integers) or float64 (floats) and rounded once, half to even: integers within one level, floats bit for bit of sums
-    in float64. Complexity O(output pixels · taps); for area O(input pixels). Extra memory: some rows per thread, and
-    tables of the size of an axis, which are kept for the next call.
+    ``cv2.ipp.setUseIPP(False)``; Lanczos: but where OpenCV divides by zero, as in enlarging by 49), and so is each
+    plane of a volume whose planes stay. All else is computed in float32 (integers) or float64 (floats) and rounded
+    once, half to even: integers within one level, floats bit for bit of sums in float64. Complexity O(output pixels ·
+    taps); for area O(input pixels). Extra memory: some rows per thread, and tables of the size of an axis, which are
+    kept for the next call.
 
     References
     ----------

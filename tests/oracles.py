@@ -556,6 +556,8 @@ def _lanczos4(x):
     """Eight weights of Lanczos' window, each rounded to float32, then divided by their float32 sum."""
     if x < np.finfo(np.float32).eps:
         return np.array([0, 0, 0, 1, 0, 0, 0, 0], np.float32)
+    if x == 1:  # OpenCV divides by zero
+        return np.array([0, 0, 0, 0, 1, 0, 0, 0], np.float32)
     weights = np.empty(8, np.float32)
     total = np.float32(0)
     h = 0.70710678118654752440084436210485

@@ -160,6 +160,15 @@ def test_constant_images_and_extremes(level, dtype, interpolation):
                 np.testing.assert_array_equal(result, np.full(new_shape, value, dtype))
 
 
+def test_lanczos_on_a_pixel_that_rounding_places_below_zero(level, rng):
+    """Enlarged by 49, output 24 lies on pixel 0, but 24.5·(1/49) is below one half: OpenCV divides by zero."""
+    for dtype in DTYPES:
+        image = random_image(rng, (2, 3), dtype)
+        result = medfast.resize(image, (98, 147), interpolation="lanczos4")
+        assert_resized(result, image, (98, 147), "lanczos4")
+        np.testing.assert_allclose(result[24, 24].astype(np.float64), image[0, 0], rtol=1e-12)
+
+
 def test_resize_keeps_labels(level, rng):
     labels = rng.choice(np.array([0, 3, 700, 65535], np.uint16), (7, 30, 31))
     assert set(np.unique(medfast.resize(labels, scale=1.7, interpolation="nearest"))) <= {0, 3, 700, 65535}

@@ -80,10 +80,11 @@ def describe(
     ties_high_from: int | None = None,
     num_threads: int | None = None,
 ) -> None:
-    """Fill `out` (images, block rows, block columns, cell rows, cell columns, bins) from `images` (images, rows, cols, channels).
+    """Fill `out` from `images`, which is (images, rows, cols, channels).
 
-    The first block has its upper left corner at `origin`; pixels outside are reflected, without repeating the border. Of
-    equally strong channels the first one counts, from column `ties_high_from` (from `origin`) on the last one.
+    `out` is (images, block rows, block columns, cell rows, cell columns, bins). The first block has its upper left
+    corner at `origin`; pixels outside are reflected, without repeating the border. Of equally strong channels the first
+    one counts, from column `ties_high_from` (from `origin`) on the last one.
     """
     dtype = out.dtype
     n_images, n_block_rows, n_block_cols = out.shape[:3]
@@ -133,7 +134,7 @@ def describe(
 
 
 def within_range(images: NDArray[Any]) -> NDArray[Any]:
-    """`images`, scaled down by a power of two where squares would overflow: there the result is all but independent of scale."""
+    """`images`, scaled down by a power of two where squares would overflow: there the scale hardly matters."""
     if images.dtype.kind != "f" or not images.size:
         return images
     exponent = math.frexp(max(-float(images.min()), float(images.max())))[1]
@@ -161,8 +162,11 @@ def _padded(n: int) -> int:
 def _maps(
     shape: tuple[int, int], blocks: tuple[int, int], origin: tuple[int, int], parameters: Parameters
 ) -> tuple[NDArray[np.int64], slice, NDArray[np.int32], NDArray[np.int64]]:
-    """Image row of each region row from -1 on; image columns that are used; which of them each (phase, group) is, from phase
-    -1 on; slot of each column of the first block."""
+    """Where the kernel finds what: see `describe` in src/hog.pyx.
+
+    The image row of each region row from -1 on; the image columns that are used; which of them each (phase, group) is,
+    from phase -1 on; the slot of each column of the first block.
+    """
     height, width = parameters.block_pixels
     stride = parameters.stride[1]
     rows = np.arange(-1, (blocks[0] - 1) * parameters.stride[0] + height + 1)
@@ -198,7 +202,7 @@ def _weights(cell: int, n_cells: int, parameters: Parameters) -> NDArray[np.floa
 
 
 def _direction(numerator: int, denominator: int) -> tuple[float, float]:
-    """Cosine and sine of numerator/denominator half circles, modulo one; exactly alike on the diagonals, 0 and 1 on the axes."""
+    """Cosine and sine of numerator/denominator half circles, modulo one; exact on the axes, alike on the diagonals."""
     numerator %= denominator
     if 2 * numerator > denominator:
         cosine, sine = _direction(denominator - numerator, denominator)

@@ -225,18 +225,16 @@ def check_window(
         if window[i] < block[i]:
             raise ValueError(f"winSize must be >= blockSize, got {side} {window[i]} and {block[i]}")
         if (window[i] - block[i]) % stride[i]:
-            raise ValueError(
-                f"winSize - blockSize must be a multiple of blockStride, got {side} {window[i]} - {block[i]} and {stride[i]}"
-            )
+            got = f"{side} {window[i]} - {block[i]} and {stride[i]}"
+            raise ValueError(f"winSize - blockSize must be a multiple of blockStride, got {got}")
 
 
 def check_room(image: NDArray[Any], room: tuple[int, int], window: tuple[int, int]) -> None:
     """Refuse an empty image, and one with less than no room (width, height) left by a window."""
     if not image.size or min(room) < 0:
+        expected = f"{window[0]} x {window[1]} (width x height)"
         got = f"{window[0] + room[0]} x {window[1] + room[1]}" if image.size else "an empty one"
-        raise ValueError(
-            f"img with its padding must hold winSize {window[0]} x {window[1]} (width x height), got {got}"
-        )
+        raise ValueError(f"img with its padding must hold winSize {expected}, got {got}")
 
 
 def check_channels(shape: tuple[int, ...], axis: int | None, name: str, numbers: tuple[int, ...] = ()) -> None:

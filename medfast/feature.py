@@ -32,8 +32,8 @@ def hog(
 ) -> NDArray[Any]:
     """Describe an image, or each of a batch, by histograms of oriented gradients.
 
-    The image is covered by cells, and each cell becomes a histogram of the directions of its gradients, weighted by their
-    magnitude. Overlapping blocks of cells are normalised, so that contrast and brightness matter little.
+    The image is covered by cells, and each cell becomes a histogram of the directions of its gradients, weighted by
+    their magnitude. Overlapping blocks of cells are normalised, so that contrast and brightness matter little.
 
     Parameters
     ----------
@@ -57,12 +57,14 @@ def hog(
     gamma : bool, default=False
         Whether the square root of the gray levels is taken first; they must be >= 0.
     spatial_votes : bool, default=True
-        Whether a pixel votes in the up to four nearest cells of a block, in shares that fall off linearly; else in its own.
+        Whether a pixel votes in the up to four nearest cells of a block, in shares that fall off linearly; else in its
+        own.
     orientation_votes : bool, default=True
-        Whether a pixel votes for the two nearest bins, in shares that fall off linearly; else for the one it falls into.
+        Whether a pixel votes for the two nearest bins, in shares that fall off linearly; else for the one it falls
+        into.
     block_sigma : float, optional
-        Standard deviation, in pixels, of the Gaussian that weighs the pixels of a block; infinity for equal weights. The sum
-        of the block's rows and columns in pixels, over 8, when omitted.
+        Standard deviation, in pixels, of the Gaussian that weighs the pixels of a block; infinity for equal weights.
+        The sum of the block's rows and columns in pixels, over 8, when omitted.
     levels : int, default=1
         Levels of the pyramid, each of half the height and width of the one before; their descriptors follow each other.
     channel_axis : int, optional
@@ -75,36 +77,37 @@ def hog(
     Returns
     -------
     ndarray of shape (n_features,) or (n, n_features), dtype float32, or float64 for a float64 image
-        All values are >= 0. The last axis of each level is (block columns, block rows, columns of cells in a block, rows of
-        cells in a block, orientations), flattened: OpenCV's order. `out`, if it was given.
+        All values are >= 0. The last axis of each level is (block columns, block rows, columns of cells in a block,
+        rows of cells in a block, orientations), flattened: OpenCV's order. `out`, if it was given.
 
     Raises
     ------
     TypeError
         If `image` is not an array of a supported dtype, or a parameter has the wrong type.
     ValueError
-        If `image` is smaller than a block, has NaN or infinity, or a parameter lies outside the ranges above; if `levels` is
-        more than the most that hold a block, which the message names.
+        If `image` is smaller than a block, has NaN or infinity, or a parameter lies outside the ranges above; if
+        `levels` is more than the most that hold a block, which the message names.
 
     Notes
     -----
-    Gradients are centred differences without smoothing, the image reflected at its border without repeating it. Magnitudes are
-    Euclidean. With `orientation_votes`, angles come from OpenCV's polynomial, off by up to 0.01°, and the centre of bin k is at
-    k + 1/2 widths; without, bin k is [k, k + 1) widths, exact for integer gradients. Blocks start at the upper left corner; only
-    those count that fit whole, so rows and columns may be left over.
+    Gradients are centred differences without smoothing, the image reflected at its border without repeating it.
+    Magnitudes are Euclidean. With `orientation_votes`, angles come from OpenCV's polynomial, off by up to 0.01°, and
+    the centre of bin k is at k + 1/2 widths; without, bin k is [k, k + 1) widths, exact for integer gradients. Blocks
+    start at the upper left corner; only those count that fit whole, so rows and columns may be left over.
 
-    For the values v of a block and ε = (number of values) / 10 gray levels: l1 is ``v / (Σ|v| + ε)``, l1-sqrt its square
-    root, l2 is ``v / (√Σv² + ε)``, l2-hys is l2, cut at `clip`, then l2 again with ε = 0.001. ε is in gray levels whatever the
-    dtype: float images with values from 0 to 1 should be multiplied by 255. A constant image gives zeros.
+    For the values v of a block and ε = (number of values) / 10 gray levels: l1 is ``v / (Σ|v| + ε)``, l1-sqrt its
+    square root, l2 is ``v / (√Σv² + ε)``, l2-hys is l2, cut at `clip`, then l2 again with ε = 0.001. ε is in gray
+    levels whatever the dtype: float images with values from 0 to 1 should be multiplied by 255. A constant image gives
+    zeros.
 
-    Each level of the pyramid is the mean of 2 × 2 pixels of the one before, in the dtype of the image, integers rounded half
-    up; an odd last row or column is left out. Where the image is even, this is ``cv2.resize`` with ``INTER_AREA``.
+    Each level of the pyramid is the mean of 2 × 2 pixels of the one before, in the dtype of the image, integers rounded
+    half up; an odd last row or column is left out. Where the image is even, this is ``cv2.resize`` with ``INTER_AREA``.
 
-    uint8 is within 1e-5 of ``cv2.HOGDescriptor(image size, …).compute(image)``, which takes sizes as (width, height), and
-    `block` and `stride` in pixels. Where several channels are equally strong the first one counts. The arithmetic is float32
-    for images of integers and float32, else float64. The same bits come out at every CPU level and for every number of
-    threads. Complexity O(pixels · orientations · (1 + block area / stride area)); extra memory O(columns · orientations) per
-    thread.
+    uint8 is within 1e-5 of ``cv2.HOGDescriptor(image size, …).compute(image)``, which takes sizes as (width, height),
+    and `block` and `stride` in pixels. Where several channels are equally strong the first one counts. The arithmetic
+    is float32 for images of integers and float32, else float64. The same bits come out at every CPU level and for every
+    number of threads. Complexity O(pixels · orientations · (1 + block area / stride area)); extra memory O(columns ·
+    orientations) per thread.
 
     References
     ----------

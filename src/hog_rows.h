@@ -1,8 +1,9 @@
 /* Included by hog.h, once for each REAL. All pointers of a function point to different memory. */
 
 /* A row of the image in order of phase; `gamma`: its square roots. */
-static void NAME(reorder)(REAL *MEDFAST_RESTRICT line, ptrdiff_t n, int gamma, const int32_t *MEDFAST_RESTRICT column_of,
-                          ptrdiff_t n_ordered, REAL *MEDFAST_RESTRICT ordered)
+static void NAME(reorder)(REAL *MEDFAST_RESTRICT line, ptrdiff_t n, int gamma,
+                          const int32_t *MEDFAST_RESTRICT column_of, ptrdiff_t n_ordered,
+                          REAL *MEDFAST_RESTRICT ordered)
 {
     ptrdiff_t i;
 
@@ -13,8 +14,8 @@ static void NAME(reorder)(REAL *MEDFAST_RESTRICT line, ptrdiff_t n, int gamma, c
         ordered[i] = line[column_of[i]];
 }
 
-/* Centred differences, of the strongest channel. `above`, `here` and `below` are rows of (stride + 2, n_groups), phase -1
-   first; the padding of the slots holds whatever comes of reading on. */
+/* Centred differences, of the strongest channel. `above`, `here` and `below` are rows of (stride + 2, n_groups), phase
+   -1 first; the padding of the slots holds whatever comes of reading on. */
 static void NAME(gradient)(const medfast_hog_row *p, const REAL *above, const REAL *here, const REAL *below,
                            REAL *MEDFAST_RESTRICT dx, REAL *MEDFAST_RESTRICT dy)
 {
@@ -44,9 +45,9 @@ static void NAME(gradient)(const medfast_hog_row *p, const REAL *above, const RE
     }
 }
 
-/* Magnitude, shared between the two nearest bins; bin k is centred at k + 1/2 widths. The angle is OpenCV's: a polynomial for
-   the arctangent on [0, 1] in degrees, off by up to 0.01, its coefficients rounded to float; then radians, then bins, each
-   rounded, for in shares of a bin that rounding is as large as 1e-5. */
+/* Magnitude, shared between the two nearest bins; bin k is centred at k + 1/2 widths. The angle is OpenCV's: a
+   polynomial for the arctangent on [0, 1] in degrees, off by up to 0.01, its coefficients rounded to float; then
+   radians, then bins, each rounded, for in shares of a bin that rounding is as large as 1e-5. */
 static void NAME(vote_soft)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRICT x, const REAL *MEDFAST_RESTRICT y,
                             REAL *MEDFAST_RESTRICT low_share, REAL *MEDFAST_RESTRICT high_share,
                             REAL *MEDFAST_RESTRICT low_bin)
@@ -78,8 +79,9 @@ static void NAME(vote_soft)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRI
     }
 }
 
-/* Magnitude, for the bin [k, k + 1) widths: as many edges as the direction lies on or beyond. Sides of a line instead of an
-   angle, so that the directions of integers on an edge (multiples of 45 degrees) are exact. Turns the lower half plane up. */
+/* Magnitude, for the bin [k, k + 1) widths: as many edges as the direction lies on or beyond. Sides of a line instead
+   of an angle, so that the directions of integers on an edge (multiples of 45 degrees) are exact. Turns the lower half
+   plane up. */
 static void NAME(vote_hard)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRICT edges, REAL *MEDFAST_RESTRICT dx,
                             REAL *MEDFAST_RESTRICT dy, REAL *MEDFAST_RESTRICT is_lower, REAL *MEDFAST_RESTRICT share,
                             REAL *MEDFAST_RESTRICT bin)
@@ -110,8 +112,8 @@ static void NAME(vote_hard)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRI
     }
 }
 
-/* One bin's share of every slot: most of them zero, which vectors do not mind. The higher bin is the one after the lower,
-   which is `before` for `bin`. With one bin the lower share is lost, as in OpenCV. */
+/* One bin's share of every slot: most of them zero, which vectors do not mind. The higher bin is the one after the
+   lower, which is `before` for `bin`. With one bin the lower share is lost, as in OpenCV. */
 static void NAME(spread)(REAL before, REAL bin, ptrdiff_t n, const REAL *MEDFAST_RESTRICT low_share,
                          const REAL *MEDFAST_RESTRICT high_share, const REAL *MEDFAST_RESTRICT low_bin,
                          REAL *MEDFAST_RESTRICT plane)
@@ -144,8 +146,8 @@ static inline void NAME(sum_taps)(const REAL *planes, const int64_t *slot_of_tap
         ((VECTOR *)sums)[i] = total[i];
 }
 
-/* The row's part in one bin of each cell column of each block column: sums over the columns of a block, `weights` (n_cells,
-   width) each. */
+/* The row's part in one bin of each cell column of each block column: sums over the columns of a block, `weights`
+   (n_cells, width) each. */
 static void NAME(sum_columns)(const medfast_hog_row *p, const REAL *plane, const REAL *weights, REAL *row_sums)
 {
     const ptrdiff_t n_lanes = sizeof(VECTOR) / sizeof(REAL);
@@ -233,8 +235,8 @@ static void NAME(normalize)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdiff_
 }
 
 /* One row of pixels into `row_sums` (n_cells, n_bins, n_blocks). `votes` is (5, n_slots), `plane` has LANES more. */
-static void NAME(row)(const medfast_hog_row *p, const REAL *above, const REAL *here, const REAL *below, const REAL *weights,
-                      const REAL *edges, REAL *votes, REAL *plane, REAL *row_sums)
+static void NAME(row)(const medfast_hog_row *p, const REAL *above, const REAL *here, const REAL *below,
+                      const REAL *weights, const REAL *edges, REAL *votes, REAL *plane, REAL *row_sums)
 {
     const ptrdiff_t n = p->n_slots;
     ptrdiff_t k;

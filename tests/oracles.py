@@ -154,7 +154,7 @@ def hog(
 ):
     """Histograms of oriented gradients after Dalal and Triggs with OpenCV's choices, pixel by pixel in float64.
 
-    `image` is (rows, cols) or (rows, cols, channels); the result is (block cols, block rows, cell cols, cell rows, bins).
+    `image` is (rows, cols) or (rows, cols, channels), the result (block cols, block rows, cell cols, cell rows, bins).
     """
     values = image.reshape(*image.shape[:2], -1).astype(np.float64)
     if gamma:
@@ -183,7 +183,7 @@ def hog(
 def _hog_gradients(values, exact):
     """Magnitude and direction, in degrees, of the strongest of the channels (of equals the first)."""
     padded = values
-    for axis in range(2):  # reflected at the border, which is not repeated; a single row or column has nothing to reflect
+    for axis in range(2):  # reflected at the border, which is not repeated; a single row has nothing to reflect
         width = [(1, 1) if i == axis else (0, 0) for i in range(3)]
         padded = np.pad(padded, width, mode="reflect" if values.shape[axis] > 1 else "edge")
     dx = padded[1:-1, 2:] - padded[1:-1, :-2]
@@ -212,8 +212,8 @@ def _hog_bins(degrees, orientations, signed, orientation_votes):
     width = (360 if signed else 180) / orientations
     if not orientation_votes:
         period = 360 if signed else 180
-        position = degrees % period
-        return [(k, 1.0) for k in range(orientations) if period * k / orientations <= position < period * (k + 1) / orientations]
+        edges = [period * k / orientations for k in range(orientations + 1)]
+        return [(k, 1.0) for k in range(orientations) if edges[k] <= degrees % period < edges[k + 1]]
     position = degrees / width - 0.5
     low = int(np.floor(position))
     return [(low % orientations, 1 - (position - low)), ((low + 1) % orientations, position - low)]

@@ -4,12 +4,12 @@ import math
 
 import hypothesis
 import numpy as np
-import oracles
 import pytest
 from hypothesis import strategies as st
 from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
+import oracles
 from medfast import _kernels
 
 # Shares of a bin come from angles in float32, of up to 360 degrees: OpenCV's rounding, 2e-5 of a bin at worst.
@@ -90,7 +90,9 @@ def test_hog_levels_are_halved_images(level, n_threads, rng, dtype):
 def test_hog_of_a_batch_is_that_of_each_image(level, n_threads, rng):
     images = random_image(rng, (5, 21, 30), "uint8")
     features = medfast.hog(images, cell=(4, 4), stride=(2, 4), levels=2)
-    np.testing.assert_array_equal(features, [medfast.hog(image, cell=(4, 4), stride=(2, 4), levels=2) for image in images])
+    np.testing.assert_array_equal(
+        features, [medfast.hog(image, cell=(4, 4), stride=(2, 4), levels=2) for image in images]
+    )
     colours = random_image(rng, (3, 4, 20, 16), "float32")
     features = medfast.hog(colours, channel_axis=0)
     np.testing.assert_array_equal(features, [medfast.hog(colours[:, i], channel_axis=0) for i in range(4)])
@@ -202,7 +204,9 @@ def test_hog_names_the_bad_value(parameters, message):
         medfast.hog(np.full((33, 40), -5, np.int16), **parameters)
 
 
-@pytest.mark.parametrize("parameters", [{"signed": "no"}, {"orientations": 9.0}, {"norm": 2}, {"cell": 8}, {"clip": None}])
+@pytest.mark.parametrize(
+    "parameters", [{"signed": "no"}, {"orientations": 9.0}, {"norm": 2}, {"cell": 8}, {"clip": None}]
+)
 def test_hog_names_the_bad_type(parameters):
     (name,) = parameters
     with pytest.raises(TypeError, match=f"{name} must be"):
@@ -210,7 +214,7 @@ def test_hog_names_the_bad_type(parameters):
 
 
 def test_hog_refuses_bad_images(rng):
-    with pytest.raises(TypeError, match="image must have dtype .*, got int64"):
+    with pytest.raises(TypeError, match=r"image must have dtype .*, got int64"):
         medfast.hog(np.zeros((16, 16), np.int64))
     with pytest.raises(ValueError, match="image must be finite"):
         medfast.hog(np.full((16, 16), np.nan))

@@ -1,7 +1,8 @@
 """Histograms of oriented gradients.
 
-Images are (images, rows, cols, channels) views with any strides. All other arrays but `out` are contiguous; `real` is float32
-or float64, the same for all of them. The other work arrays have exactly the sizes that src/hog.pyx names, padding included.
+Images are (images, rows, cols, channels) views with any strides. All other arrays but `out` are contiguous; `real` is
+float32 or float64, the same for all of them. The other work arrays have exactly the sizes that src/hog.pyx names,
+padding included.
 """
 
 from typing import Any

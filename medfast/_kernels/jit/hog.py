@@ -153,7 +153,7 @@ def _vote_hard(votes, n_bins, is_signed, edges):
 
 @kernel
 def _sum_columns(votes, slot_of_tap, weights, taps, n_block_cols, row_sums):
-    """The row's part in the histogram of each cell column of each block column: a weighted sum over the block's columns."""
+    """The row's part in the histogram of each cell column of each block column: weighted sums over columns."""
     row_sums[:] = 0
     for cell in range(weights.shape[0]):
         for tap in range(taps[cell, 0], taps[cell, 1]):
@@ -191,7 +191,7 @@ def _finish(histograms, norm, clip, epsilon, out):
 @kernel
 def halve(image, start, stop, out):
     """Mean of 2 x 2 pixels, integers rounded half up; an odd last row or column is left out."""
-    is_float = isinstance(out[0, 0, 0, 0], (np.float32, np.float64))  # noqa: UP038
+    is_float = isinstance(out[0, 0, 0, 0], (np.float32, np.float64))
     for i in range(start, stop):
         item, row = i // out.shape[1], i % out.shape[1]
         for col in range(out.shape[2]):

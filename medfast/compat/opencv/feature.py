@@ -24,7 +24,8 @@ HOGDESCRIPTOR_DEFAULT_NLEVELS = HOGDescriptor_DEFAULT_NLEVELS = 64
 class HOGDescriptor:
     """Describe windows of an image by histograms of oriented gradients.
 
-    Without arguments, a window of 64 x 128 with `gammaCorrection`, which is off as soon as arguments are given: OpenCV's rule.
+    Without arguments, a window of 64 x 128 with `gammaCorrection`, which is off as soon as arguments are given:
+    OpenCV's rule.
 
     Parameters
     ----------
@@ -41,12 +42,13 @@ class HOGDescriptor:
     _derivAperture : int, default=1
         Kept, without effect; as in OpenCV.
     _winSigma : float, default=-1
-        Standard deviation of the Gaussian over a block, in pixels; (block width + block height) / 8 where it is not above 0.
+        Standard deviation of the Gaussian over a block, in pixels; (block width + block height) / 8 where it is not
+        above 0.
     _histogramNormType : int, default=0
         Kept, without effect; the norm is always L2-Hys, as in OpenCV.
     _L2HysThreshold : float, default=0.2
-        Largest value after the first normalisation. OpenCV uses the threshold of the process's first call for good; here each
-        descriptor uses its own.
+        Largest value after the first normalisation. OpenCV uses the threshold of the process's first call for good;
+        here each descriptor uses its own.
     _gammaCorrection : bool, default=False
         Whether the square root of the gray levels is taken first.
     _nlevels : int, default=64
@@ -72,18 +74,18 @@ class HOGDescriptor:
     # OpenCV's names
     def __init__(
         self,
-        _winSize: tuple[int, int] | None = None,  # noqa: N803
-        _blockSize: tuple[int, int] | None = None,  # noqa: N803
-        _blockStride: tuple[int, int] | None = None,  # noqa: N803
-        _cellSize: tuple[int, int] | None = None,  # noqa: N803
+        _winSize: tuple[int, int] | None = None,
+        _blockSize: tuple[int, int] | None = None,
+        _blockStride: tuple[int, int] | None = None,
+        _cellSize: tuple[int, int] | None = None,
         _nbins: int | None = None,
-        _derivAperture: int = 1,  # noqa: N803
-        _winSigma: float = -1.0,  # noqa: N803
-        _histogramNormType: int = HOGDESCRIPTOR_L2HYS,  # noqa: N803
-        _L2HysThreshold: float = 0.2,  # noqa: N803
-        _gammaCorrection: bool = False,  # noqa: N803
+        _derivAperture: int = 1,
+        _winSigma: float = -1.0,
+        _histogramNormType: int = HOGDESCRIPTOR_L2HYS,
+        _L2HysThreshold: float = 0.2,
+        _gammaCorrection: bool = False,
         _nlevels: int = HOGDESCRIPTOR_DEFAULT_NLEVELS,
-        _signedGradient: bool = False,  # noqa: N803
+        _signedGradient: bool = False,
     ) -> None:
         sizes = (_winSize, _blockSize, _blockStride, _cellSize, _nbins)
         if all(size is None for size in sizes):
@@ -104,19 +106,19 @@ class HOGDescriptor:
         self.signedGradient = bool(_signedGradient)
         _validate.check_window(self.winSize, self.blockSize, self.blockStride, self.cellSize)
 
-    def getDescriptorSize(self) -> int:  # noqa: N802
+    def getDescriptorSize(self) -> int:
         """Number of values that describe a window."""
         rows, cols = self._blocks()
         return rows * cols * self._parameters().block_length
 
-    def getWinSigma(self) -> float:  # noqa: N802
+    def getWinSigma(self) -> float:
         """Standard deviation of the Gaussian over a block, in pixels."""
         return self.winSigma if self.winSigma > 0 else sum(self.blockSize) / 8
 
     def compute(
         self,
         img: ArrayLike,
-        winStride: tuple[int, int] = (0, 0),  # noqa: N803
+        winStride: tuple[int, int] = (0, 0),
         padding: tuple[int, int] = (0, 0),
         locations: Any = (),
     ) -> NDArray[np.float32]:
@@ -130,8 +132,8 @@ class HOGDescriptor:
             Columns and rows from one window to the next; one cell where both are 0.
         padding : tuple of two ints, default=(0, 0)
             Columns left and right, rows above and below, by which the image is continued by reflection. Rounded up to
-            a multiple of d, the greatest common divisor of `winStride` and `blockStride`: OpenCV's ``(padding + d - 1) & -d``,
-            which is one only for powers of 2. Negative ones count as 0.
+            a multiple of d, the greatest common divisor of `winStride` and `blockStride`: OpenCV's ``(padding + d - 1)
+            & -d``, which is one only for powers of 2. Negative ones count as 0.
         locations : sequence of (x, y), optional
             Upper left corners of the windows, in place of all of them. Windows outside of the padded image give zeros.
 
@@ -219,7 +221,8 @@ class HOGDescriptor:
         return self._parameters().blocks_in(self.winSize[1], self.winSize[0])
 
     def _parameters(self) -> _hog.Parameters:
-        cell, block = self.cellSize[::-1], (self.blockSize[1] // self.cellSize[1], self.blockSize[0] // self.cellSize[0])
+        cell = self.cellSize[::-1]
+        block = self.blockSize[1] // cell[0], self.blockSize[0] // cell[1]
         return _hog.Parameters(
             orientations=self.nbins,
             cell=cell,

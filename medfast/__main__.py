@@ -1,5 +1,6 @@
 """`python -m medfast`: what runs here, with NumPy alone; with arguments, the command line."""
 
+import os
 import sys
 
 
@@ -11,7 +12,12 @@ def main() -> int:
         return cli.main()
     from medfast import runtime
 
-    runtime.show()
+    try:
+        runtime.show()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has enough; nor is there anybody to flush it to at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

@@ -20,6 +20,8 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # whoever read the output has enough; typer ends quietly
+            raise
         except EXPECTED as error:
             if type(error).__module__.partition(".")[0] in ("click", "typer"):  # wrong usage, or an exit
                 raise

@@ -90,11 +90,10 @@ def describe(
     if not out.size:
         return
     kernel = _kernels.hog
-    row_of, column_of = _maps(images.shape[1:3], (n_block_rows, n_block_cols), origin, parameters)
-    row_weights, column_weights, edges, epsilon = _tables(parameters, dtype)
+    row_of, columns, column_of, slot_of_tap = _maps(images.shape[1:3], (n_block_rows, n_block_cols), origin, parameters)
+    row_weights, column_weights, taps, edges, epsilon = _tables(parameters, dtype)
     n_bins, (n_phases, n_groups) = parameters.orientations, column_of.shape
-    n_slots = (n_phases - 2) * n_groups
-    n_padded = math.ceil(n_block_cols / _PADDING) * _PADDING
+    n_slots, n_padded = _padded((n_phases - 2) * n_groups), _padded(n_block_cols)
     n_open = math.ceil(parameters.block_pixels[0] / parameters.stride[0])
     norm = NORMS.index(parameters.norm)
     if ties_high_from is None:
@@ -102,13 +101,15 @@ def describe(
 
     def work(start: int, stop: int) -> None:
         kernel.describe(
-            images,
+            images[:, :, columns],
             row_of,
             column_of,
+            slot_of_tap,
             parameters.stride[0],
             ties_high_from,
             row_weights,
             column_weights,
+            taps,
             parameters.gamma,
             parameters.signed,
             parameters.orientation_votes,
@@ -118,9 +119,10 @@ def describe(
             epsilon,
             start,
             stop,
-            np.empty((3, images.shape[3], n_phases, n_groups), dtype),
-            np.empty((6, n_slots), dtype),
-            np.empty(n_bins * n_slots + _PADDING, dtype),
+            np.empty(columns.stop - columns.start, dtype),
+            np.zeros((3, images.shape[3], n_phases * n_groups + _PADDING), dtype),
+            np.empty((5, n_slots), dtype),
+            np.zeros(n_slots + _PADDING, dtype),
             np.empty((parameters.block[1], n_bins, n_padded), dtype),
             np.empty((n_open, *parameters.block, n_bins, n_padded), dtype),
             out,
@@ -151,18 +153,27 @@ def halve(images: NDArray[Any], num_threads: int | None = None) -> NDArray[Any]:
     return out
 
 
+def _padded(n: int) -> int:
+    return -(-n // _PADDING) * _PADDING
+
+
 @functools.lru_cache(maxsize=64)
 def _maps(
     shape: tuple[int, int], blocks: tuple[int, int], origin: tuple[int, int], parameters: Parameters
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Image row of each region row from -1 on; image column of each (phase, group), from phase -1 on."""
+) -> tuple[NDArray[np.int64], slice, NDArray[np.int32], NDArray[np.int64]]:
+    """Image row of each region row from -1 on; image columns that are used; which of them each (phase, group) is, from phase
+    -1 on; slot of each column of the first block."""
     height, width = parameters.block_pixels
     stride = parameters.stride[1]
     rows = np.arange(-1, (blocks[0] - 1) * parameters.stride[0] + height + 1)
     phases = np.arange(-1, stride + 1)
     groups = np.arange(blocks[1] - 1 + math.ceil(width / stride))
     columns = phases[:, np.newaxis] + stride * groups
-    return _read_only(_reflect(rows + origin[0], shape[0]), _reflect(columns + origin[1], shape[1]))
+    taps = np.arange(width)
+    slots = taps % stride * len(groups) + taps // stride
+    row_of, column_of = _reflect(rows + origin[0], shape[0]), _reflect(columns + origin[1], shape[1])
+    used = slice(int(column_of.min()), int(column_of.max()) + 1)
+    return row_of, used, (column_of - used.start).astype(np.int32), slots
 
 
 @functools.lru_cache(maxsize=64)
@@ -170,9 +181,10 @@ def _tables(parameters: Parameters, dtype: np.dtype) -> tuple[NDArray[Any], ...]
     """Weights of a block's rows and columns in each cell, edges of the bins, and what keeps a division from 0."""
     weights = [_weights(cell, n, parameters) for cell, n in zip(parameters.cell, parameters.block, strict=True)]
     circle = 2 if parameters.signed else 1
-    edges = [_direction(circle * k, parameters.orientations) for k in range(1, parameters.orientations)]
-    arrays = [array.astype(dtype) for array in (*weights, np.reshape(edges, (-1, 2)))]
-    return _read_only(*arrays, np.array(parameters.epsilon))
+    edges = [_direction(circle * k, parameters.orientations) for k in range(1, parameters.orientations + 1)]
+    row_weights, column_weights, directions = (array.astype(dtype) for array in (*weights, np.array(edges)))
+    taps = np.array([(np.flatnonzero(row)[[0, -1]] + (0, 1)) if row.any() else (0, 0) for row in column_weights])
+    return _read_only(row_weights, column_weights, taps, directions, np.array(parameters.epsilon))
 
 
 def _weights(cell: int, n_cells: int, parameters: Parameters) -> NDArray[np.float64]:

@@ -14,8 +14,11 @@ from medfast import _kernels
 from medfast._parallel import for_rows
 
 INT_MAX = 2**31 - 1
+SLACK = 64
+"""Columns after those of the border, which kernels may read for whole vectors; what is there does not count."""
+
 TILE_ROWS = 32
-"""Rows of a tile: two of the kernel's blocks. Fewer would let the rows that a block starts with weigh more."""
+"""Rows of a tile: a block of the fastest kernel. Fewer would let the rows that a block starts with weigh more."""
 
 _STEPS = 32
 _LIMIT = 64
@@ -68,7 +71,7 @@ def denoise(
         if out.dtype == np.int16:
             padded ^= 0x8000  # the same order, from 0 on
             target = out.view(np.uint16)
-        shift, tables = weight_tables(
+        shift, tables, rate = weight_tables(
             h, 1 if out.dtype == np.uint8 else 2, n_channels, len(frames), patch_size, search_size, norm
         )
     else:
@@ -78,18 +81,24 @@ def denoise(
             padded = np.ldexp(padded, -exponent, out=padded)
             bias = math.ldexp(math.sqrt(max(bias, 0.0)), -exponent) ** 2 if bias >= 0 else bias
         factors = np.array([_factor(math.ldexp(value, -exponent), patch_size, n_channels, norm) for value in h])
-    n_bytes = kernel.workspace(n_channels, len(h), n_cols, patch_radius)
+    n_bytes = kernel.workspace(n_channels, len(h), n_cols, patch_radius, search_radius)
+
+    free: list[NDArray[np.uint8]] = []  # scratch of the tiles that are done: as many pieces as threads
 
     def body(start: int, stop: int) -> None:
-        scratch = np.empty(n_bytes, np.uint8)
+        try:
+            scratch = free.pop()
+        except IndexError:
+            scratch = np.empty(n_bytes, np.uint8)
         if by_table:
             kernel.denoise_integer(
-                padded, patch_radius, search_radius, norm, shift, tables, scratch, start, stop, target
+                padded, patch_radius, search_radius, norm, shift, tables, rate, scratch, start, stop, target
             )
         else:
             kernel.denoise_formula(
                 padded, patch_radius, search_radius, norm, factors, _EXPONENTIALS, bias, scratch, start, stop, target
             )
+        free.append(scratch)
 
     for_rows(
         n_rows,
@@ -106,16 +115,16 @@ def denoise(
 
 
 def pad(frames: Sequence[NDArray[Any]], border: int, dtype: Any) -> NDArray[Any]:
-    """(frames, channels, rows + 2 border, columns + 2 border) in `dtype`, mirrored about the outermost pixels."""
+    """(frames, channels, rows + 2 border, columns + 2 border + SLACK), mirrored about the outermost pixels."""
     n_channels, n_rows, n_cols = frames[0].shape
-    padded = np.empty((len(frames), n_channels, n_rows + 2 * border, n_cols + 2 * border), dtype)
+    padded = np.zeros((len(frames), n_channels, n_rows + 2 * border, n_cols + 2 * border + SLACK), dtype)
     rows, cols = mirrored(n_rows, border), mirrored(n_cols, border)
     for frame, target in zip(frames, padded, strict=True):
         inside = target[:, border : border + n_rows]
         np.copyto(inside[..., border : border + n_cols], frame, casting="unsafe")  # int16 wraps into uint16
         # First the columns of the inner rows, then whole rows: nothing is read before it is there.
         inside[..., :border] = inside[..., border + cols[:border]]
-        inside[..., border + n_cols :] = inside[..., border + cols[border + n_cols :]]
+        inside[..., border + n_cols : -SLACK] = inside[..., border + cols[border + n_cols :]]
         target[:, :border] = target[:, border + rows[:border]]
         target[:, border + n_rows :] = target[:, border + rows[border + n_rows :]]
     return padded
@@ -131,7 +140,7 @@ def mirrored(n: int, border: int) -> NDArray[np.intp]:
 
 def weight_tables(
     h: Sequence[float], n_bytes: int, n_channels: int, n_frames: int, patch_size: int, search_size: int, norm: int
-) -> tuple[int, NDArray[Any]]:
+) -> tuple[int, NDArray[Any], float]:
     """OpenCV's weights: a summed distance D over the patch has the integer weight ``table[D >> shift]``.
 
     The division by the patch's pixels becomes a shift by the next power of two; what is too much or too little goes into the
@@ -146,6 +155,7 @@ def weight_tables(
     top = min((INT_MAX if n_bytes == 1 else 2**63 - 1) // largest_sum, INT_MAX)
     n_entries = int(largest_distance / step + 1)
     tables = np.zeros((len(h), n_entries), np.int32 if n_bytes == 1 else np.int64)
+    rate = math.inf
     for table, value in zip(tables, h, strict=True):
         with np.errstate(over="ignore", under="ignore"):
             h2 = float(np.float32(value) * np.float32(value) * np.float32(n_channels))  # as OpenCV: in float32
@@ -155,13 +165,14 @@ def weight_tables(
         n_used = int(min(reach / step + 2, n_entries))
         distances = np.arange(n_used) * step
         if h2:
+            rate = min(rate, step / h2)
             weights = np.exp(-(distances * distances if norm == 1 else distances) / h2)
         else:  # h = 0: only patches that are the same count
             weights = (distances == 0).astype(np.float64)
         scaled = np.rint(top * weights)
         scaled[scaled < 0.001 * top] = 0
         table[:n_used] = scaled
-    return shift, tables
+    return shift, tables, rate
 
 
 def _factor(h: float, patch_size: int, n_channels: int, norm: int) -> float:

@@ -1,7 +1,7 @@
 """From an image to the features that the classifier sees: which steps, with which parameters, in which order."""
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,7 +55,7 @@ class Options:
     levels : int, optional
         Levels of the HOG pyramid, the image halved each time. When omitted, 5, or as many as hold a block.
     cell : int, optional
-        Side of a HOG cell, in pixels. When omitted, the largest of 8, 4, 2 and 1 of which six fit each side.
+        Side of a HOG cell, in pixels. When omitted, the largest of 8, 4, 2 and 1 of which four fit each side.
     orientations : int, default=9
         Bins of the HOG histograms.
     C : float, default=1.0
@@ -114,16 +114,44 @@ class Options:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
-    def resolved(self, size: tuple[int, int]) -> "Options":
-        """The same options with those that depend on the size of the images filled in."""
-        side = min(size)
-        cell = self.cell or next(cell for cell in (8, 4, 2, 1) if side >= 6 * cell or cell == 1)
-        most = most_levels(size, cell)
-        levels = min(MOST_LEVELS, most) if self.levels is None else self.levels
-        _validate.as_int(levels, f"levels of images of {size[0]}x{size[1]} pixels in cells of {cell}", maximum=most)
-        _validate.as_int(most, f"blocks that fit images of {size[0]}x{size[1]} pixels in cells of {cell}", minimum=1)
-        grid = self.tile_grid or (max(1, min(8, size[0] // 12)), max(1, min(8, size[1] // 12)))
-        return dataclasses.replace(self, size=size, cell=cell, levels=levels, tile_grid=grid)
+
+class Recipe(NamedTuple):
+    """Options with everything filled in that depends on the size of the images."""
+
+    options: Options
+    size: tuple[int, int]
+    """Rows and columns that each image is resized to."""
+    cell: int
+    levels: int
+    tile_grid: tuple[int, int]
+
+    @property
+    def n_features(self) -> int:
+        """Features of an image."""
+        (rows, cols), n_blocks = self.size, 0
+        for _ in range(self.levels):
+            n_blocks += (rows // self.cell - BLOCK + 1) * (cols // self.cell - BLOCK + 1)
+            rows, cols = rows // 2, cols // 2
+        return n_blocks * BLOCK * BLOCK * self.options.orientations
+
+
+def fixed_size(options: Options) -> tuple[int, int] | None:
+    """Rows and columns that the options ask for, if they do."""
+    return cast("tuple[int, int] | None", options.size)  # made a pair when it was checked
+
+
+def recipe_for(options: Options, size: tuple[int, int]) -> Recipe:
+    """The recipe for images that are resized to `size`."""
+    side = min(size)
+    cell = options.cell or next(cell for cell in (8, 4, 2, 1) if side >= 4 * cell or cell == 1)
+    most = most_levels(size, cell)
+    of_images = f"of images of {size[0]}x{size[1]} pixels in cells of {cell}"
+    _validate.as_int(most, f"levels {of_images} that hold a block", minimum=1)
+    levels = min(MOST_LEVELS, most)
+    if options.levels is not None:
+        levels = _validate.as_int(options.levels, f"levels {of_images}", maximum=most)
+    tile_grid = options.tile_grid or (max(1, min(8, size[0] // 12)), max(1, min(8, size[1] // 12)))
+    return Recipe(options, size, cell, levels, tile_grid)
 
 
 def most_levels(size: tuple[int, int], cell: int) -> int:
@@ -132,16 +160,6 @@ def most_levels(size: tuple[int, int], cell: int) -> int:
     while side >= BLOCK * cell:
         side, levels = side // 2, levels + 1
     return levels
-
-
-def n_features(options: Options) -> int:
-    """Features of an image under resolved `options`."""
-    rows, cols = options.size
-    total = 0
-    for _ in range(options.levels):
-        total += (rows // options.cell - BLOCK + 1) * (cols // options.cell - BLOCK + 1)
-        rows, cols = rows // 2, cols // 2
-    return total * BLOCK * BLOCK * options.orientations
 
 
 def gray8(image: ArrayLike, window: tuple[float, float] | None, name: str) -> NDArray[np.uint8]:
@@ -155,7 +173,9 @@ def gray8(image: ArrayLike, window: tuple[float, float] | None, name: str) -> ND
         return array.astype(np.uint8, copy=False)
     else:
         low, high = np.percentile(array, (0.5, 99.5))
-    scaled = (array - np.float64(low)) * (255.0 / (high - low) if high > low else 0.0)
+    if not high > low:
+        return np.zeros(array.shape, np.uint8)
+    scaled = (array - np.float64(low)) * 255.0 / (high - low)
     return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
 
 
@@ -164,12 +184,13 @@ def _gray(array: NDArray[Any]) -> NDArray[Any]:
         return array[:, :, 0]
     if array.dtype == np.uint8:  # OpenCV's integers
         red, green, blue = (array[:, :, channel].astype(np.uint32) for channel in range(3))
-        return ((4899 * red + 9617 * green + 1868 * blue + 8192) >> 14).astype(np.uint8)
+        return ((9798 * red + 19235 * green + 3735 * blue + 16384) >> 15).astype(np.uint8)
     return array[:, :, 0] * 0.299 + array[:, :, 1] * 0.587 + array[:, :, 2] * 0.114
 
 
-def prepare(image: NDArray[np.uint8], options: Options, num_threads: int | None = None) -> NDArray[np.uint8]:
-    """What HOG sees of an 8-bit gray image, under resolved `options`."""
+def prepare(image: NDArray[np.uint8], recipe: Recipe, num_threads: int | None = None) -> NDArray[np.uint8]:
+    """What HOG sees of an 8-bit gray image."""
+    options = recipe.options
     if options.denoise:
         image = medfast.denoise_nl_means(
             image, options.h, patch_size=options.patch_size, search_size=options.search_size, num_threads=num_threads
@@ -177,11 +198,10 @@ def prepare(image: NDArray[np.uint8], options: Options, num_threads: int | None 
     if options.equalize == "hist":
         image = medfast.equalize_hist(image, num_threads=num_threads)
     elif options.equalize == "clahe":
-        image = medfast.clahe(image, options.clip_limit, options.tile_grid, num_threads=num_threads)
-    image = shrink_or_grow(image, options.size, num_threads)
+        image = medfast.clahe(image, options.clip_limit, recipe.tile_grid, num_threads=num_threads)
+    image = shrink_or_grow(image, recipe.size, num_threads)
     if options.segment:
-        labels = medfast.segment(image, options.segment)
-        image = spread(labels, options.segment)
+        image = spread(medfast.segment(image, options.segment), options.segment)
     return image
 
 
@@ -199,17 +219,20 @@ def spread(labels: NDArray[Any], n_classes: int) -> NDArray[np.uint8]:
     return levels[np.maximum(labels, 1) - 1]
 
 
-def describe(image: NDArray[np.uint8], options: Options, num_threads: int | None = None) -> NDArray[np.float32]:
-    """Features of a prepared image: multiples of FEATURE_STEP in 0…1."""
+def describe(images: NDArray[np.uint8], recipe: Recipe, num_threads: int | None = None) -> NDArray[np.float32]:
+    """Features of prepared images (n, rows, columns): multiples of FEATURE_STEP in 0…1, one row per image."""
     features = medfast.hog(
-        image,
-        orientations=options.orientations,
-        cell=(options.cell, options.cell),
+        images,
+        orientations=recipe.options.orientations,
+        cell=(recipe.cell, recipe.cell),
         block=(BLOCK, BLOCK),
-        levels=options.levels,
+        levels=recipe.levels,
         num_threads=num_threads,
     )
-    return np.rint(features / np.float32(FEATURE_STEP)) * np.float32(FEATURE_STEP)
+    features *= np.float32(1.0 / FEATURE_STEP)
+    np.rint(features, out=features)
+    features *= np.float32(FEATURE_STEP)
+    return features
 
 
 def work(shape: tuple[int, ...], options: Options) -> float:

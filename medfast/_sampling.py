@@ -1,7 +1,7 @@
 """Where each output pixel of a resampled axis takes its value from: pixels and weights, made once per pair of sizes.
 
-A table is a pair of arrays (taps, outputs): input pixels, and their weights, which a kernel adds up tap after tap. Along
-the columns of an image with channels, an output is one value of one channel and an input pixel its offset in an
+A table is a pair of arrays (taps, outputs): input pixels, and their weights, which a kernel adds up tap after tap.
+Along the columns of an image with channels, an output is one value of one channel and an input pixel its offset in an
 interleaved row. Pixel centers lie at one half: output `i` looks at input position ``(i + 1/2)·step − 1/2``.
 """
 
@@ -21,16 +21,17 @@ _MAX_CACHED = 64
 
 
 @lru_cache(_MAX_CACHED)
-def nearest(n: int, size: int, step: float) -> NDArray[np.int32]:
+def nearest(n: int, size: int, step: float, n_channels: int = 1) -> NDArray[np.int32]:
     """The input pixel of each output: OpenCV's rule, which rounds the left edge of a pixel down."""
-    pixels = np.minimum(np.floor(np.arange(size) * step), n - 1).astype(np.int32)
-    pixels.flags.writeable = False
-    return pixels
+    pixels = np.minimum(np.floor(np.arange(size) * step), n - 1)
+    offsets = (pixels[:, None] * n_channels + np.arange(n_channels)).ravel().astype(np.int32)
+    offsets.flags.writeable = False
+    return offsets
 
 
 @lru_cache(_MAX_CACHED)
 def fixed(kind: str, n: int, size: int, step: float, n_channels: int = 1) -> Table:
-    """OpenCV's table for uint8: int16 weights of 11 bits, made from float32 fractions; linear-exact: 8, from float64."""
+    """OpenCV's table for uint8: int16 weights of 11 bits made from float32; linear-exact: 8 bits, from float64."""
     base, fraction = _position(kind, n, size, step, np.float64 if kind == "linear-exact" else np.float32)
     if kind == "linear-exact":
         second = np.rint(fraction * 256)
@@ -87,11 +88,12 @@ def _position(kind: str, n: int, size: int, step: float, dtype: type) -> tuple[N
         fraction = ((output + 1) - (base + 1) * inverse).astype(dtype)
         fraction = np.where(fraction <= 0, dtype(0), fraction - np.floor(fraction))
     else:
-        position = ((output + 0.5) * step - 0.5).astype(dtype)
+        position: NDArray[Any] = ((output + 0.5) * step - 0.5).astype(dtype)
         base = np.floor(position)
         fraction = position - base
     if dtype is np.float64 and kind in _TWO_TAPS:
-        # Beyond the outer centers both taps are one pixel. OpenCV's uint8 keeps their weights apart, as its rounding shows.
+        # Beyond the outer centers both taps are one pixel. OpenCV's uint8 keeps their weights apart, as its rounding
+        # shows.
         fraction = np.where((base < 0) | (base >= n - 1), 0.0, fraction)
     return base - _TAPS_BEFORE[kind], fraction
 
@@ -133,7 +135,7 @@ def _lanczos4(x: NDArray[Any]) -> NDArray[Any]:
         return weights / sum(weights)
     # OpenCV's way, in float32: sin(π·t)·sin(π·t/4) by the addition theorem, and no window at all near a pixel.
     half = math.sqrt(0.5)
-    turns = ((1.0, 0.0), (-half, -half), (0.0, 1.0), (half, -half), (-1.0, 0.0), (half, half), (0.0, -1.0), (-half, half))
+    turns = ((1, 0), (-half, -half), (0, 1), (half, -half), (-1, 0), (half, half), (0, -1), (-half, half))
     angles = [-float(value + np.float32(3)) * math.pi * 0.25 for value in x]
     sines, cosines = np.array([math.sin(v) for v in angles]), np.array([math.cos(v) for v in angles])
     on_pixel = x < np.finfo(np.float32).eps

@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medfast import _recipe, _validate
-from medfast._batch import for_images
-from medfast._recipe import Options
+from medfast._batch import for_batches, for_images
+from medfast._recipe import Recipe
 
 Progress = Callable[[int, int], Any]
+
+BATCH = 16
+"""Images that are described in one call, which is quicker where they are small, and still in the cache."""
 
 
 class Images:
@@ -71,29 +74,43 @@ class Stages:
         return report
 
 
-def for_each(
+def for_features(
     source: Images,
-    one: Callable[[int, int | None], None],
-    options: Options,
+    recipe: Recipe,
+    use: Callable[[int, NDArray[np.float32]], None],
     num_threads: int | None,
     progress: Progress | None,
 ) -> None:
-    num_threads = _validate.as_threads(num_threads)
-    shape = np.shape(source.items[0]) if len(source) and source.shapes_known else options.size
-    work = _recipe.work(shape, options)
-    for_images(len(source), one, work_per_image=work, num_threads=num_threads, progress=_validate.as_callback(progress))
+    """Call ``use(start, features)`` for batches of images, with the features of images `start` and on, one row each."""
+    shape = np.shape(source.items[0]) if len(source) and source.shapes_known else recipe.size
+
+    def batch(start: int, stop: int, threads: int | None) -> None:
+        for first in range(start, stop, BATCH):
+            last = min(first + BATCH, stop)
+            prepared = np.empty((last - first, *recipe.size), np.uint8)
+            for i in range(first, last):
+                prepared[i - first] = _recipe.prepare(source.read(i, recipe.options.window), recipe, threads)
+            use(first, _recipe.describe(prepared, recipe, threads))
+
+    for_batches(
+        len(source),
+        batch,
+        work_per_image=_recipe.work(shape, recipe.options),
+        num_threads=_validate.as_threads(num_threads),
+        progress=_validate.as_callback(progress),
+    )
 
 
 def features_of(
-    source: Images, options: Options, num_threads: int | None, progress: Progress | None
+    source: Images, recipe: Recipe, num_threads: int | None, progress: Progress | None
 ) -> NDArray[np.float32]:
-    features = np.empty((len(source), _recipe.n_features(options)), np.float32)
+    """Features of all images, one row each."""
+    features = np.empty((len(source), recipe.n_features), np.float32)
 
-    def one(i: int, threads: int | None) -> None:
-        image = _recipe.prepare(source.read(i, options.window), options, threads)
-        features[i] = _recipe.describe(image, options, threads)
+    def use(start: int, some: NDArray[np.float32]) -> None:
+        features[start : start + len(some)] = some
 
-    for_each(source, one, options, num_threads, progress)
+    for_features(source, recipe, use, num_threads, progress)
     return features
 
 

@@ -105,7 +105,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         LinearSVM
             The estimator itself.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
+        samples: NDArray[Any]
+        samples, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
@@ -114,28 +115,30 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         weights = by_class[codes]
         positives = [codes == 1] if len(self.classes_) == 2 else [codes == code for code in range(len(self.classes_))]
         n_folds = min(self.n_folds, np.bincount(codes).min())
-        everything = np.arange(len(y))
+        everything = np.arange(len(codes))
         parts = [(everything, everything)]
         if n_folds >= 2:
             folds = StratifiedKFold(n_folds, shuffle=True, random_state=self.random_state)
             parts += list(folds.split(codes, codes))
-        gram = _gram(X) if len(y) <= MOST_GRAM else None
-        self.coef_ = np.empty((len(positives), X.shape[1]))
+        gram = _gram(samples) if len(codes) <= MOST_GRAM else None
+        self.coef_ = np.empty((len(positives), samples.shape[1]))
         self.intercept_ = np.empty(len(positives))
-        held_out = np.empty((len(positives), len(y)))
+        held_out = np.empty((len(positives), len(codes)))
 
         def fit_one(job: int) -> None:
             machine, part = divmod(job, len(parts))
             train, test = parts[part]
             targets = positives[machine][train]
             svc = SVC(kernel="linear" if gram is None else "precomputed", C=self.C)
-            svc.fit(X[train] if gram is None else gram[np.ix_(train, train)], targets, sample_weight=weights[train])
+            svc.fit(
+                samples[train] if gram is None else gram[np.ix_(train, train)], targets, sample_weight=weights[train]
+            )
             if part == 0:
                 support = train[svc.support_]
-                self.coef_[machine] = svc.dual_coef_[0] @ X[support].astype(np.float64)
+                self.coef_[machine] = svc.dual_coef_[0] @ samples[support].astype(np.float64)
                 self.intercept_[machine] = svc.intercept_[0]
             if part > 0 or len(parts) == 1:
-                known = X[test] if gram is None else gram[np.ix_(test, train)]
+                known = samples[test] if gram is None else gram[np.ix_(test, train)]
                 held_out[machine, test] = svc.decision_function(known)
 
         def fit_some(start: int, stop: int) -> None:
@@ -165,8 +168,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
             With two classes one value, above 0 for the second.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
-        decision = X @ self.coef_.T + self.intercept_
+        samples: NDArray[Any] = validate_data(self, X, dtype=[np.float64, np.float32], reset=False)
+        decision = samples @ self.coef_.T + self.intercept_
         return decision[:, 0] if len(self.classes_) == 2 else decision
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -182,7 +185,8 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         ndarray of shape (n_samples, n_classes)
             In the order of `classes_`; each row sums to 1.
         """
-        return to_probabilities(self.decision_function(X).reshape(len(X), -1))
+        decision = self.decision_function(X)
+        return to_probabilities(decision.reshape(len(decision), -1))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable class.

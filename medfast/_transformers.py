@@ -24,6 +24,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator, ABC):
 
     image_shape: tuple[int, int] | None
     num_threads: int | None
+    n_features_in_: int
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -74,7 +75,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator, ABC):
     def _transform(self, images: Any) -> Any:
         """What becomes of a stack, or of a list of images."""
 
-    def _read(self, X: ArrayLike | list[Any], *, reset: bool) -> tuple[Any, bool]:
+    def _read(self, X: Any, *, reset: bool) -> tuple[Any, bool]:
         """A stack of images, a view wherever that is possible, or a list of arrays; and whether they came flattened."""
         if _is_list_of_images(X):
             if reset and hasattr(self, "n_features_in_"):

@@ -35,6 +35,25 @@ def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTY
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
+def as_channel(image: Any, name: str, dtypes: tuple[np.dtype, ...]) -> NDArray[Any]:
+    """`image` as rows and columns of one channel, as OpenCV takes it: an array, maybe with a last axis of length 1."""
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"{name} must be a numpy.ndarray, got {type(image).__name__}")
+    array = as_array(image, name, dtypes=dtypes)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be 2-D, of one channel, got shape {array.shape}")
+    return array
+
+
+def check_not_empty(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Refuse an array without elements."""
+    if not array.size:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    return array
+
+
 def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
     """Refuse NaN and infinity, without a temporary the size of the array: NaN survives both extremes."""
     if array.dtype.kind == "f" and array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
@@ -52,6 +71,12 @@ def check_minimum(array: NDArray[Any], name: str, minimum: float, when: str) -> 
     """Refuse values below `minimum`, which `when` asks for."""
     if array.size and array.dtype.kind != "u" and (lowest := array.min()) < minimum:
         raise ValueError(f"{name} must be >= {minimum:g} {when}, got {lowest}")
+
+
+def check_tile(rows: int, cols: int) -> None:
+    """Refuse tiles whose pixels do not fit a count of 31 bits."""
+    if rows * cols >= 2**31:
+        raise ValueError(f"tile_grid must give tiles of fewer than 2**31 pixels, got {rows} x {cols}")
 
 
 def as_out(
@@ -149,6 +174,8 @@ def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
 
 def as_sizes(value: Any, name: str, n: int) -> tuple[int, ...]:
     """`value` as `n` integers of at least 0, one per axis."""
+    if type(value) is tuple and len(value) == n and all(type(entry) is int and entry >= 0 for entry in value):
+        return value  # what nearly every call gives, in a fifth of the time
     try:
         entries = tuple(value)
     except TypeError:
@@ -248,9 +275,7 @@ def as_images(images: Any, name: str = "images") -> Any:
         if array.dtype.kind in "OU" and array.ndim == 1:  # of paths, or of arrays that differ in size
             return as_images(array.tolist(), name)
         if array.ndim not in (3, 4):
-            raise ValueError(
-                f"{name} must be a stack (n, rows, columns) or a sequence of images, got shape {array.shape}"
-            )
+            raise ValueError(f"{name} must be a stack (n, rows, columns) or a list of images, got shape {array.shape}")
         return array
     try:
         items = list(images)

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from medfast import _model_file, _probability, _recipe, _validate
 from medfast._folder import SUFFIXES, Folder, load_folder
 from medfast._model_file import ModelFileError, ModelVersionError
-from medfast._recipe import Options
-from medfast._source import Images, Progress, Stages, features_of, for_each
+from medfast._recipe import Options, Recipe
+from medfast._source import Images, Progress, Stages, features_of, for_features
 from medfast._version import __version__
 
 __all__ = [
@@ -60,6 +60,23 @@ def train_folder(
     -------
     Model
         The trained model.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import numpy as np
+    >>> from medfast.io import write_image
+    >>> from medfast.pipeline import train_folder
+    >>> ramp = np.tile(np.arange(0, 240, 10, dtype=np.uint8), (24, 1))
+    >>> images = {"down/1.png": ramp.T, "down/2.png": ramp.T, "right/1.png": ramp, "right/2.png": ramp}
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     for name, image in images.items():
+    ...         path = pathlib.Path(directory, name)
+    ...         path.parent.mkdir(exist_ok=True)
+    ...         write_image(path, image)
+    ...     model = train_folder(directory, denoise=False)
+    >>> model.classes, model.size, model.predict([ramp])
+    (('down', 'right'), (24, 24), array(['right'], dtype='<U5'))
     """
     folder = load_folder(directory)
     held_out = None
@@ -83,7 +100,9 @@ class Model:
     Attributes
     ----------
     options : Options
-        What is done to each image; after `fit`, with everything filled in that depends on their size.
+        What is done to each image.
+    recipe : Recipe
+        The options with everything filled in that depends on the size: ``cell``, ``levels`` and ``tile_grid``.
     size : tuple of two ints
         Rows and columns that every image is resized to.
     classes : tuple
@@ -119,7 +138,7 @@ class Model:
     """
 
     options: Options
-    size: tuple[int, int]
+    recipe: Recipe
     classes: tuple[Any, ...]
     coef: NDArray[np.float64]
     intercept: NDArray[np.float64]
@@ -129,6 +148,11 @@ class Model:
     def __init__(self, *, seed: int = 0, **options: Any) -> None:
         self.seed = _validate.as_int(seed, "seed", minimum=0, maximum=2**32 - 1)
         self.options = Options(**options)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns that every image is resized to."""
+        return self.recipe.size
 
     def __repr__(self) -> str:
         changed = [field for field in dataclasses.fields(Options) if getattr(self.options, field.name) != field.default]
@@ -186,25 +210,26 @@ class Model:
             held_out = Images(validation[0], "validation images")
             held_out_codes = self._codes(validation[1], len(held_out), tuple(classes.tolist()))
         n_held_out = 0 if held_out is None else len(held_out)
-        finds_size = self.options.size is None and not source.shapes_known
+        size = _recipe.fixed_size(self.options)
+        finds_size = size is None and not source.shapes_known
         stages = Stages(progress, len(source) * (2 if finds_size else 1) + 1 + n_held_out)
 
-        window = self.options.window
-        size = self.options.size
         if size is None:
-            shapes = source.shapes(window, num_threads, stages.next(len(source)) if finds_size else None)
-            size = tuple(min(_recipe.TARGET_SIZE, int(side)) for side in shapes.min(axis=0))
-        options = self.options.resolved(size)
-        features = features_of(source, options, num_threads, stages.next(len(source)))
+            progress_of_sizes = stages.next(len(source)) if finds_size else None
+            shapes = source.shapes(self.options.window, num_threads, progress_of_sizes)
+            rows, cols = np.minimum(shapes.min(axis=0), _recipe.TARGET_SIZE).tolist()
+            size = rows, cols
+        recipe = _recipe.recipe_for(self.options, size)
+        features = features_of(source, recipe, num_threads, stages.next(len(source)))
         svm = linear_svm(
-            options.C,
-            class_weight=None if options.class_weight == "none" else options.class_weight,
+            self.options.C,
+            class_weight=None if self.options.class_weight == "none" else self.options.class_weight,
             random_state=self.seed,
             num_threads=num_threads,
         ).fit(features, codes)
         stages.next(1)(1, 1)
 
-        self.options, self.size, self.n_train = options, size, len(source)
+        self.recipe, self.n_train = recipe, len(source)
         self.classes = tuple(classes.tolist())
         self.coef, self.intercept = _exact(svm.coef_), svm.intercept_
         self.validation = None
@@ -327,7 +352,7 @@ class Model:
             HOG features between 0 and 1, in steps of 2⁻¹⁵.
         """
         self._check_is_fitted()
-        return features_of(Images(images), self.options, num_threads, progress)
+        return features_of(Images(images), self.recipe, num_threads, progress)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file, whole or not at all.
@@ -341,6 +366,7 @@ class Model:
         manifest = {
             "medfast": __version__,
             "options": dataclasses.asdict(self.options),
+            "size": self.size,
             "classes": list(self.classes),
             "n_train": self.n_train,
             "seed": self.seed,
@@ -374,14 +400,13 @@ class Model:
         manifest, arrays = _model_file.read(path)
         try:
             model = cls(seed=manifest["seed"], **manifest["options"])
-            model.size = model.options.size
-            model.options = model.options.resolved(model.size)
+            model.recipe = _recipe.recipe_for(model.options, _validate.as_pair(manifest["size"], "size"))
             model.classes = tuple(manifest["classes"])
             model.n_train = manifest["n_train"]
             model.validation = manifest["validation"]
             model.coef, model.intercept = arrays["coef"], arrays["intercept"]
             n_machines = 1 if len(model.classes) == 2 else len(model.classes)
-            expected = (n_machines, _recipe.n_features(model.options))
+            expected = (n_machines, model.recipe.n_features)
             if list(model.classes) != sorted(set(model.classes)) or len(model.classes) < 2:
                 raise ValueError(f"classes are {model.classes}")
             if model.coef.shape != expected or model.intercept.shape != expected[:1]:
@@ -403,17 +428,15 @@ class Model:
         return np.array([code_of[label] for label in truth], np.intp)
 
     def _decision(self, source: Images, progress: Progress | None, num_threads: int | None) -> NDArray[np.float64]:
-        """Logits of shape (n, 1 or n_classes); an image's features are let go as soon as they are used."""
+        """Logits of shape (n, 1 or n_classes); features are let go as soon as they are used."""
         self._check_is_fitted()
         weights = np.ascontiguousarray(self.coef.T)
         decision = np.empty((len(source), len(self.intercept)))
 
-        def one(i: int, threads: int | None) -> None:
-            image = _recipe.prepare(source.read(i, self.options.window), self.options, threads)
-            features = _recipe.describe(image, self.options, threads)
-            decision[i] = features.astype(np.float64) @ weights + self.intercept
+        def use(start: int, features: NDArray[np.float32]) -> None:
+            decision[start : start + len(features)] = features.astype(np.float64) @ weights + self.intercept
 
-        for_each(source, one, self.options, num_threads, progress)
+        for_features(source, self.recipe, use, num_threads, progress)
         return decision
 
 

@@ -187,7 +187,7 @@ class Resizer(ClassNamePrefixFeaturesOutMixin, OneByOne):
         self,
         shape: tuple[int, int] = (256, 256),
         *,
-        interpolation: str = "area",
+        interpolation: Any = "area",
         image_shape: tuple[int, int] | None = None,
         num_threads: int | None = None,
     ) -> None:
@@ -345,7 +345,8 @@ class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         self.num_threads = num_threads
 
     def _note(self, images: Any) -> None:
-        self._n_features_out = self._transform(images[:1]).shape[1]
+        stack = images if isinstance(images, np.ndarray) else _stack(images)
+        self._n_features_out = self._transform(stack[:1]).shape[1]
 
     def _transform(self, images: Any) -> NDArray[Any]:
         return medfast.hog(
@@ -364,8 +365,9 @@ class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
 
 
 def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options: Any) -> Pipeline:
-    """Return the steps of `medfast.pipeline.Model` as a scikit-learn pipeline, to search parameters or to
-    cross-validate.
+    """Return the steps of a `medfast.pipeline.Model` as a scikit-learn pipeline.
+
+    It serves to search parameters and to cross-validate.
 
     Parameters
     ----------
@@ -392,27 +394,27 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
     chosen = _recipe.Options(**options)
     if chosen.window is not None:
         raise ValueError(f"window must be None, for images are taken as they are, got {chosen.window}")
-    size = chosen.size or (_recipe.TARGET_SIZE, _recipe.TARGET_SIZE)
-    resolved = chosen.resolved(size)
+    size = _recipe.fixed_size(chosen)
+    recipe = _recipe.recipe_for(chosen, size or (_recipe.TARGET_SIZE, _recipe.TARGET_SIZE))
     weight = None if chosen.class_weight == "none" else chosen.class_weight
     passthrough = "passthrough"
     segmenter = Segmenter(chosen.segment, spread=True, num_threads=num_threads)
     equalizer = Equalizer(
-        chosen.equalize, clip_limit=chosen.clip_limit, tile_grid=resolved.tile_grid, num_threads=num_threads
+        chosen.equalize, clip_limit=chosen.clip_limit, tile_grid=recipe.tile_grid, num_threads=num_threads
     )
     denoiser = Denoiser(chosen.h, patch_size=chosen.patch_size, search_size=chosen.search_size, num_threads=num_threads)
     hog = HOG(
         chosen.orientations,
-        cell=(resolved.cell, resolved.cell),
+        cell=(recipe.cell, recipe.cell),
         block=(_recipe.BLOCK, _recipe.BLOCK),
-        levels=resolved.levels,
+        levels=recipe.levels,
         num_threads=num_threads,
     )
     return Pipeline(
         [
             ("denoise", denoiser if chosen.denoise else passthrough),
             ("equalize", equalizer if chosen.equalize != "none" else passthrough),
-            ("resize", Resizer(size, num_threads=num_threads) if chosen.size else passthrough),
+            ("resize", Resizer(size, num_threads=num_threads) if size else passthrough),
             (
                 "segment",
                 segmenter if chosen.segment else passthrough,

@@ -1,7 +1,8 @@
 """Resampling of images and volumes."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,7 +15,7 @@ __all__ = ["resize"]
 INTERPOLATIONS = ("nearest", "linear", "linear-exact", "area", "cubic", "lanczos4")
 
 _ROWS_HELD_BYTES = 1 << 17
-"""Rows of a plane that are resampled together through all planes: their share of a volume stays in the second-level cache."""
+"""Rows that are resampled together through all planes, few enough for what is kept of them to stay in the cache."""
 _UINT8_FUNCTIONS = {
     "linear": "linear",
     "linear-exact": "linear_exact",
@@ -56,9 +57,9 @@ def resize(
         Distance of the output's pixels, in the unit of `spacing`; > 0. The same as
         ``scale = spacing / new_spacing``: output pixels lie exactly `new_spacing` apart.
     interpolation : {"nearest", "linear", "linear-exact", "area", "cubic", "lanczos4"}, default="linear"
-        Nearest keeps labels as they are. Area is the mean over the pixels that an output pixel covers, and the choice for
-        shrinking; the others look at 2, 4 or 8 pixels an axis whatever the step. Linear-exact is linear whose uint8 weights
-        have 8 bits and whose sum is rounded once.
+        Nearest keeps labels as they are. Area is the mean over the pixels that an output pixel covers, and the choice
+        for shrinking; the others look at 2, 4 or 8 pixels an axis whatever the step. Linear-exact is linear whose uint8
+        weights have 8 bits and whose sum is rounded once.
     channel_axis : int, optional
         Axis of channels, each of which is resampled alike.
     out : ndarray, optional
@@ -69,30 +70,31 @@ def resize(
     Returns
     -------
     ndarray, same dtype as `image`
-        The resampled image; `out`, if it was given. Integers are rounded and saturated. An image that already has the size is
-        copied. A target without pixels gives an empty array; one pixel, and a constant image, give that value everywhere.
+        The resampled image; `out`, if it was given. Integers are rounded and saturated. An image that already has the
+        size is copied. A target without pixels gives an empty array; one pixel, and a constant image, give that value
+        everywhere.
 
     Raises
     ------
     TypeError
         If `image` or `out` has an unsupported dtype, or a parameter the wrong type.
     ValueError
-        If not exactly one of `shape`, `scale` and `new_spacing` is given, if a parameter lies outside the ranges above, if
-        `image` has no pixels but the target has, holds NaN or infinity, or shares memory with `out`.
+        If not exactly one of `shape`, `scale` and `new_spacing` is given, if a parameter lies outside the ranges above,
+        if `image` has no pixels but the target has, holds NaN or infinity, or shares memory with `out`.
 
     Notes
     -----
     Pixel centers lie at one half: output pixel `i` looks at input position ``(i + 1/2)·step − 1/2``, where `step` is
     ``n / shape`` or ``1 / scale``; beyond the outermost centers the outermost pixels are repeated. Nearest takes pixel
-    ``floor(i·step)``, as OpenCV does. Cubic is Keys' with a = −0.75. Area with an axis of the plane that grows is a linear
-    variant, as OpenCV has it; the planes of a volume are judged by themselves. Axes are resampled one after another: columns,
-    rows, planes.
+    ``floor(i·step)``, as OpenCV does. Cubic is Keys' with a = −0.75. Area with an axis of the plane that grows is a
+    linear variant, as OpenCV has it; the planes of a volume are judged by themselves. Axes are resampled one after
+    another: columns, rows, planes.
 
-    uint8 images are bit for bit ``cv2.resize``, in its fixed-point arithmetic (cubic: with ``cv2.ipp.setUseIPP(False)``), and
-    so is each plane of a volume whose number of planes stays. All else is computed in float32 (integers) or float64 (floats)
-    and rounded once, half to even: integers within one level, floats bit for bit of sums in float64. Complexity O(output
-    pixels · taps); for area O(input pixels). Extra memory: some rows per thread, and tables of the size of an axis, which are
-    kept for the next call.
+    uint8 images are bit for bit ``cv2.resize``, in its fixed-point arithmetic (cubic: with
+    ``cv2.ipp.setUseIPP(False)``), and so is each plane of a volume whose planes stay. All else is computed in float32
+    (integers) or float64 (floats) and rounded once, half to even: integers within one level, floats bit for bit of sums
+    in float64. Complexity O(output pixels · taps); for area O(input pixels). Extra memory: some rows per thread, and
+    tables of the size of an axis, which are kept for the next call.
 
     References
     ----------
@@ -113,20 +115,20 @@ def resize(
     >>> medfast.resize(volume, spacing=(3.0, 0.5, 0.5), new_spacing=1.0).shape
     (30, 32, 32)
     """
-    interpolation = _validate.as_choice(interpolation, "interpolation", INTERPOLATIONS)
+    kind = _validate.as_choice(interpolation, "interpolation", INTERPOLATIONS)
     num_threads = _validate.as_threads(num_threads)
     if channel_axis is None:
         image = _validate.as_image(image)
         size, steps = _target(image.shape, shape, scale, spacing, new_spacing)
         out = _validate.as_out(out, size, image.dtype, image)
-        resample(image[..., None], out[..., None], steps, interpolation, num_threads)
+        resample(image[..., None], out[..., None], steps, kind, num_threads)
         return out
     image = _validate.as_image(image, ndim=(3, 4))
-    axis = _validate.as_axis(channel_axis, image.ndim)
+    axis = _validate.as_axis(channel_axis, image.ndim) or 0
     spatial = image.shape[:axis] + image.shape[axis + 1 :]
     size, steps = _target(spatial, shape, scale, spacing, new_spacing)
     out = _validate.as_out(out, (*size[:axis], image.shape[axis], *size[axis:]), image.dtype, image)
-    resample(np.moveaxis(image, axis, -1), np.moveaxis(out, axis, -1), steps, interpolation, num_threads)
+    resample(np.moveaxis(image, axis, -1), np.moveaxis(out, axis, -1), steps, kind, num_threads)
     return out
 
 
@@ -137,23 +139,23 @@ def resample(
     interpolation: str,
     num_threads: int | None = None,
 ) -> None:
-    """Fill `out` from `image`, both ([planes,] rows, columns, channels) and checked; `steps` in input pixels, per axis."""
-    if not out.size:
-        return
+    """Fill `out` from `image`, both ([planes,] rows, columns, channels); `steps` in input pixels, without channels."""
     if image.shape == out.shape:
         out[...] = image
+    elif not out.size:
         return
-    if image.ndim == 3 and image.dtype == np.uint8 and interpolation != "nearest":
-        _resample_uint8(image[None], out[None], steps, interpolation, num_threads)
-        return
-    if image.ndim == 3:
-        image, out, steps = image[None], out[None], (1.0, *steps)
-    if interpolation == "nearest":
-        _resample_nearest(image, out, steps, num_threads)
-    elif image.dtype == np.uint8 and len(image) == len(out):
-        _resample_uint8(image, out, steps[1:], interpolation, num_threads)
+    elif image.ndim == 3 and image.dtype == np.uint8:
+        _resample_uint8(image, out, steps, interpolation, num_threads)
     else:
-        _resample_weighted(image, out, steps, interpolation, num_threads)
+        if image.ndim == 3:
+            image, out, steps = image[None], out[None], (1.0, *steps)
+        if interpolation == "nearest":
+            _resample_nearest(image, out, steps, num_threads)
+        elif image.dtype == np.uint8 and steps[0] == 1.0:
+            for plane, out_plane in zip(image, out, strict=True):
+                _resample_uint8(plane, out_plane, steps[1:], interpolation, num_threads)
+        else:
+            _resample_weighted(image, out, steps, interpolation, num_threads)
 
 
 def _target(
@@ -171,7 +173,7 @@ def _target(
     if new_shape is not None:
         size = _validate.as_sizes(new_shape, "shape", len(shape))
         # OpenCV's steps: the reciprocal of the scale, which n / size is not in the last bit
-        steps = tuple([n and m and 1.0 / (m / n) for n, m in zip(shape, size, strict=True)])
+        steps = tuple([1.0 / (m / n) if n and m else 1.0 for n, m in zip(shape, size, strict=True)])
     else:
         if scale is not None:
             scales = _validate.as_positives(scale, "scale", len(shape))
@@ -186,7 +188,9 @@ def _target(
     return size, steps
 
 
-def _resample_nearest(image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], num_threads: int | None) -> None:
+def _resample_nearest(
+    image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], num_threads: int | None
+) -> None:
     kernel = _kernels.resample
     planes, rows, columns = map(_sampling.nearest, image.shape, out.shape, steps)
 
@@ -196,69 +200,77 @@ def _resample_nearest(image: NDArray[Any], out: NDArray[Any], steps: tuple[float
     _for_plane_rows(out, body, 0.3, num_threads)
 
 
+class _Plan(NamedTuple):
+    """A kernel's function for a uint8 image, what it is given beside image, rows, scratch and result, and its cost."""
+
+    kernel: str
+    function: str
+    arguments: tuple[Any, ...]
+    scratch_bytes: int
+    work_per_row: float
+
+
 def _resample_uint8(
-    image: NDArray[np.uint8], out: NDArray[np.uint8], steps: tuple[float, ...], interpolation: str, num_threads: int | None
-) -> None:
-    """Each plane as OpenCV does it."""
-    row_step, col_step = steps
-    in_blocks = abs(row_step - round(row_step)) < _EPSILON and abs(col_step - round(col_step)) < _EPSILON
-    halved = in_blocks and round(row_step) == round(col_step) == 2
-    linear = interpolation == "linear" or (interpolation == "linear-exact" and image.shape[3] != 2)
-    if (interpolation == "area" and row_step >= 1 and col_step >= 1) or (halved and linear):
-        _resample_area(image, out, steps, in_blocks, halved, num_threads)
-        return
-    kernel = _kernels.resample_u8
-    function = getattr(kernel, _UINT8_FUNCTIONS[interpolation])
-    _, height, width, n_channels = image.shape
-    columns, column_weights = _sampling.fixed(interpolation, width, out.shape[2], col_step, n_channels)
-    rows, row_weights = _sampling.fixed(interpolation, height, out.shape[1], row_step)
-    n_scratch = kernel.scratch_bytes(width * n_channels, columns.shape[1], len(columns))
-
-    def body(plane: int, start: int, stop: int) -> None:
-        scratch = np.empty(n_scratch, np.uint8)
-        function(image[plane], columns, column_weights, rows, row_weights, start, stop, scratch, out[plane])
-
-    _for_plane_rows(out, body, 0.2 * len(columns), num_threads)
-
-
-def _resample_area(
     image: NDArray[np.uint8],
     out: NDArray[np.uint8],
     steps: tuple[float, ...],
-    in_blocks: bool,
-    halved: bool,
+    interpolation: str,
     num_threads: int | None,
 ) -> None:
-    """The mean over the pixels that an output pixel covers: of whole blocks, or of parts of pixels."""
-    kernel = _kernels.resample_area
-    _, height, width, n_channels = image.shape
+    """An image (rows, columns, channels) as OpenCV does it."""
+    kernel, function_name, arguments, scratch_bytes, work_per_row = _plan(image.shape, out.shape, steps, interpolation)
+    function = getattr(getattr(_kernels, kernel), function_name)
+
+    def body(start: int, stop: int) -> None:
+        function(image, *arguments, start, stop, np.empty(scratch_bytes, np.uint8), out)
+
+    for_rows(len(out), body, work_per_row=work_per_row, num_threads=num_threads)
+
+
+@lru_cache(64)
+def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float, ...], interpolation: str) -> _Plan:
+    """Made once per pair of sizes: tables and all take longer than the resampling of a small image."""
+    height, width, n_channels = shape
+    new_height, new_width, _ = new_shape
     row_step, col_step = steps
-    work = 0.1 * row_step * col_step
+    n_values = new_width * n_channels
+    arguments: tuple[Any, ...]
+    if interpolation == "nearest":
+        columns = _sampling.nearest(width, new_width, col_step, n_channels)
+        arguments = (columns, _sampling.nearest(height, new_height, row_step))
+        return _Plan(
+            "resample_u8", "nearest", arguments, _scratch_bytes(width, n_values, n_channels, 1), 0.3 * n_values
+        )
+    in_blocks = abs(row_step - round(row_step)) < _EPSILON and abs(col_step - round(col_step)) < _EPSILON
+    halved = in_blocks and round(row_step) == round(col_step) == 2
+    like_area = interpolation == "linear" or (interpolation == "linear-exact" and n_channels != 2)
     half_up = halved and n_channels != 2  # as OpenCV
-    if half_up and (height, width) == (2 * out.shape[1], 2 * out.shape[2]):
-
-        def body(plane: int, start: int, stop: int) -> None:
-            kernel.halve(image[plane], start, stop, out[plane])
-
-    else:
-        n_scratch = kernel.scratch_bytes(width * n_channels, out.shape[2] * n_channels)
+    if (interpolation == "area" and row_step >= 1 and col_step >= 1) or (halved and like_area):
+        work = 0.1 * row_step * col_step * n_values
+        if half_up and (height, width) == (2 * new_height, 2 * new_width):
+            return _Plan("resample_area", "halve", (), 0, work)
         if in_blocks:
-            tall, wide = round(row_step), round(col_step)
+            arguments = (round(row_step), round(col_step), half_up)
+            return _Plan(
+                "resample_area", "average_blocks", arguments, _scratch_bytes(width, n_values, n_channels, 1), work
+            )
+        arguments = (
+            *_sampling.area(width, new_width, col_step, n_channels),
+            *_sampling.area(height, new_height, row_step),
+        )
+        return _Plan("resample_area", "average", arguments, _scratch_bytes(width, n_values, n_channels, 1), 5 * work)
+    arguments = (
+        *_sampling.fixed(interpolation, width, new_width, col_step, n_channels),
+        *_sampling.fixed(interpolation, height, new_height, row_step),
+    )
+    n_taps = len(arguments[0])
+    scratch_bytes = _scratch_bytes(width, n_values, n_channels, n_taps)
+    return _Plan("resample_u8", _UINT8_FUNCTIONS[interpolation], arguments, scratch_bytes, 0.2 * n_taps * n_values)
 
-            def body(plane: int, start: int, stop: int) -> None:
-                scratch = np.empty(n_scratch, np.uint8)
-                kernel.average_blocks(image[plane], tall, wide, half_up, start, stop, scratch, out[plane])
 
-        else:
-            columns, column_weights = _sampling.area(width, out.shape[2], col_step, n_channels)
-            rows, row_weights = _sampling.area(height, out.shape[1], row_step)
-            work *= 5
-
-            def body(plane: int, start: int, stop: int) -> None:
-                scratch = np.empty(n_scratch, np.uint8)
-                kernel.average(image[plane], columns, column_weights, rows, row_weights, start, stop, scratch, out[plane])
-
-    _for_plane_rows(out, body, work, num_threads)
+def _scratch_bytes(width: int, n_values: int, n_channels: int, n_taps: int) -> int:
+    """What the kernels' stubs ask for."""
+    return 5 * (width * n_channels + 64) + (16 + 8 * n_taps) * (n_values + 64)
 
 
 def _resample_weighted(
@@ -281,7 +293,18 @@ def _resample_weighted(
     def body(start: int, stop: int) -> None:
         scratch = np.empty(n_scratch, precision)
         kernel.weighted(
-            image, columns, column_weights, rows, row_weights, planes, plane_weights, start, stop, n_rows_held, scratch, out
+            image,
+            columns,
+            column_weights,
+            rows,
+            row_weights,
+            planes,
+            plane_weights,
+            start,
+            stop,
+            n_rows_held,
+            scratch,
+            out,
         )
 
     in_plane = len(rows) * len(columns) * len(image) / len(out)

@@ -1,8 +1,9 @@
-/* The inner loops of CLAHE: look up four tables per pixel and take their bilinear mean.
+/* The inner loops of CLAHE: from a tile's histogram to its table; look up four tables per pixel; take their mean.
 
-   The four tables of a cell (the rectangle between four tile centres) are stored as one: entry v holds level v of all four,
-   so that one load fetches what the mean needs: for 8 bits a byte each in one word, for 16 bits two words, the upper two
-   tiles in the first. The looked-up words go through a short buffer, after which plain arithmetic becomes vectors. */
+   The four tables of a cell (the rectangle between four tile centres) are brought together as one: entry v holds level
+   v of all four, so that one load fetches what the mean needs: for 8 bits a byte each in one word, for 16 bits two
+   words, the upper two tiles in the first. Looked-up words go through a buffer, after which plain arithmetic becomes
+   vectors. */
 #ifndef MEDFAST_CLAHE_H
 #define MEDFAST_CLAHE_H
 
@@ -12,8 +13,12 @@
 
 #define MEDFAST_RESTRICT __restrict
 
-/* Pixels looked up at a time. */
-enum { MEDFAST_CHUNK = 64 };
+/* For loops that only look up: GCC would gather, which takes twice as long (0.40 against 0.20 ns a pixel, AVX-512). */
+#if defined(__GNUC__) && !defined(__clang__)
+#define MEDFAST_SCALAR __attribute__((noinline, optimize("no-tree-vectorize", "no-tree-slp-vectorize")))
+#else
+#define MEDFAST_SCALAR
+#endif
 
 /* Nearest integer, halves to even, of 0 <= value < 2^22: adding 1.5 * 2^23 leaves no room for a fraction. */
 static inline uint32_t medfast_round(float value)
@@ -24,13 +29,75 @@ static inline uint32_t medfast_round(float value)
     return bits;
 }
 
-/* OpenCV's order of operations: along the row first, then across. */
-static inline float medfast_mean(float upper_left, float upper_right, float lower_left, float lower_right, float left,
-                          float right, float up, float down)
+/* Cut every count down to `limit`; returns how much was cut off in all. */
+static inline int64_t medfast_clip(uint32_t *counts, ptrdiff_t n, uint32_t limit)
 {
-    return (upper_left * left + upper_right * right) * up + (lower_left * left + lower_right * right) * down;
+    int64_t excess = 0;
+    ptrdiff_t start, i;
+    for (start = 0; start < n; start += 65536) { /* 32 bits hold the sum: a tile has fewer than 2^31 pixels */
+        const ptrdiff_t stop = n - start < 65536 ? n : start + 65536;
+        uint32_t partial = 0;
+        for (i = start; i < stop; i++) {
+            const uint32_t kept = counts[i] < limit ? counts[i] : limit;
+            partial += counts[i] - kept;
+            counts[i] = kept;
+        }
+        excess += partial;
+    }
+    return excess;
 }
 
+#if defined(__AVX2__)
+#include <immintrin.h>
+
+/* Running sums of eight at a time: 2.5 times as fast as one by one over 65 536 bins. */
+static inline ptrdiff_t medfast_scale_vectors(const uint32_t *counts, ptrdiff_t n, uint32_t *running, uint32_t batch,
+                                              float scale, uint16_t *table)
+{
+    const __m256i batches = _mm256_set1_epi32((int)batch), last = _mm256_set1_epi32(7), zero = _mm256_setzero_si256();
+    const __m256 scales = _mm256_set1_ps(scale);
+    __m256i carry = _mm256_set1_epi32((int)*running);
+    ptrdiff_t i;
+    for (i = 0; i + 8 <= n; i += 8) {
+        __m256i sums = _mm256_add_epi32(_mm256_loadu_si256((const __m256i *)(counts + i)), batches);
+        __m256i lower, levels;
+        sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 4)); /* within each half of four */
+        sums = _mm256_add_epi32(sums, _mm256_slli_si256(sums, 8));
+        lower = _mm256_permute2x128_si256(sums, sums, 0x08); /* nothing, and the first half, */
+        lower = _mm256_shuffle_epi32(lower, 0xFF);           /* of which its total */
+        sums = _mm256_add_epi32(_mm256_add_epi32(sums, lower), carry);
+        carry = _mm256_permutevar8x32_epi32(sums, last);
+        levels = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sums), scales));
+        levels = _mm256_permute4x64_epi64(_mm256_packus_epi32(levels, zero), 0x08);
+        _mm_storeu_si128((__m128i *)(table + i), _mm256_castsi256_si128(levels));
+    }
+    *running = (uint32_t)_mm256_extract_epi32(carry, 0);
+    return i;
+}
+
+#else
+
+static inline ptrdiff_t medfast_scale_vectors(const uint32_t *counts, ptrdiff_t n, uint32_t *running, uint32_t batch,
+                                              float scale, uint16_t *table)
+{
+    (void)counts, (void)n, (void)running, (void)batch, (void)scale, (void)table;
+    return 0;
+}
+
+#endif
+
+/* table[i] = round(scale * (running + (counts[0] + batch) + ... + (counts[i] + batch))) */
+static inline void medfast_scale(const uint32_t *counts, ptrdiff_t n, uint32_t running, uint32_t batch, float scale,
+                                 uint16_t *table)
+{
+    ptrdiff_t i = medfast_scale_vectors(counts, n, &running, batch, scale, table);
+    for (; i < n; i++) {
+        running += counts[i] + batch;
+        table[i] = (uint16_t)medfast_round((float)(int32_t)running * scale);
+    }
+}
+
+/* Bring the tables of a cell together: upper left, upper right, lower left, lower right. */
 static inline void medfast_pack_u8(const uint16_t *const tables[4], ptrdiff_t n, uint32_t *MEDFAST_RESTRICT cell)
 {
     const uint16_t *MEDFAST_RESTRICT const upper_left = tables[0], *MEDFAST_RESTRICT const upper_right = tables[1];
@@ -52,56 +119,88 @@ static inline void medfast_pack_u16(const uint16_t *const tables[4], ptrdiff_t n
     }
 }
 
-/* One row of a cell of 8 bits; `left` and `right` are the weights per column, `up` and `down` those of the row. */
-static inline void medfast_blend_u8(const uint8_t *MEDFAST_RESTRICT line, ptrdiff_t n, uint8_t origin, uint8_t lowest,
-                             const uint32_t *MEDFAST_RESTRICT cell, const float *MEDFAST_RESTRICT left,
-                             const float *MEDFAST_RESTRICT right, float up, float down, uint8_t *MEDFAST_RESTRICT out)
-{
-    uint32_t words[MEDFAST_CHUNK];
-    ptrdiff_t start, i;
-    for (start = 0; start < n; start += MEDFAST_CHUNK) {
-        const ptrdiff_t stop = n - start < MEDFAST_CHUNK ? n - start : MEDFAST_CHUNK;
-        for (i = 0; i < stop; i++)
-            words[i] = cell[(uint8_t)(line[start + i] - origin)];
-        for (i = 0; i < stop; i++)
-            out[start + i] = (uint8_t)(medfast_round(medfast_mean(
-                (float)(int32_t)(words[i] & 255), (float)(int32_t)(words[i] >> 8 & 255),
-                (float)(int32_t)(words[i] >> 16 & 255), (float)(int32_t)(words[i] >> 24), left[start + i],
-                right[start + i], up, down)) + lowest);
-    }
-}
-
-/* The same for 16 bits, signed or not: the level of a pixel is its value minus `origin`, modulo 65 536; `lowest` is added to
-   the result. The two words of a pixel come from `cell`, or where that is NULL from the four tables. */
-static inline void medfast_blend_u16(const uint16_t *MEDFAST_RESTRICT line, ptrdiff_t n, uint16_t origin, uint16_t lowest,
-                              const uint32_t *MEDFAST_RESTRICT cell, const uint16_t *const tables[4],
-                              const float *MEDFAST_RESTRICT left, const float *MEDFAST_RESTRICT right, float up,
-                              float down, uint16_t *MEDFAST_RESTRICT out)
+/* The words of some pixels of a cell, from `cell`, or where that is NULL, from the four tables.
+   Tried with AVX-512, look-up and mean together: gathers of 16 (0.62 ns a pixel), the table in 16 registers (0.44), and
+   the mean of one block between the look-ups of the next (0.46), against 0.45 for the two loops. */
+MEDFAST_SCALAR static void medfast_fetch_u8(const uint8_t *line, ptrdiff_t n, const uint32_t *cell,
+                                            const uint16_t *const tables[4], uint32_t *MEDFAST_RESTRICT words)
 {
     const uint16_t *const upper_left = tables[0], *const upper_right = tables[1];
     const uint16_t *const lower_left = tables[2], *const lower_right = tables[3];
-    uint32_t upper[MEDFAST_CHUNK], lower[MEDFAST_CHUNK];
-    ptrdiff_t start, i;
-    for (start = 0; start < n; start += MEDFAST_CHUNK) {
-        const ptrdiff_t stop = n - start < MEDFAST_CHUNK ? n - start : MEDFAST_CHUNK;
-        for (i = 0; i < stop; i++) {
-            const uint16_t level = (uint16_t)(line[start + i] - origin);
-            if (cell) {
-                upper[i] = cell[2 * (size_t)level];
-                lower[i] = cell[2 * (size_t)level + 1];
-            } else {
-                upper[i] = upper_left[level] | (uint32_t)upper_right[level] << 16;
-                lower[i] = lower_left[level] | (uint32_t)lower_right[level] << 16;
-            }
+    ptrdiff_t i = 0;
+    if (cell) {
+        for (; i + 4 <= n; i += 4) {
+            words[i] = cell[line[i]];
+            words[i + 1] = cell[line[i + 1]];
+            words[i + 2] = cell[line[i + 2]];
+            words[i + 3] = cell[line[i + 3]];
         }
-        for (i = 0; i < stop; i++)
-            out[start + i] = (uint16_t)(medfast_round(medfast_mean((float)(int32_t)(upper[i] & 65535),
-                                                                   (float)(int32_t)(upper[i] >> 16),
-                                                                   (float)(int32_t)(lower[i] & 65535),
-                                                                   (float)(int32_t)(lower[i] >> 16), left[start + i],
-                                                                   right[start + i], up, down)) +
-                                        lowest);
+        for (; i < n; i++)
+            words[i] = cell[line[i]];
+        return;
     }
+    for (; i < n; i++) {
+        const size_t level = line[i];
+        words[i] = upper_left[level] | (uint32_t)upper_right[level] << 8 | (uint32_t)lower_left[level] << 16 |
+                   (uint32_t)lower_right[level] << 24;
+    }
+}
+
+/* The same for 16 bits, the words of the upper and of the lower tiles. The entry of a pixel is its value minus
+   `origin`, modulo 65 536. */
+MEDFAST_SCALAR static void medfast_fetch_u16(const uint16_t *line, ptrdiff_t n, uint16_t origin, const uint32_t *cell,
+                                     const uint16_t *const tables[4], uint32_t *MEDFAST_RESTRICT upper,
+                                     uint32_t *MEDFAST_RESTRICT lower)
+{
+    const uint16_t *const upper_left = tables[0], *const upper_right = tables[1];
+    const uint16_t *const lower_left = tables[2], *const lower_right = tables[3];
+    ptrdiff_t i;
+    if (cell) {
+        for (i = 0; i < n; i++) {
+            const size_t level = (uint16_t)(line[i] - origin);
+            upper[i] = cell[2 * level];
+            lower[i] = cell[2 * level + 1];
+        }
+        return;
+    }
+    for (i = 0; i < n; i++) {
+        const size_t level = (uint16_t)(line[i] - origin);
+        upper[i] = upper_left[level] | (uint32_t)upper_right[level] << 16;
+        lower[i] = lower_left[level] | (uint32_t)lower_right[level] << 16;
+    }
+}
+
+/* Bilinear mean in OpenCV's order of operations: along the row first, then across. */
+static inline uint32_t medfast_mean(uint32_t upper_left, uint32_t upper_right, uint32_t lower_left,
+                                    uint32_t lower_right, float left, float right, float up, float down)
+{
+    const float upper = (float)(int32_t)upper_left * left + (float)(int32_t)upper_right * right;
+    const float lower = (float)(int32_t)lower_left * left + (float)(int32_t)lower_right * right;
+    return medfast_round(upper * up + lower * down);
+}
+
+/* `left` and `right` are the weights per column, `up` and `down` those of the row. */
+static inline void medfast_mean_u8(const uint32_t *MEDFAST_RESTRICT words, ptrdiff_t n,
+                                   const float *MEDFAST_RESTRICT left,
+                                   const float *MEDFAST_RESTRICT right, float up, float down,
+                                   uint8_t *MEDFAST_RESTRICT out)
+{
+    ptrdiff_t i;
+    for (i = 0; i < n; i++)
+        out[i] = (uint8_t)medfast_mean(words[i] & 255, words[i] >> 8 & 255, words[i] >> 16 & 255, words[i] >> 24,
+                                       left[i], right[i], up, down);
+}
+
+static inline void medfast_mean_u16(const uint32_t *MEDFAST_RESTRICT upper, const uint32_t *MEDFAST_RESTRICT lower,
+                                    ptrdiff_t n, const float *MEDFAST_RESTRICT left,
+                                    const float *MEDFAST_RESTRICT right, float up, float down, uint16_t lowest,
+                                    uint16_t *MEDFAST_RESTRICT out)
+{
+    ptrdiff_t i;
+    for (i = 0; i < n; i++)
+        out[i] = (uint16_t)(medfast_mean(upper[i] & 65535, upper[i] >> 16, lower[i] & 65535, lower[i] >> 16, left[i],
+                                         right[i], up, down) +
+                            lowest);
 }
 
 #endif

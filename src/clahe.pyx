@@ -1,15 +1,15 @@
 """Contrast-limited adaptive histogram equalisation of one plane.
 
-Three steps: a table for each tile of the grid, from the histogram of its pixels; the weights of the columns; and the bilinear
-mean of four tables for each pixel of a range of rows. A *cell* is a rectangle between four tile centres: inside it the four
-tables are the same. Along an axis of G tiles there are G + 1 cells, of which the outer two lie beyond a last centre and use
-its tile twice.
+Three steps: a table for each tile of the grid, from the histogram of its pixels; the weights of the columns; and the
+bilinear mean of four tables for each pixel of a range of rows. A *cell* is a rectangle between four tile centres:
+inside it the four tables are the same. Along an axis of G tiles there are G + 1 cells, of which the outer two lie
+beyond a last centre and use its tile twice.
 
-Entry `value + offset` of a table is for gray level `value`. Tables hold the bins in use alone, of which the lowest is bin
-`first` of `n_bins`.
+Entry `value + offset` of a table is for gray level `value`. Tables hold the bins in use alone, of which the lowest is
+bin `first` of `n_bins`; those of uint8 begin at level 0.
 """
 from libc.math cimport floorf
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
 ctypedef fused integer:
@@ -22,17 +22,22 @@ cdef extern from "histogram.h" nogil:
     void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
 
 cdef extern from "clahe.h" nogil:
-    uint32_t medfast_round(float value)
+    int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
+    void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
+                       uint16_t *table)
     void medfast_pack_u8(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
     void medfast_pack_u16(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
-    void medfast_blend_u8(const uint8_t *line, Py_ssize_t n, uint8_t origin, uint8_t lowest, const uint32_t *cell,
-                          const float *left, const float *right, float up, float down, uint8_t *out)
-    void medfast_blend_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint16_t lowest, const uint32_t *cell,
-                           const uint16_t **tables, const float *left, const float *right, float up, float down,
-                           uint16_t *out)
+    void medfast_fetch_u8(const uint8_t *line, Py_ssize_t n, const uint32_t *cell, const uint16_t **tables,
+                          uint32_t *words)
+    void medfast_fetch_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, const uint32_t *cell,
+                           const uint16_t **tables, uint32_t *upper, uint32_t *lower)
+    void medfast_mean_u8(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up,
+                         float down, uint8_t *out)
+    void medfast_mean_u16(const uint32_t *upper, const uint32_t *lower, Py_ssize_t n, const float *left,
+                          const float *right, float up, float down, uint16_t lowest, uint16_t *out)
 
 cdef enum:
-    LINE = 512  # pixels of a strided row that are brought together at a time
+    CHUNK = 512  # pixels of a row that go through the buffers at a time
 
 
 cdef inline Py_ssize_t mirrored(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
@@ -45,14 +50,14 @@ cdef inline Py_ssize_t mirrored(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     return i if i < n else 2 * (n - 1) - i
 
 
-cdef int64_t count_tile(const integer[:, :] image, const uint8_t[:, :] mask, int64_t offset, Py_ssize_t top, Py_ssize_t left,
-                        Py_ssize_t tile_rows, Py_ssize_t tile_cols, uint32_t[::1] counts) noexcept nogil:
+cdef int64_t count_tile(const integer[:, :] image, const uint8_t[:, :] mask, int64_t offset, Py_ssize_t top,
+                        Py_ssize_t left, Py_ssize_t tile_rows, Py_ssize_t tile_cols,
+                        uint32_t[::1] counts) noexcept nogil:
     """Histogram of one tile; returns the number of pixels in it."""
     cdef:
-        Py_ssize_t n_rows = image.shape[0], n_cols = image.shape[1], n_bins = counts.shape[0], row, col, y, x, i, t
+        Py_ssize_t n_rows = image.shape[0], n_cols = image.shape[1], n_bins = counts.shape[0], row, col, y, x, i
         Py_ssize_t n_direct = max(min(left + tile_cols, n_cols) - left, 0)
         uint32_t[MEDFAST_SUBTABLES * 256] subtables
-        uint32_t *bins
         int64_t total = 0
     if integer is uint8_t:
         if mask is None and image.strides[1] == 1:
@@ -63,10 +68,9 @@ cdef int64_t count_tile(const integer[:, :] image, const uint8_t[:, :] mask, int
                     medfast_count_u8(<const uint8_t *> &image[y, left], n_direct, subtables)
                 for col in range(left + n_direct, left + tile_cols):
                     subtables[<uint8_t> image[y, mirrored(col, n_cols)]] += 1
-            bins = subtables - offset
             for i in range(n_bins):
-                counts[i] = (bins[i] + bins[i + 256] + bins[i + 512] + bins[i + 768]
-                             + bins[i + 1024] + bins[i + 1280] + bins[i + 1536] + bins[i + 1792])
+                counts[i] = (subtables[i] + subtables[i + 256] + subtables[i + 512] + subtables[i + 768]
+                             + subtables[i + 1024] + subtables[i + 1280] + subtables[i + 1536] + subtables[i + 1792])
             return tile_rows * tile_cols
     memset(&counts[0], 0, n_bins * sizeof(uint32_t))
     for row in range(top, top + tile_rows):
@@ -83,33 +87,25 @@ cdef void make_table(uint32_t[::1] counts, int64_t total, Py_ssize_t first, int6
                      uint16_t *table) noexcept nogil:
     """Clip the histogram, spread the excess over all bins, and scale its running sum to the levels 0 ... n_bins - 1."""
     cdef:
-        Py_ssize_t n_used = counts.shape[0], i
-        int64_t excess = 0, batch = 0, residual, step, n_before, next_bin
-        uint32_t limit, running = 0
+        Py_ssize_t n_used = counts.shape[0]
+        int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0
         double share = clip_limit * <double> total / <double> n_bins
         float scale = <float> (n_bins - 1) / <float> total
     if clip_limit > 0 and share < <double> total:
-        limit = max(<uint32_t> share, 1)
-        for i in range(n_used):
-            excess += counts[i] - min(counts[i], limit)
-            counts[i] = min(counts[i], limit)
+        excess = medfast_clip(&counts[0], n_used, max(<uint32_t> share, 1))
         batch = excess // n_bins
         residual = excess - batch * n_bins
-        running = <uint32_t> (batch * first)
+        running = batch * first
         if residual > 0:  # one more for every step-th bin, from bin 0 on
             step = max(n_bins // residual, 1)
             n_before = min((first + step - 1) // step, residual)
-            running += <uint32_t> n_before
+            running += n_before
             next_bin = n_before * step
             while n_before < residual and next_bin < first + n_used:
                 counts[next_bin - first] += 1
                 next_bin += step
                 n_before += 1
-    for i in range(n_used):
-        running += counts[i] + <uint32_t> batch
-        counts[i] = running
-    for i in range(n_used):
-        table[i] = <uint16_t> medfast_round(<float> <int32_t> counts[i] * scale)
+    medfast_scale(&counts[0], n_used, <uint32_t> running, <uint32_t> batch, scale, table)
 
 
 def tile_tables(const integer[:, :] image,       # IN     gray levels
@@ -132,8 +128,8 @@ def tile_tables(const integer[:, :] image,       # IN     gray levels
         int64_t total
     with nogil:
         for tile in range(tile_start, tile_stop):
-            total = count_tile[integer](image, mask, offset, tile // grid_cols * tile_rows, tile % grid_cols * tile_cols,
-                                        tile_rows, tile_cols, counts)
+            total = count_tile[integer](image, mask, offset, tile // grid_cols * tile_rows,
+                                        tile % grid_cols * tile_cols, tile_rows, tile_cols, counts)
             if total:
                 make_table(counts, total, first, n_bins, clip_limit, &tables[tile, 0])
             else:
@@ -142,7 +138,7 @@ def tile_tables(const integer[:, :] image,       # IN     gray levels
 
 def column_weights(Py_ssize_t tile_cols,
                    float[:, ::1] weights,     # OUT  (2, cols) of the tile on the left, of the one on the right
-                   int64_t[::1] bounds):      # OUT  (grid_cols + 2) first column of each cell, and the number of columns
+                   int64_t[::1] bounds):      # OUT  (grid_cols + 2) first column of each cell, and their number
     """Position of each column between the tile centres to its left and right."""
     cdef:
         Py_ssize_t n_cols = weights.shape[1], n_cells = bounds.shape[0] - 1, col, cell = 0
@@ -172,64 +168,74 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                 const int64_t[::1] bounds,        # IN     from `column_weights`
                 Py_ssize_t row_start,
                 Py_ssize_t row_stop,
-                uint32_t[:, ::1] cells,           # OUT    scratch, (grid_cols + 1, entries), 16 bits: twice as many or none
+                uint32_t[:, ::1] cells,           # OUT    scratch: per cell a word an entry, two for 16 bits; or none
                 integer[:, :] out):               # OUT    must not overlap `image`
     """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows."""
     cdef:
         Py_ssize_t n_cols = image.shape[1], n_used = tables.shape[1]
         Py_ssize_t grid_cols = bounds.shape[0] - 2, grid_rows = tables.shape[0] // grid_cols
-        Py_ssize_t row, col, cell, start, stop, i, n, above, below, before, after, packed = -2
+        Py_ssize_t row, col, cell, chunk, start, stop, i, first, last, above, before, after, upper, lower, packed = -2
         float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, one = 1.0, position, up, down
         const uint16_t* corners[4]
-        uint32_t *entries
-        integer[LINE] values
-        integer[LINE] results
+        uint32_t *entries = NULL
+        uint32_t[CHUNK] words
+        uint32_t[CHUNK] lower_words
+        integer[CHUNK] values
+        integer[CHUNK] results
         const integer *line
         integer *target
         bint strided_in = image.strides[1] != sizeof(integer), strided_out = out.strides[1] != sizeof(integer)
+        bint pack = cells.shape[1] > 0
     with nogil:
         for row in range(row_start, row_stop):
             position = <float> row * inverse - half
             above = <Py_ssize_t> floorf(position)
             down = position - <float> above
             up = one - down
-            for cell in range(grid_cols + 1):
-                stop = bounds[cell + 1]
-                if bounds[cell] == stop:
-                    continue
-                before, after = max(cell - 1, 0), min(cell, grid_cols - 1)
-                below = min(above + 1, grid_rows - 1)
-                corners[0] = &tables[max(above, 0) * grid_cols + before, 0]
-                corners[1] = &tables[max(above, 0) * grid_cols + after, 0]
-                corners[2] = &tables[below * grid_cols + before, 0]
-                corners[3] = &tables[below * grid_cols + after, 0]
-                entries = &cells[cell, 0] if cells.shape[1] > 0 else NULL
-                if above != packed and entries != NULL:
+            upper = max(above, 0) * grid_cols
+            lower = min(above + 1, grid_rows - 1) * grid_cols
+            cell = 0
+            for chunk in range((n_cols + CHUNK - 1) // CHUNK):
+                start = chunk * CHUNK
+                stop = min(start + CHUNK, n_cols)
+                line = &image[row, start]
+                if strided_in:
+                    for i in range(stop - start):
+                        values[i] = image[row, start + i]
+                    line = values
+                first = start
+                while first < stop:
+                    while bounds[cell + 1] <= first:
+                        cell += 1
+                    last = min(bounds[cell + 1], stop)
+                    before, after = max(cell - 1, 0), min(cell, grid_cols - 1)
+                    corners[0], corners[1] = &tables[upper + before, 0], &tables[upper + after, 0]
+                    corners[2], corners[3] = &tables[lower + before, 0], &tables[lower + after, 0]
+                    if pack:
+                        entries = &cells[cell, 0]
+                        if above != packed and first == bounds[cell]:
+                            if integer is uint8_t:
+                                medfast_pack_u8(corners, n_used, entries)
+                            else:
+                                medfast_pack_u16(corners, n_used, entries)
                     if integer is uint8_t:
-                        medfast_pack_u8(corners, n_used, entries)
+                        medfast_fetch_u8(line + (first - start), last - first, entries, corners,
+                                         words + (first - start))
                     else:
-                        medfast_pack_u16(corners, n_used, entries)
-                start = bounds[cell]
-                while start < stop:
-                    n = min(stop - start, LINE) if strided_in or strided_out else stop - start
-                    line = &image[row, start]
-                    target = &out[row, start]
-                    if strided_in:
-                        for i in range(n):
-                            values[i] = image[row, start + i]
-                        line = values
-                    if strided_out:
-                        target = results
-                    if integer is uint8_t:
-                        medfast_blend_u8(line, n, <uint8_t> -offset, <uint8_t> lowest, entries, &weights[0, start],
-                                         &weights[1, start], up, down, target)
-                    else:
-                        medfast_blend_u16(<const uint16_t *> line, n, <uint16_t> -offset, <uint16_t> lowest, entries,
-                                          corners, &weights[0, start], &weights[1, start], up, down, <uint16_t *> target)
-                    if strided_out:
-                        for i in range(n):
-                            out[row, start + i] = results[i]
-                    start += n
+                        medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first, <uint16_t> -offset,
+                                          entries, corners, words + (first - start), lower_words + (first - start))
+                    first = last
+                target = &out[row, start]
+                if strided_out:
+                    target = results
+                if integer is uint8_t:
+                    medfast_mean_u8(words, stop - start, &weights[0, start], &weights[1, start], up, down, target)
+                else:
+                    medfast_mean_u16(words, lower_words, stop - start, &weights[0, start], &weights[1, start], up, down,
+                                     <uint16_t> lowest, <uint16_t *> target)
+                if strided_out:
+                    for i in range(stop - start):
+                        out[row, start + i] = results[i]
             packed = above
             if mask is not None:
                 for col in range(n_cols):

@@ -6,24 +6,35 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Equal neighbours, as in a dark background, would each wait for the count that the one before has just stored. With a
-   table of its own for each of eight columns none does: constant images count 1.5 times as fast as with four tables.
-   Tried and no faster: eight bytes per load (0.27 against 0.28 ns a pixel, but 0.50 against 0.39 on constant images);
-   addresses made by AVX-512 (0.31); pairs of pixels in 65 536 bins (0.36 to 0.7). One store per pixel is the limit. */
+/* Equal neighbours would each wait for the count that the one before has just stored; with a table of its own for each
+   of eight columns none does. Where 32 pixels are all alike, as in a background, they are counted at once (0.06 against
+   0.39 ns a pixel; the question costs 0.01 on noise).
+   Tried and no faster on noise: eight bytes per load (0.27, but 0.50 on constant images, against 0.28 and 0.39);
+   addresses made by AVX-512 (0.31); pairs of pixels in 65 536 bins (0.36 to 0.7). One store a pixel is the limit. */
 enum { MEDFAST_SUBTABLES = 8 };
 
 static inline void medfast_count_u8(const uint8_t *line, ptrdiff_t n, uint32_t counts[MEDFAST_SUBTABLES * 256])
 {
-    ptrdiff_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        counts[line[i]]++;
-        counts[256 + line[i + 1]]++;
-        counts[512 + line[i + 2]]++;
-        counts[768 + line[i + 3]]++;
-        counts[1024 + line[i + 4]]++;
-        counts[1280 + line[i + 5]]++;
-        counts[1536 + line[i + 6]]++;
-        counts[1792 + line[i + 7]]++;
+    const uint64_t ones = 0x0101010101010101u;
+    ptrdiff_t i = 0, stop;
+    while (i + 32 <= n) {
+        uint64_t eights[4];
+        memcpy(eights, line + i, sizeof(eights));
+        if (eights[0] == line[i] * ones && eights[1] == eights[0] && eights[2] == eights[0] && eights[3] == eights[0]) {
+            counts[line[i]] += 32;
+            i += 32;
+            continue;
+        }
+        for (stop = i + 32; i < stop; i += 8) {
+            counts[line[i]]++;
+            counts[256 + line[i + 1]]++;
+            counts[512 + line[i + 2]]++;
+            counts[768 + line[i + 3]]++;
+            counts[1024 + line[i + 4]]++;
+            counts[1280 + line[i + 5]]++;
+            counts[1536 + line[i + 6]]++;
+            counts[1792 + line[i + 7]]++;
+        }
     }
     for (; i < n; i++)
         counts[line[i]]++;

@@ -1,9 +1,9 @@
 """Histogram equalisation.
 
-A histogram of integers is a table of counts, and equalisation a look-up in a table made from it: three steps, of which the
-first and the last touch pixels and work on a range of rows. Values are shifted by `offset` (32 768 for int16, else 0), so that
-the lowest value of the dtype has bin 0. Floats are counted by levels: `quantize` numbers them evenly from the lowest to the
-highest value, and `restore` looks up a float for each level.
+A histogram of integers is a table of counts, and equalisation a look-up in a table made from it: three steps, of which
+the first and the last touch pixels and work on a range of rows. Values are shifted by `offset` (32 768 for int16, else
+0), so that the lowest value of the dtype has bin 0. Floats are counted by levels: `quantize` numbers them evenly from
+the lowest to the highest value, and `restore` looks up a float for each level.
 
 Images are (planes, rows, columns); a range of rows counts through all planes.
 """
@@ -27,6 +27,75 @@ cdef extern from "histogram.h" nogil:
     void medfast_look_up_u8(const uint8_t *line, Py_ssize_t n, const uint8_t *table, uint8_t *out)
 
 
+cdef void count_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask, int64_t offset, Py_ssize_t row_start,
+                     Py_ssize_t row_stop, int64_t[::1] counts) noexcept nogil:
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, n_counted = 0
+        uint32_t[MEDFAST_SUBTABLES * 256] subtables
+        bint everywhere = mask is None
+    if integer is uint8_t:
+        if everywhere and image.strides[2] == 1:
+            memset(subtables, 0, sizeof(subtables))
+            for row in range(row_start, row_stop):
+                medfast_count_u8(&image[row // n_rows, row % n_rows, 0], n_cols, subtables)
+                n_counted += n_cols
+                if n_counted >= 1 << 30:  # before a count of 32 bits is full
+                    medfast_gather_counts(subtables, &counts[0])
+                    n_counted = 0
+            medfast_gather_counts(subtables, &counts[0])
+            return
+    for row in range(row_start, row_stop):
+        plane = row // n_rows
+        for col in range(n_cols):
+            if everywhere or mask[plane, row % n_rows, col]:
+                counts[<int64_t> image[plane, row % n_rows, col] + offset] += 1
+
+
+cdef void make_table(const int64_t[::1] counts, integer[::1] table, int64_t offset) noexcept nogil:
+    cdef:
+        Py_ssize_t n_bins = counts.shape[0], value, lowest = 0
+        int64_t total = 0, running = 0, n_above, level
+        float scale
+    for value in range(n_bins):
+        total += counts[value]
+    while lowest < n_bins - 1 and counts[lowest] == 0:
+        lowest += 1
+    n_above = total - counts[lowest]
+    if n_above == 0:  # a constant image stays as it is
+        for value in range(n_bins):
+            table[value] = <integer> (value - offset)
+        return
+    scale = <float> (n_bins - 1) / <float> n_above
+    for value in range(n_bins):
+        if value > lowest:
+            running += counts[value]
+        # float32, rounded half to even: OpenCV's arithmetic
+        level = <int64_t> rintf(<float> running * scale)
+        table[value] = <integer> (min(level, n_bins - 1) - offset)
+
+
+cdef void look_up_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask, const integer[::1] table,
+                       int64_t offset, Py_ssize_t row_start, Py_ssize_t row_stop,
+                       integer[:, :, :] out) noexcept nogil:
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, line
+        bint everywhere = mask is None
+    for row in range(row_start, row_stop):
+        plane = row // n_rows
+        line = row % n_rows
+        if integer is uint8_t:
+            if everywhere and image.strides[2] == 1 and out.strides[2] == 1:
+                medfast_look_up_u8(&image[plane, line, 0], n_cols, &table[0], &out[plane, line, 0])
+                continue
+        if everywhere:
+            for col in range(n_cols):
+                out[plane, line, col] = table[<int64_t> image[plane, line, col] + offset]
+        else:
+            for col in range(n_cols):
+                out[plane, line, col] = (table[<int64_t> image[plane, line, col] + offset]
+                                         if mask[plane, line, col] else image[plane, line, col])
+
+
 def count(const integer[:, :, :] image,    # IN     gray levels
           const uint8_t[:, :, :] mask,     # IN     pixels that count, or None for all
           int64_t offset,                  # IN     bin of level 0
@@ -34,53 +103,16 @@ def count(const integer[:, :, :] image,    # IN     gray levels
           Py_ssize_t row_stop,
           int64_t[::1] counts):            # INOUT  pixels per bin
     """Add 1 to `counts[value + offset]` for each pixel of the rows."""
-    cdef:
-        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, n_counted = 0
-        uint32_t[MEDFAST_SUBTABLES * 256] subtables
-        bint everywhere = mask is None
     with nogil:
-        if integer is uint8_t and everywhere and image.strides[2] == 1:
-            memset(subtables, 0, sizeof(subtables))
-            for row in range(row_start, row_stop):
-                medfast_count_u8(<const uint8_t *> &image[row // n_rows, row % n_rows, 0], n_cols, subtables)
-                n_counted += n_cols
-                if n_counted >= 1 << 30:  # long before a count of 32 bits is full
-                    medfast_gather_counts(subtables, &counts[0])
-                    n_counted = 0
-            medfast_gather_counts(subtables, &counts[0])
-        else:
-            for row in range(row_start, row_stop):
-                plane = row // n_rows
-                for col in range(n_cols):
-                    if everywhere or mask[plane, row % n_rows, col]:
-                        counts[<int64_t> image[plane, row % n_rows, col] + offset] += 1
+        count_rows[integer](image, mask, offset, row_start, row_stop, counts)
 
 
 def equalization_table(const int64_t[::1] counts,   # IN   pixels per bin
                        integer[::1] table,          # OUT  gray level per bin
                        int64_t offset):             # IN   bin of level 0
     """Gray level for each bin: the share of pixels above the lowest level in use, scaled to the whole range."""
-    cdef:
-        Py_ssize_t n_bins = counts.shape[0], value, lowest = 0
-        int64_t total = 0, running = 0, n_above, level
-        float scale
     with nogil:
-        for value in range(n_bins):
-            total += counts[value]
-        while lowest < n_bins - 1 and counts[lowest] == 0:
-            lowest += 1
-        n_above = total - counts[lowest]
-        if n_above == 0:  # a constant image stays as it is
-            for value in range(n_bins):
-                table[value] = <integer> (value - offset)
-        else:
-            scale = <float> (n_bins - 1) / <float> n_above
-            for value in range(n_bins):
-                if value > lowest:
-                    running += counts[value]
-                # float32, rounded half to even: OpenCV's arithmetic
-                level = <int64_t> rintf(<float> running * scale)
-                table[value] = <integer> (min(level, n_bins - 1) - offset)
+        make_table[integer](counts, table, offset)
 
 
 def look_up(const integer[:, :, :] image,    # IN   gray levels
@@ -91,23 +123,22 @@ def look_up(const integer[:, :, :] image,    # IN   gray levels
             Py_ssize_t row_stop,
             integer[:, :, :] out):           # OUT  may be `image`
     """Replace each pixel of the rows by its entry in `table`."""
-    cdef:
-        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, line
-        bint everywhere = mask is None
     with nogil:
-        for row in range(row_start, row_stop):
-            plane = row // n_rows
-            line = row % n_rows
-            if integer is uint8_t and everywhere and image.strides[2] == 1 and out.strides[2] == 1:
-                medfast_look_up_u8(<const uint8_t *> &image[plane, line, 0], n_cols, <const uint8_t *> &table[0],
-                                   <uint8_t *> &out[plane, line, 0])
-            elif everywhere:
-                for col in range(n_cols):
-                    out[plane, line, col] = table[<int64_t> image[plane, line, col] + offset]
-            else:
-                for col in range(n_cols):
-                    out[plane, line, col] = (table[<int64_t> image[plane, line, col] + offset]
-                                             if mask[plane, line, col] else image[plane, line, col])
+        look_up_rows[integer](image, mask, table, offset, row_start, row_stop, out)
+
+
+def equalize(const integer[:, :, :] image,    # IN     gray levels
+             const uint8_t[:, :, :] mask,     # IN     pixels that count and change, or None for all
+             int64_t offset,                  # IN     bin of level 0
+             int64_t[::1] counts,             # INOUT  pixels per bin, 0 at first
+             integer[::1] table,              # OUT    gray level per bin
+             integer[:, :, :] out):           # OUT    may be `image`
+    """The three steps for all rows in one call, which a small image would spend most of its time on."""
+    cdef Py_ssize_t n_rows = image.shape[0] * image.shape[1]
+    with nogil:
+        count_rows[integer](image, mask, offset, 0, n_rows, counts)
+        make_table[integer](counts, table, offset)
+        look_up_rows[integer](image, mask, table, offset, 0, n_rows, out)
 
 
 def quantize(const floating[:, :, :] image,    # IN   values

@@ -16,6 +16,21 @@ from libc.math cimport fabs, rint, sqrt
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
+cdef extern from "nlm_narrow.h":
+    enum:
+        NLM_BLOCK_ROWS
+    ctypedef struct nlm_narrow:
+        const uint16_t* padded
+        Py_ssize_t frame_stride, channel_stride, row_stride
+        Py_ssize_t n_frames, n_channels, n_cols, patch_radius, search_radius
+        const int32_t* table
+        int shift
+    bint nlm_is_narrow(const int32_t* table, Py_ssize_t n_entries, int shift) noexcept nogil
+    void nlm_split_table(nlm_narrow* narrow, double rate) noexcept nogil
+    Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_cols, Py_ssize_t patch_radius, Py_ssize_t search_radius) noexcept nogil
+    void nlm_narrow_block(const nlm_narrow* narrow, Py_ssize_t row_start, Py_ssize_t row_stop, int32_t* sums,
+                          Py_ssize_t row_size, uint8_t* scratch) noexcept nogil
+
 ctypedef fused unsigned_gray:
     uint8_t
     uint16_t
@@ -40,15 +55,23 @@ cdef enum:
 
 
 cdef inline Py_ssize_t padded_row(Py_ssize_t n_cols) noexcept nogil:
-    """Elements of a scratch row: `n_cols`, rounded up so that each row of any type starts aligned."""
-    return (n_cols + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT
+    """Elements of a scratch row: `n_cols`, rounded up so that rows of any type start aligned, and room for a vector more.
+
+    An odd number of units, or planes of BLOCK_ROWS rows would lie a multiple of 4096 bytes apart and evict one another.
+    """
+    return ((n_cols + ALIGNMENT - 1) // ALIGNMENT + 1 | 1) * ALIGNMENT
 
 
-def workspace(Py_ssize_t n_channels, Py_ssize_t n_weights, Py_ssize_t n_cols, Py_ssize_t patch_radius):
+def workspace(Py_ssize_t n_channels,
+              Py_ssize_t n_weights,
+              Py_ssize_t n_cols,
+              Py_ssize_t patch_radius,
+              Py_ssize_t search_radius):
     """Bytes of scratch that a call needs for `n_cols` columns."""
-    cdef Py_ssize_t row = padded_row(n_cols + 2 * patch_radius), n_rows
-    n_rows = (n_channels + n_weights) * BLOCK_ROWS + n_weights + 2 + BLOCK_ROWS + 2 * patch_radius
-    return 8 * row * n_rows + ALIGNMENT
+    cdef Py_ssize_t row = 8 * padded_row(n_cols + 2 * patch_radius), n_sums = n_channels + n_weights, wide, narrow
+    wide = row * (n_sums * BLOCK_ROWS + n_weights + 2 + BLOCK_ROWS + 2 * patch_radius)
+    narrow = row // 2 * n_sums * NLM_BLOCK_ROWS + nlm_narrow_scratch(n_cols, patch_radius, search_radius)
+    return max(wide, narrow) + ALIGNMENT
 
 
 cdef inline uint8_t* aligned(uint8_t* address) noexcept nogil:
@@ -171,27 +194,53 @@ cdef void integer_rows(const uint16_t[:, :, :, ::1] padded,
                        int norm,
                        int shift,
                        const sum_t[:, ::1] tables,
+                       double rate,
                        sum_t* sums,                         # the scratch
                        Py_ssize_t row_start,
                        Py_ssize_t row_stop,
                        unsigned_gray[:, :, :] out) noexcept nogil:
     cdef:
         Py_ssize_t n_channels = out.shape[0], n_cols = out.shape[2], n_tables = tables.shape[0]
-        Py_ssize_t row_size = padded_row(n_cols + 2 * patch_radius), plane = BLOCK_ROWS * row_size
-        Py_ssize_t block = row_start, stop, col, channel, k
+        Py_ssize_t row_size = padded_row(n_cols + 2 * patch_radius), block_rows = BLOCK_ROWS
+        Py_ssize_t block = row_start, stop, col, channel, k, plane
         sum_t* values
         sum_t* weights
+        uint8_t* scratch
+        nlm_narrow narrow
+        bint is_narrow = False
+    if sum_t is int32_t:
+        if norm == 2 and n_tables == 1 and nlm_is_narrow(&tables[0, 0], tables.shape[1], shift):
+            is_narrow = True
+            block_rows = NLM_BLOCK_ROWS
+            narrow.padded = &padded[0, 0, 0, 0]
+            narrow.row_stride = padded.shape[3]
+            narrow.channel_stride = padded.shape[2] * narrow.row_stride
+            narrow.frame_stride = n_channels * narrow.channel_stride
+            narrow.n_frames, narrow.n_channels, narrow.n_cols = padded.shape[0], n_channels, n_cols
+            narrow.patch_radius, narrow.search_radius = patch_radius, search_radius
+            narrow.table = &tables[0, 0]
+            narrow.shift = shift
+            nlm_split_table(&narrow, rate)
+    plane = block_rows * row_size
+    scratch = <uint8_t*> (sums + (n_channels + n_tables) * plane)
     while block < row_stop:
-        stop = min(block + BLOCK_ROWS, row_stop)
-        integer_block(padded, patch_radius, search_radius, norm, shift, tables,
-                      <uint8_t*> (sums + (n_channels + n_tables) * plane), block, stop, n_cols, sums)
+        stop = min(block + block_rows, row_stop)
+        if sum_t is int32_t and is_narrow:
+            nlm_narrow_block(&narrow, block, stop, <int32_t*> sums, row_size, scratch)
+        else:
+            integer_block(padded, patch_radius, search_radius, norm, shift, tables, scratch, block, stop, n_cols, sums)
         for channel in range(n_channels):
             for k in range(stop - block):
                 values = sums + channel * plane + k * row_size
                 weights = sums + (n_channels + (channel if n_tables > 1 else 0)) * plane + k * row_size
                 for col in range(n_cols):
-                    out[channel, block + k, col] = <unsigned_gray> (
-                        (<uint64_t> values[col] + <uint64_t> weights[col] // 2) // <uint64_t> weights[col])
+                    if sum_t is int32_t:
+                        # Exact: a quotient below 256 is at least 1 / weight off the next integer, or equal to it.
+                        out[channel, block + k, col] = <unsigned_gray> <int32_t> (
+                            (<double> values[col] + <double> (weights[col] // 2)) / <double> weights[col])
+                    else:
+                        out[channel, block + k, col] = <unsigned_gray> (
+                            (<uint64_t> values[col] + <uint64_t> weights[col] // 2) // <uint64_t> weights[col])
         block = stop
 
 
@@ -201,13 +250,14 @@ def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (frames, cha
                     int norm,                              # 1 or 2
                     int shift,                             # a distance D has weight table[D >> shift]
                     const sum_t[:, ::1] tables,          # IN     (1 or channels, entries); sums are of its type
+                    double rate,                           # the first table is about exp(-rate D >> shift), scaled
                     uint8_t[::1] scratch,                  # INOUT  (workspace(...),)
                     Py_ssize_t row_start,
                     Py_ssize_t row_stop,
                     unsigned_gray[:, :, :] out):           # OUT    (channels, rows, cols)
     """Denoise the rows with weights from tables; the mean is rounded half up."""
     with nogil:
-        integer_rows(padded, patch_radius, search_radius, norm, shift, tables, <sum_t*> aligned(&scratch[0]),
+        integer_rows(padded, patch_radius, search_radius, norm, shift, tables, rate, <sum_t*> aligned(&scratch[0]),
                      row_start, row_stop, out)
 
 

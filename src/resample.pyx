@@ -1,7 +1,7 @@
 """Resampling of any dtype: nearest, and weighted sums in float32 (16-bit integers) or float64 (floats).
 
-Images are (rows, columns, channels). A table is (taps, outputs): along the columns, an output is one value of one channel
-and an input pixel its offset in an interleaved row.
+Images are (rows, columns, channels). A table is (taps, outputs): along the columns, an output is one value of one
+channel and an input pixel its offset in an interleaved row.
 """
 from libc.math cimport rintf
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
@@ -31,18 +31,24 @@ def nearest(const pixel[:, :, :] image,       # IN
     """Copy the nearest pixel."""
     cdef:
         Py_ssize_t row, col, channel, n_channels = image.shape[2], width = out.shape[1]
-        bint in_runs = out.strides[1] == n_channels * <Py_ssize_t> sizeof(pixel)
+        Py_ssize_t size = sizeof(pixel), pixel_size = n_channels * size
+        bint in_runs = out.strides[1] == pixel_size and (n_channels == 1 or out.strides[2] == size)
         const pixel *source
         pixel *target
-    in_runs = in_runs and (n_channels == 1 or out.strides[2] == <Py_ssize_t> sizeof(pixel))
     with nogil:
         for row in range(row_start, row_stop):
             if in_runs and row > row_start and rows[row] == rows[row - 1]:  # enlarged: the row above again
-                memcpy(&out[row, 0, 0], &out[row - 1, 0, 0], width * n_channels * <Py_ssize_t> sizeof(pixel))
-            elif in_runs and n_channels == 1 and image.strides[1] == <Py_ssize_t> sizeof(pixel):
+                memcpy(&out[row, 0, 0], &out[row - 1, 0, 0], width * pixel_size)
+            elif in_runs and n_channels == 1 and image.strides[1] == size:
                 source, target = &image[rows[row], 0, 0], &out[row, 0, 0]
                 for col in range(width):
                     target[col] = source[columns[col]]
+            elif in_runs and n_channels == 3 and image.strides[1] == pixel_size and image.strides[2] == size:
+                source, target = &image[rows[row], 0, 0], &out[row, 0, 0]
+                for col in range(width):
+                    target[3 * col] = source[3 * columns[col]]
+                    target[3 * col + 1] = source[3 * columns[col] + 1]
+                    target[3 * col + 2] = source[3 * columns[col] + 2]
             else:
                 for col in range(width):
                     for channel in range(n_channels):
@@ -52,8 +58,9 @@ def nearest(const pixel[:, :, :] image,       # IN
 cdef inline void read_row(const pixel[:, :, :, :] image, Py_ssize_t plane, Py_ssize_t row, real *values) noexcept nogil:
     """The row as one run of values, in the precision of the sums."""
     cdef Py_ssize_t col, channel, n_channels = image.shape[3], width = image.shape[2]
+    cdef Py_ssize_t size = sizeof(pixel)
     cdef const pixel *source = &image[plane, row, 0, 0]
-    if image.strides[2] == n_channels * <Py_ssize_t> sizeof(pixel) and (n_channels == 1 or image.strides[3] == <Py_ssize_t> sizeof(pixel)):
+    if image.strides[2] == n_channels * size and (n_channels == 1 or image.strides[3] == size):
         for col in range(width * n_channels):
             values[col] = source[col]
         return
@@ -132,9 +139,9 @@ cdef inline void in_plane(const pixel[:, :, :, :] image, Py_ssize_t plane, const
 cdef inline void store_row(const real *totals, pixel[:, :, :, :] out, Py_ssize_t plane, Py_ssize_t row) noexcept nogil:
     """Round half to even and saturate where `out` holds integers."""
     cdef:
-        Py_ssize_t col, channel, n_channels = out.shape[3], width = out.shape[2]
+        Py_ssize_t col, channel, n_channels = out.shape[3], width = out.shape[2], size = sizeof(pixel)
         pixel *target = &out[plane, row, 0, 0]
-    if out.strides[2] == n_channels * <Py_ssize_t> sizeof(pixel) and (n_channels == 1 or out.strides[3] == <Py_ssize_t> sizeof(pixel)):
+    if out.strides[2] == n_channels * size and (n_channels == 1 or out.strides[3] == size):
         for col in range(width * n_channels):
             target[col] = rounded(totals[col], target)
         return

@@ -1,18 +1,20 @@
 """Means over areas of uint8 images, in OpenCV's arithmetic.
 
-Images are (rows, columns, channels). Where an output pixel covers a whole number of input pixels, the sum is of integers;
-else weights and sums are float32, in a fixed order. `scratch` holds what `scratch_bytes` asks for.
+Images are (rows, columns, channels). Where an output pixel covers a whole number of input pixels, the sum is of
+integers; else weights and sums are float32, in a fixed order.
 """
-from libc.math cimport rintf
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t
 from libc.string cimport memset
 
 from u8_rows cimport interleaved, is_interleaved, spread
 
 cdef extern from "resample_area.h" nogil:
     void medfast_halve(const uint8_t *, const uint8_t *, Py_ssize_t, uint8_t *)
-    void medfast_add_row(const uint8_t *, Py_ssize_t, int32_t *)
-    void medfast_area_line(const uint8_t *, const int32_t *, const float *, Py_ssize_t, Py_ssize_t, Py_ssize_t, float *)
+    void medfast_add_rows(const uint8_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, uint16_t *)
+    void medfast_add_neighbours(const uint16_t *, Py_ssize_t, Py_ssize_t, Py_ssize_t, int32_t *)
+    void medfast_mean(const int32_t *, Py_ssize_t, int32_t, bint, bint, uint8_t *)
+    void medfast_area_line(const uint8_t *, const int32_t *, const float *, Py_ssize_t, Py_ssize_t, Py_ssize_t,
+                           bint, float *)
     void medfast_add_line(const float *, float, bint, Py_ssize_t, float *)
     void medfast_round_line(const float *, Py_ssize_t, uint8_t *)
 
@@ -21,14 +23,10 @@ cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
     return (n + 15) // 16 * 16
 
 
-def scratch_bytes(Py_ssize_t row_bytes, Py_ssize_t width):
-    """Bytes that `average` and `average_blocks` need: a row and its totals, an output row and its sums, two lines."""
-    return padded(row_bytes) * 5 + padded(width) * 13
-
-
 def halve(const uint8_t[:, :, :] image,     # IN   (2·rows, 2·columns, channels) gray levels
           Py_ssize_t row_start,
           Py_ssize_t row_stop,
+          uint8_t[::1] scratch,             # not used
           uint8_t[:, :, :] out):            # OUT
     """Mean of two by two pixels, rounded half up."""
     cdef:
@@ -57,37 +55,30 @@ def average_blocks(const uint8_t[:, :, :] image,     # IN   gray levels
                    uint8_t[:, :, :] out):            # OUT
     """Mean of each block, which the image's edge may cut short, rounded half to even in float32."""
     cdef:
-        Py_ssize_t row, col, channel, i, k, n_rows, n_cols, n_channels = image.shape[2]
-        Py_ssize_t row_bytes = image.shape[1] * n_channels, width = out.shape[1] * n_channels
-        int32_t *totals = <int32_t *> &scratch[0]
-        uint8_t *copy = <uint8_t *> (totals + padded(row_bytes))
+        Py_ssize_t row, top, n_rows, n_at_once, n_channels = image.shape[2], row_bytes = image.shape[1] * n_channels
+        Py_ssize_t width = out.shape[1] * n_channels, n_whole = min(out.shape[1], image.shape[1] // wide) * n_channels
+        Py_ssize_t last = (image.shape[1] - n_whole // n_channels * wide)  # columns of a block that the edge cuts
+        uint16_t *totals = <uint16_t *> &scratch[0]
+        int32_t *sums = <int32_t *> (totals + padded(row_bytes))
+        uint8_t *copy = <uint8_t *> (sums + padded(width))
         uint8_t *values = copy + padded(row_bytes)
-        int32_t *part
-        int32_t total
-        float scale = <float> 1 / <float> (tall * wide)
-        bint in_place = is_interleaved(out)
         uint8_t *target
+        # 16 bits hold the sum of 256 rows; where a row is no run of bytes, each is copied by itself
+        Py_ssize_t most = 256 if is_interleaved(image) else 1
+        bint in_place = is_interleaved(out)
     with nogil:
         for row in range(row_start, row_stop):
-            n_rows = min(tall, image.shape[0] - row * tall)
-            memset(totals, 0, row_bytes * 4)
-            for k in range(n_rows):
-                medfast_add_row(interleaved(image, row * tall + k, copy), row_bytes, totals)
+            top, n_rows = row * tall, min(tall, image.shape[0] - row * tall)
+            memset(sums, 0, width * sizeof(int32_t))
+            while top < row * tall + n_rows:
+                n_at_once = min(most, row * tall + n_rows - top)
+                medfast_add_rows(interleaved(image, top, copy), image.strides[0], n_at_once, row_bytes, totals)
+                medfast_add_neighbours(totals, min(row_bytes, width * wide), wide, n_channels, sums)
+                top += n_at_once
             target = &out[row, 0, 0] if in_place else values
-            for col in range(out.shape[1]):
-                n_cols = min(wide, image.shape[1] - col * wide)
-                for channel in range(n_channels):
-                    part = totals + col * wide * n_channels + channel
-                    i = col * n_channels + channel
-                    total = 0
-                    for k in range(n_cols):
-                        total += part[k * n_channels]
-                    if n_rows * n_cols < tall * wide:
-                        target[i] = <uint8_t> rintf(<float> total / <float> (n_rows * n_cols))
-                    elif half_up:
-                        target[i] = (total + 2) >> 2
-                    else:
-                        target[i] = <uint8_t> rintf(<float> total * scale)
+            medfast_mean(sums, n_whole, n_rows * wide, n_rows == tall, half_up, target)
+            if n_whole < width:
+                medfast_mean(sums + n_whole, width - n_whole, n_rows * last, False, False, target + n_whole)
             if not in_place:
                 spread(target, out, row)
 
@@ -104,7 +95,8 @@ def average(const uint8_t[:, :, :] image,         # IN   gray levels
     """Weighted sums along the columns, then of rows: float32, tap after tap, rounded half to even."""
     cdef:
         Py_ssize_t n_taps = columns.shape[0], width = columns.shape[1], n_padded = padded(width)
-        Py_ssize_t row_bytes = image.shape[1] * image.shape[2], row, tap, source, slot, n_safe = 0
+        Py_ssize_t row_bytes = image.shape[1] * image.shape[2], row, tap, source, slot, reach, n_safe = 0
+        bint one_channel = image.shape[2] == 1
         Py_ssize_t held[2]
         float *totals = <float *> &scratch[0]
         float *lines = totals + n_padded
@@ -113,9 +105,9 @@ def average(const uint8_t[:, :, :] image,         # IN   gray levels
         bint in_place = is_interleaved(out)
     held[0] = held[1] = -1
     with nogil:
-        if image.shape[2] == 1:
-            while n_safe < width and columns[0, n_safe] + (n_taps + 3) // 4 * 4 <= row_bytes:
-                n_safe += 1
+        reach = (n_taps + 3) // 4 * 4 if one_channel else 4
+        while n_safe < width and columns[0 if one_channel else n_taps - 1, n_safe] + reach <= row_bytes:
+            n_safe += 1
         for row in range(row_start, row_stop):
             for tap in range(rows.shape[0]):
                 if row_weights[tap, row] == 0:
@@ -124,7 +116,7 @@ def average(const uint8_t[:, :, :] image,         # IN   gray levels
                 slot = source % 2
                 if held[slot] != source:
                     medfast_area_line(interleaved(image, source, copy), &columns[0, 0], &column_weights[0, 0], n_taps,
-                                      width, n_safe, lines + slot * n_padded)
+                                      width, n_safe, one_channel, lines + slot * n_padded)
                     held[slot] = source
                 medfast_add_line(lines + slot * n_padded, row_weights[tap, row], tap == 0, width, totals)
             if in_place:

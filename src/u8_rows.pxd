@@ -4,7 +4,8 @@ from libc.stdint cimport uint8_t
 
 cdef inline bint is_interleaved(const uint8_t[:, :, :] image) noexcept nogil:
     """Whether each row is one run of bytes."""
-    return (image.shape[2] == 1 or image.strides[2] == 1) and (image.shape[1] == 1 or image.strides[1] == image.shape[2])
+    cdef Py_ssize_t n_channels = image.shape[2]
+    return (n_channels == 1 or image.strides[2] == 1) and (image.shape[1] == 1 or image.strides[1] == n_channels)
 
 
 cdef inline const uint8_t *interleaved(const uint8_t[:, :, :] image, Py_ssize_t row, uint8_t *copy) noexcept nogil:

@@ -24,7 +24,12 @@ def clahe(image, clip_limit=2.0, tile_grid=(8, 8), bit_depth=None, mask=None):
         return result if mask is None else np.where(mask, result, image)
     if image.ndim == 3:
         masks = [None] * len(image) if mask is None else mask
-        return np.stack([clahe(*args) for args in ((p, clip_limit, tile_grid, bit_depth, m) for p, m in zip(image, masks))])
+        return np.stack(
+            [
+                clahe(*args)
+                for args in ((p, clip_limit, tile_grid, bit_depth, m) for p, m in zip(image, masks, strict=True))
+            ]
+        )
     bits = bit_depth or 8 * image.dtype.itemsize
     n_bins = 2**bits
     lowest = -(n_bins // 2) if image.dtype == np.int16 else 0
@@ -78,7 +83,7 @@ def clahe_table(values, n_bins, clip_limit):
 
 
 def equalize_hist(image, mask=None):
-    """Global histogram equalisation: integers over the range of the dtype in OpenCV's float32 arithmetic; floats by shares."""
+    """Global histogram equalisation: integers over the dtype's range in OpenCV's float32; floats by shares."""
     inside = np.ones(image.shape, bool) if mask is None else mask
     if not inside.any():
         return image.copy()
@@ -106,20 +111,26 @@ def equalize_hist(image, mask=None):
 
 
 def float_levels(image, n_levels, mask=None):
-    """The nearest of evenly spaced levels from the lowest to the highest value, and these two; None for equal values."""
+    """Nearest of evenly spaced levels from the lowest to the highest value, and these two; None for equal values."""
     values = image.astype(np.float64)
     inside = values if mask is None else values[mask]
     low, high = inside.min(), inside.max()
     if low == high:
         return None, low, high
-    half = 1.0 if np.isfinite(high - low) else 0.5
+    half = halving(low, high)
     share = (values * half - low * half) / (high * half - low * half)
     return np.floor(np.clip(share * (n_levels - 1) + 0.5, 0, n_levels - 1)).astype(np.int64), low, high
 
 
+def halving(low, high):
+    """1/2 where the difference is too large for float64."""
+    with np.errstate(over="ignore"):
+        return 1.0 if np.isfinite(high - low) else 0.5
+
+
 def spread(shares, low, high):
     """The value that lies at each share of the way from `low` to `high`."""
-    half = 1.0 if np.isfinite(high - low) else 0.5
+    half = halving(low, high)
     values = (low * half + shares * (high * half - low * half)) / half
     return np.where(shares == 1, high, np.clip(values, low, high))
 
@@ -405,10 +416,11 @@ def partition_by_recurrence(values, weights, n_clusters):
 
 
 def resize(image, shape, interpolation="linear", steps=None):
-    """Resample an array of (rows, cols), (rows, cols, channels) or, with three entries in `shape`, (planes, rows, cols).
+    """Resample an array of (rows, cols), (rows, cols, channels) or, with three entries in `shape`, (planes, rows,
+    cols).
 
-    `steps` is the distance of two output pixels in input pixels, per axis; the ratio of the sizes when omitted. uint8 in two
-    dimensions is OpenCV's arithmetic; everything else is computed in float64 and rounded once.
+    `steps` is the distance of two output pixels in input pixels, per axis; the ratio of the sizes when omitted. uint8
+    in two dimensions is OpenCV's arithmetic; everything else is computed in float64 and rounded once.
     """
     steps = [1 / (m / n) for n, m in zip(image.shape, shape, strict=False)] if steps is None else list(steps)
     if tuple(shape) == image.shape[: len(shape)]:

@@ -421,7 +421,6 @@ def test_demo_passes_its_folder_on(capsys, tmp_path, monkeypatch):
     from medfast import demo
 
     seen = []
-    monkeypatch.setattr(demo, "run", lambda folder, **_: seen.append(folder) or folder / "report.html")
-    out = invoke(capsys, "demo", "--output", tmp_path)[0]
-    assert seen == [tmp_path]
-    assert out.strip() == str(tmp_path / "report.html")
+    monkeypatch.setattr(demo, "run", lambda folder, *, progress, num_threads: seen.append((folder, num_threads)))
+    invoke(capsys, "demo", "--output", tmp_path, "--threads", "2")
+    assert seen == [(tmp_path, 2)]

@@ -54,7 +54,7 @@ def test_a_saved_model_predicts_the_same_bits(trained, digits, tmp_path):
         np.testing.assert_array_equal(loaded.predict_proba(images), model.predict_proba(images))
         np.testing.assert_array_equal(loaded.predict(images), model.predict(images))
         assert loaded.evaluate(images, truth) == model.evaluate(images, truth)
-        for name in ("options", "size", "classes", "n_train", "validation", "seed"):
+        for name in ("options", "recipe", "classes", "n_train", "validation", "seed"):
             assert getattr(loaded, name) == getattr(model, name)
         assert repr(loaded) == repr(model)
 
@@ -63,7 +63,7 @@ def test_predicting_needs_no_scikit_learn(saved, trained, tmp_path):
     model, images, _ = trained
     np.save(tmp_path / "images.npy", images)
     code = (
-        "import sys; sys.modules['sklearn'] = None; sys.modules['pickle'] = sys.modules.get('pickle')\n"
+        "import sys; sys.modules['sklearn'] = None\n"
         "import numpy as np; from medfast.pipeline import Model\n"
         f"print(Model.load({str(saved)!r}).predict_proba(np.load({str(tmp_path / 'images.npy')!r})).tobytes().hex())"
     )
@@ -165,9 +165,11 @@ class Bomb:
     [
         ({"manifest": {"format": "other"}}, "does not describe a medfast model"),
         ({"manifest": {"format_version": "1"}}, "format_version is '1'"),
-        ({"manifest": {"options": {"search_size": 4, "size": [32, 32]}}}, "search_size must be odd"),
+        ({"manifest": {"options": {"search_size": 4}}}, "search_size must be odd"),
         ({"manifest": {"options": {"made_up": 4}}}, "made_up"),
-        ({"manifest": {"options": {"size": None}}}, "does not describe a model"),
+        ({"manifest": {"size": None}}, "size must be two integers"),
+        ({"manifest": {"size": [24, 24]}}, "coef must have shape"),
+        ({"manifest": {"size": [10**9, 10**9]}}, "coef must have shape"),
         ({"manifest": {"classes": ["a", "b", "c"]}}, "coef must have shape"),
         ({"manifest": {"classes": ["b", "a"]}}, "classes are"),
         ({"manifest": {"classes": [["a"], {}]}}, "does not describe a model"),
@@ -176,7 +178,7 @@ class Bomb:
         ({"manifest": {"arrays": {}}}, "should be"),
         ({"manifest": {"arrays": []}}, "should be"),
         ({"files": {"more.npy": npy(np.zeros(3))}}, "should be"),
-        ({"files": {"coef.npy": b"\x93NUMPY nonsense"}}, "not a model file"),
+        ({"files": {"coef.npy": b"\x93NUMPY nonsense"}}, "array coef is shorter"),
         ({"files": {"coef.npy": npy(np.zeros((1, 3)))}}, "array coef is"),
         ({"files": {"coef.npy": npy(np.array([Bomb()]), allow_pickle=True)}}, "array coef|Object arrays"),
         ({"files": {"coef.npy": pickle.dumps(Bomb())}}, "a.model"),

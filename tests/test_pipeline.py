@@ -12,7 +12,7 @@ import pytest
 from images import stripes
 
 import medfast
-from medfast import _probability, _recipe
+from medfast import _kernels, _probability, _recipe
 from medfast.pipeline import Model, Options, load_folder, train_folder
 
 pytest.importorskip("sklearn")
@@ -120,6 +120,13 @@ def test_bits_depend_neither_on_the_batch_nor_on_threads(trained, digits, n_thre
         np.testing.assert_array_equal(model.predict_proba(images, num_threads=1), together)
 
 
+def test_bits_do_not_depend_on_the_level(trained, level):
+    model, images, _ = trained
+    found = model.predict_proba(images[:2])
+    _kernels._activate(_kernels.LEVEL)
+    np.testing.assert_array_equal(found, model.predict_proba(images[:2]))
+
+
 def test_sums_are_exact(digits):
     model, images, _ = digits
     features = model.features(images[:3])
@@ -144,7 +151,7 @@ def test_features_are_the_steps_in_order(trained):
     model, images, _ = trained
     image = medfast.denoise_nl_means(images[0], None, patch_size=3, search_size=7)
     image = medfast.equalize_hist(image)
-    expected = medfast.hog(image, cell=(4, 4), levels=3)
+    expected = medfast.hog(image, cell=(8, 8), levels=2)
     np.testing.assert_allclose(model.features(images[:1])[0], expected, rtol=0, atol=2.0**-16)
 
 
@@ -158,7 +165,7 @@ def test_every_step_is_optional(rng):
         {"segment": 3, "denoise": False},
         {"size": 24, "denoise": False},
         {"size": (40, 48), "denoise": False},
-        {"levels": 1, "cell": 8, "orientations": 5, "denoise": False},
+        {"levels": 1, "cell": 4, "orientations": 5, "denoise": False},
         {"h": 20, "search_size": 5},
     ):
         model = Model(**options).fit(images, labels)
@@ -179,20 +186,22 @@ def test_size_is_the_target_or_the_smallest_image(rng, shapes, size):
 
 
 def test_five_levels_at_256():
-    resolved = Options().resolved((256, 256))
-    assert (resolved.levels, resolved.cell) == (5, 8)
-    image = np.zeros((256, 256), np.uint8)
-    assert len(_recipe.describe(image, resolved)) == _recipe.n_features(resolved)
+    recipe = _recipe.recipe_for(Options(), (256, 256))
+    assert (recipe.levels, recipe.cell) == (5, 8)
+    images = np.zeros((1, 256, 256), np.uint8)
+    assert _recipe.describe(images, recipe).shape == (1, recipe.n_features)
     with pytest.raises(ValueError, match="levels of images of 256x256 pixels in cells of 8 must be <= 5, got 6"):
-        Options(levels=6).resolved((256, 256))
-    with pytest.raises(ValueError, match="blocks that fit images of 1x9 pixels in cells of 1 must be >= 1, got 0"):
-        Options().resolved((1, 9))
+        _recipe.recipe_for(Options(levels=6), (256, 256))
+    with pytest.raises(
+        ValueError, match="levels of images of 1x9 pixels in cells of 1 that hold a block must be >= 1, got 0"
+    ):
+        _recipe.recipe_for(Options(), (1, 9))
 
 
 @pytest.mark.parametrize("size", [(2, 2), (7, 9), (12, 12), (28, 28), (33, 47), (64, 200), (255, 256)])
 def test_number_of_features(size):
-    resolved = Options().resolved(size)
-    assert len(_recipe.describe(np.zeros(size, np.uint8), resolved)) == _recipe.n_features(resolved)
+    recipe = _recipe.recipe_for(Options(), size)
+    assert _recipe.describe(np.zeros((2, *size), np.uint8), recipe).shape == (2, recipe.n_features)
 
 
 def test_colour_is_weighted(rng):
@@ -219,7 +228,7 @@ def test_eight_bits():
     assert stretched[5] == 0
     assert stretched[995] == 255
     assert stretched[500] == 128
-    np.testing.assert_array_equal(_recipe.gray8(ramp / 7e6, None, "image")[0], stretched)
+    np.testing.assert_array_equal(_recipe.gray8(ramp / 2.0**20, None, "image")[0], stretched)
     assert not _recipe.gray8(np.full((2, 2), 7.5), None, "image").any()
     kept = np.array([[3, 200]], np.uint8)
     assert _recipe.gray8(kept, None, "image") is kept
@@ -247,7 +256,11 @@ def test_deeper_images_give_the_same_model(rng):
         ),
         ([np.zeros((16, 16, 5), np.uint8)] * 4, ValueError, r"images\[0\] must be 2-D, or \(rows, columns, 3 or 4\)"),
         ([np.zeros((16, 16), np.uint8)] * 3, ValueError, r"labels must have shape \(3,\), one per image, got \(4,\)"),
-        ([np.zeros((1, 16), np.uint8)] * 4, ValueError, "blocks that fit images of 1x16 pixels"),
+        (
+            [np.zeros((1, 16), np.uint8)] * 4,
+            ValueError,
+            "levels of images of 1x16 pixels in cells of 1 that hold a block must be >= 1, got 0",
+        ),
     ],
 )
 def test_images_that_no_model_learns_from(images, error, message):
@@ -325,6 +338,13 @@ def test_progress(rng, tmp_path):
     assert calls[-1] == (30, 30)
     with pytest.raises(TypeError, match="progress must be a callable"):
         model.predict(images, progress=1)
+
+
+def test_a_model_learns_anew(rng):
+    small, large = stripes(rng, 12, (24, 24)), stripes(rng, 12, (40, 40))
+    model = Model(denoise=False).fit(*small).fit(*large)
+    assert model.size == (40, 40)
+    np.testing.assert_array_equal(model.coef, Model(denoise=False).fit(*large).coef)
 
 
 def test_validation_teaches_nothing(trained, rng):

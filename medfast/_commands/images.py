@@ -68,12 +68,12 @@ def equalize(
     threads: terminal.Threads = None,
 ) -> None:
     """Equalise the histogram, of the whole image or tile by tile."""
-    grid = terminal.integers(tiles, "--tiles")
+    rows, columns = terminal.integers(tiles, "--tiles", 2)
     image = _read(source, target)
     _need_gray(image, source)
     with terminal.about(source):
         if clahe:
-            result = medfast.clahe(image.array, clip_limit, grid, num_threads=threads)
+            result = medfast.clahe(image.array, clip_limit, (rows, columns), num_threads=threads)
         else:
             result = medfast.equalize_hist(image.array, num_threads=threads)
     _write(target, image, result)
@@ -117,6 +117,7 @@ def segment(
     classes: Annotated[int, typer.Option(min=1, max=255, help="Number of classes.")] = 3,
     above: Annotated[float | None, typer.Option(help="Only pixels above this value; the others become 0.")] = None,
     mask: Annotated[Path | None, typer.Option(help="Only pixels that are not 0 in this image.")] = None,
+    threads: terminal.Threads = None,
 ) -> None:
     """Segment by intensity: 1 is the darkest class, 0 is outside the mask."""
     image = _read(source, target)
@@ -126,9 +127,9 @@ def segment(
         drawn = _read(mask, target).array != 0
         inside = drawn if inside is None else inside & drawn
     with terminal.about(source):
-        result = medfast.segment(image.array, classes, mask=inside)
+        result = medfast.segment(image.array, classes, mask=inside, num_threads=threads)
     plain = dataclasses.replace(image, slope=1.0, intercept=0.0, unit=None)
-    _write(target, plain, result.astype(np.uint8))
+    _write(target, plain, result)
 
 
 @app.command()

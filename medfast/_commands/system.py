@@ -87,10 +87,10 @@ def bench(
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the report.")] = Path("demo"),
+    threads: terminal.Threads = None,
 ) -> None:
     """Run the whole job on the real images that nilearn and pydicom carry, and write a report."""
     from medfast import demo as showcase
 
     with terminal.progress_bar("demo") as progress:
-        report = showcase.run(output, progress=progress)
-    print(report)
+        showcase.run(output, progress=progress, num_threads=threads)

@@ -32,6 +32,7 @@ def progress_bar(title: str) -> Iterator[Callable[..., None]]:
         console=console,
         disable=not console.is_terminal,
         transient=True,
+        redirect_stdout=False,
     )
     with bar:
         task = bar.add_task(title, total=None)
@@ -39,6 +40,8 @@ def progress_bar(title: str) -> Iterator[Callable[..., None]]:
         def advance(done: int, total: int, *what: Any) -> None:
             description = f"{title}: {what[0]}" if what else title
             bar.update(task, completed=done, total=total, description=description)
+            if done >= total:  # what is printed from here on has the terminal to itself
+                bar.stop()
 
         yield advance
 

@@ -1,4 +1,4 @@
-"""CLAHE of one plane: a table per tile, weights per column, the mean of four tables per pixel. Images may have any strides."""
+"""CLAHE of one plane: a table per tile, weights per column, the mean of four tables per pixel. Any strides."""
 
 from typing import Any
 

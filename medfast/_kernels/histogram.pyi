@@ -1,4 +1,4 @@
-"""Histograms and what is built on them. Images are (planes, rows, cols) views with any strides; rows count through planes."""
+"""Histograms and what is built on them. Images are (planes, rows, cols), of any strides; rows count through planes."""
 
 from typing import Any
 
@@ -21,6 +21,14 @@ def look_up(
     offset: int,
     row_start: int,
     row_stop: int,
+    out: NDArray[Any],
+) -> None: ...
+def equalize(
+    image: NDArray[Any],
+    mask: NDArray[np.uint8] | None,
+    offset: int,
+    counts: NDArray[np.int64],
+    table: NDArray[Any],
     out: NDArray[Any],
 ) -> None: ...
 def quantize(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-def workspace(n_channels: int, n_weights: int, n_cols: int, patch_radius: int) -> int: ...
+def workspace(n_channels: int, n_weights: int, n_cols: int, patch_radius: int, search_radius: int) -> int: ...
 def denoise_integer(
     padded: NDArray[np.uint16],
     patch_radius: int,
@@ -16,6 +16,7 @@ def denoise_integer(
     norm: int,
     shift: int,
     tables: NDArray[Any],
+    rate: float,
     scratch: NDArray[np.uint8],
     row_start: int,
     row_stop: int,

@@ -1,7 +1,7 @@
 """Resampling of images (rows, columns, channels) and volumes (planes, rows, columns, channels) with any strides.
 
-A table is (taps, outputs): input pixels, and weights in float32 for integers and in float64 for floats. Along columns an
-output is one value of one channel, and an input pixel its offset in an interleaved row.
+A table is (taps, outputs): input pixels, and weights in float32 for integers and in float64 for floats. Along columns
+an output is one value of one channel, and an input pixel its offset in an interleaved row.
 """
 
 from typing import Any

@@ -41,7 +41,7 @@ def clahe(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[int, int])
     return Prepared(lambda: medfast.clahe(image, clip_limit, tile_grid))
 
 
-def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: str) -> Prepared:
+def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: Any) -> Prepared:
     return Prepared(lambda: medfast.resize(image, shape, interpolation=interpolation))
 
 

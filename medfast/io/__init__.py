@@ -8,9 +8,10 @@ each is imported when a file needs it.
 
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from numpy.typing import ArrayLike
 
@@ -30,6 +31,8 @@ def read_image(
     max_bytes: int = 2**31,
 ) -> Image:
     """Read an image or a volume.
+
+    What the file holds decides how it is read, not its name; its size is checked before anything is decoded.
 
     Parameters
     ----------
@@ -120,7 +123,9 @@ def read_image(
 
 
 def write_image(path: str | os.PathLike[str], image: Image | ArrayLike, *, quality: int = 95) -> None:
-    """Write an image or a volume; the file is there when it is complete, or not at all.
+    """Write an image or a volume.
+
+    The file is there when it is complete, or not at all.
 
     Parameters
     ----------
@@ -196,10 +201,17 @@ def write_image(path: str | os.PathLike[str], image: Image | ArrayLike, *, quali
         write = raster.writer(image, name.rpartition(".")[2], quality)
     else:
         raise ValueError(f"path must end in .dcm, .nii, .nii.gz, .png, .jpg, .jpeg, .tif or .tiff, got {path.name!r}")
+    with whole_file(path) as file:
+        write(file)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to, which gets its name when everything is in it; an error leaves no file, or the old one."""
     temporary = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with open(temporary, "xb") as file:
-            write(file)
+            yield file
             file.flush()
             os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
         os.replace(temporary, path)

@@ -55,6 +55,14 @@ class Image:
         Unit of the values, such as ``"HU"``.
     meta : dict, optional
         Technical facts from the file, by name. Nothing about the patient is ever in it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from medfast.io import Image
+    >>> image = Image(np.zeros((2, 3), np.int16), spacing=(0.7, 0.7), unit="HU")
+    >>> np.asarray(image).shape
+    (2, 3)
     """
 
     array: NDArray[Any]

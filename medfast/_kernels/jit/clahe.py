@@ -99,9 +99,7 @@ def column_weights(tile_cols, weights, bounds):
 
 
 @kernel
-def interpolate(
-    image, mask, offset, lowest, tables, tile_rows, weights, bounds, row_start, row_stop, cells, out
-):
+def interpolate(image, mask, offset, lowest, tables, tile_rows, weights, bounds, row_start, row_stop, cells, out):
     """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows."""
     grid_cols = len(bounds) - 2
     grid_rows = len(tables) // grid_cols
@@ -119,7 +117,11 @@ def interpolate(
                 if mask is None or mask[row, col]:
                     i = value + offset
                     left, right = weights[0, col], weights[1, col]
-                    upper_mean = np.float32(tables[upper + before, i]) * left + np.float32(tables[upper + after, i]) * right
-                    lower_mean = np.float32(tables[lower + before, i]) * left + np.float32(tables[lower + after, i]) * right
+                    upper_mean = (
+                        np.float32(tables[upper + before, i]) * left + np.float32(tables[upper + after, i]) * right
+                    )
+                    lower_mean = (
+                        np.float32(tables[lower + before, i]) * left + np.float32(tables[lower + after, i]) * right
+                    )
                     value = np.int64(np.rint(upper_mean * up + lower_mean * down)) + lowest
                 out[row, col] = value

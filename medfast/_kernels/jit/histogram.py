@@ -54,6 +54,15 @@ def look_up(image, mask, table, offset, row_start, row_stop, out):
 
 
 @kernel
+def equalize(image, mask, offset, counts, table, out):
+    """The three steps for all rows in one call."""
+    n_rows = image.shape[0] * image.shape[1]
+    count(image, mask, offset, 0, n_rows, counts)
+    equalization_table(counts, table, offset)
+    look_up(image, mask, table, offset, 0, n_rows, out)
+
+
+@kernel
 def quantize(image, unit, low, span, n_steps, row_start, row_stop, levels):
     """Nearest of `n_steps + 1` evenly spaced levels for each pixel of the rows; values outside go to the nearer end."""
     n_rows = image.shape[1]

@@ -15,10 +15,12 @@ def describe(
     image,
     row_of,
     column_of,
+    slot_of_tap,
     row_stride,
     ties_high_from,
     row_weights,
     column_weights,
+    taps,
     gamma,
     is_signed,
     soft,
@@ -28,9 +30,10 @@ def describe(
     epsilon,
     start,
     stop,
+    line,
     levels,
     votes,
-    planes,
+    plane,
     row_sums,
     sums,
     out,
@@ -43,20 +46,21 @@ def describe(
         first = start - item * n_block_rows
         last = min(stop - item * n_block_rows, n_block_rows)
         start = item * n_block_rows + last
-        _load_row(image[item, row_of[first * row_stride]], column_of, gamma, levels[(first * row_stride + 2) % 3])
-        _load_row(image[item, row_of[first * row_stride + 1]], column_of, gamma, levels[first * row_stride % 3])
+        _load_row(image[item, row_of[first * row_stride]], column_of, gamma, line, levels[(first * row_stride + 2) % 3])
+        _load_row(image[item, row_of[first * row_stride + 1]], column_of, gamma, line, levels[first * row_stride % 3])
         for row in range(first * row_stride, (last - 1) * row_stride + block_height):
-            _load_row(image[item, row_of[row + 2]], column_of, gamma, levels[(row + 1) % 3])
+            _load_row(image[item, row_of[row + 2]], column_of, gamma, line, levels[(row + 1) % 3])
             block = first if row < block_height else max(first, (row - block_height) // row_stride + 1)
             last_block = min(last - 1, row // row_stride)
             if block > last_block:  # a stride beyond the block: a row in none
                 continue
-            _gradient(levels, row, ties_high_from, votes[4], votes[5])
+            rows = levels[(row + 2) % 3], levels[row % 3], levels[(row + 1) % 3]
+            _gradient(rows, column_of, ties_high_from, votes[3], votes[4])
             if soft:
                 _vote_soft(votes, n_bins, is_signed)
             else:
                 _vote_hard(votes, n_bins, is_signed, edges)
-            _sum_columns(votes, levels.shape[3], column_weights, n_block_cols, row_sums)
+            _sum_columns(votes, slot_of_tap, column_weights, taps, n_block_cols, row_sums)
             while block <= last_block:
                 place, i = block % n_open, row - block * row_stride
                 if i == 0:
@@ -75,27 +79,28 @@ def describe(
 
 
 @kernel
-def _load_row(image_row, column_of, gamma, target):
+def _load_row(image_row, column_of, gamma, line, target):
     """One row of the image in order of phase."""
     for channel in range(target.shape[0]):
-        for phase in range(column_of.shape[0]):
-            for group in range(column_of.shape[1]):
-                target[channel, phase, group] = image_row[column_of[phase, group], channel]
-                if gamma:
-                    target[channel, phase, group] = math.sqrt(target[channel, phase, group])
+        for col in range(len(line)):
+            line[col] = image_row[col, channel]
+            if gamma:
+                line[col] = math.sqrt(line[col])
+        for i, col in enumerate(column_of.flat):
+            target[channel, i] = line[col]
 
 
 @kernel
-def _gradient(levels, row, ties_high_from, dx, dy):
+def _gradient(rows, column_of, ties_high_from, dx, dy):
     """Centred differences of the strongest channel."""
-    above, here, below = levels[(row + 2) % 3], levels[row % 3], levels[(row + 1) % 3]
-    stride, n_groups = levels.shape[2] - 2, levels.shape[3]
+    above, here, below = rows
+    stride, n_groups = column_of.shape[0] - 2, column_of.shape[1]
     for phase in range(stride):
         for group in range(n_groups):
             i = phase * n_groups + group
-            for channel in range(levels.shape[1]):
-                new_dx = here[channel, phase + 2, group] - here[channel, phase, group]
-                new_dy = below[channel, phase + 1, group] - above[channel, phase + 1, group]
+            for channel in range(len(here)):
+                new_dx = here[channel, i + 2 * n_groups] - here[channel, i]
+                new_dy = below[channel, i + n_groups] - above[channel, i + n_groups]
                 new, old = new_dx * new_dx + new_dy * new_dy, dx[i] * dx[i] + dy[i] * dy[i]
                 if channel == 0 or new > old or (new == old and group * stride + phase >= ties_high_from):
                     dx[i], dy[i] = new_dx, new_dy
@@ -107,7 +112,7 @@ def _vote_soft(votes, n_bins, is_signed):
     real = votes.dtype.type
     to_radians, to_bins = real(np.pi / 180), real(n_bins / (2 * np.pi if is_signed else np.pi))
     for i in range(votes.shape[1]):
-        dx, dy = votes[4, i], votes[5, i]
+        dx, dy = votes[3, i], votes[4, i]
         ax, ay = abs(dx), abs(dy)
         ratio = min(ax, ay) / (max(ax, ay) + real(2.220446049250313e-16))
         square = ratio * ratio
@@ -123,7 +128,7 @@ def _vote_soft(votes, n_bins, is_signed):
         share = angle - real(low)
         magnitude = real(math.sqrt(dx * dx + dy * dy))
         votes[0, i], votes[1, i] = magnitude * (real(1) - share), magnitude * share
-        votes[2, i], votes[3, i] = low % n_bins, (low + 1) % n_bins  # unsigned: the angle modulo half a circle
+        votes[2, i] = low % n_bins  # unsigned: the angle modulo half a circle
 
 
 @kernel
@@ -131,7 +136,7 @@ def _vote_hard(votes, n_bins, is_signed, edges):
     """Magnitude, for the bin [k, k + 1) widths: as many edges as the direction lies on or beyond."""
     real = votes.dtype.type
     for i in range(votes.shape[1]):
-        dx, dy = votes[4, i], votes[5, i]
+        dx, dy = votes[3, i], votes[4, i]
         is_lower = dy < 0 or (dy == 0 and dx < 0)
         magnitude = real(math.sqrt(dx * dx + dy * dy))
         if is_lower:
@@ -143,23 +148,20 @@ def _vote_hard(votes, n_bins, is_signed, edges):
                 in_bin += is_lower and beyond
             else:
                 in_bin += beyond or (is_signed and is_lower)
-        votes[0, i], votes[1, i], votes[2, i], votes[3, i] = 0, magnitude, in_bin, in_bin
+        votes[0, i], votes[1, i], votes[2, i] = 0, magnitude, (in_bin - 1) % n_bins  # all to the higher bin
 
 
 @kernel
-def _sum_columns(votes, n_groups, weights, n_block_cols, row_sums):
+def _sum_columns(votes, slot_of_tap, weights, taps, n_block_cols, row_sums):
     """The row's part in the histogram of each cell column of each block column: a weighted sum over the block's columns."""
     row_sums[:] = 0
-    stride = votes.shape[1] // n_groups
     for cell in range(weights.shape[0]):
-        for tap in range(weights.shape[1]):
+        for tap in range(taps[cell, 0], taps[cell, 1]):
             weight = weights[cell, tap]
-            if weight == 0:
-                continue
-            begin = tap % stride * n_groups + tap // stride
             for block in range(n_block_cols):
-                i = begin + block
-                low, high = int(votes[2, i]), int(votes[3, i])
+                i = slot_of_tap[tap] + block
+                low = int(votes[2, i])
+                high = (low + 1) % row_sums.shape[1]
                 if low != high:  # with one bin the lower share is lost, as in OpenCV
                     row_sums[cell, low, block] += weight * votes[0, i]
                 row_sums[cell, high, block] += weight * votes[1, i]

@@ -9,7 +9,7 @@ STEPS = 32
 
 
 @kernel
-def workspace(n_channels, n_weights, n_cols, patch_radius):
+def workspace(n_channels, n_weights, n_cols, patch_radius, search_radius):
     """Bytes of scratch that a call needs for `n_cols` columns."""
     width, size = n_cols + 2 * patch_radius, 2 * patch_radius + 1
     return 8 * (2 * n_channels * BLOCK_ROWS * n_cols + n_cols + (1 + BLOCK_ROWS + size - 1) * width)
@@ -45,7 +45,7 @@ def add_weighted(distances, shift, table, pixels, weights, sums, weight_sums):
 
 @kernel
 def denoise_integer(
-    padded, patch_radius, search_radius, norm, shift, tables, scratch, row_start, row_stop, out
+    padded, patch_radius, search_radius, norm, shift, tables, rate, scratch, row_start, row_stop, out
 ):
     """Denoise the rows with weights from tables; the mean is rounded half up."""
     n_frames, n_channels = padded.shape[:2]

@@ -1,0 +1,81 @@
+/* The arithmetic of src/hog.pyx on rows, for float and double.
+
+   In C for the sake of `restrict` and of literals in the type at hand, without which gcc 12 keeps most of these loops scalar:
+   512 x 512 with 9 bins took MEASURED_BEFORE ms from Cython and takes MEASURED_AFTER ms from here (x86_64_v4). No intrinsics. */
+#ifndef MEDFAST_HOG_H
+#define MEDFAST_HOG_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef _MSC_VER
+#define MEDFAST_RESTRICT __restrict
+#else
+#define MEDFAST_RESTRICT restrict
+#endif
+
+/* Before a loop over lanes: gcc unrolls it completely before it would make it a vector. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define MEDFAST_ACROSS _Pragma("GCC unroll 1")
+#else
+#define MEDFAST_ACROSS
+#endif
+
+/* Slots and blocks handled side by side: one register of 512 bits, several of the narrower ones. All rows of slots and of
+   blocks are padded to a multiple of this. */
+#define MEDFAST_HOG_LANES 16
+
+/* Bytes of a vector of the level at hand. Where the compiler has no vectors as types, one is a single value. */
+#if !defined(__GNUC__)
+#define MEDFAST_VECTOR(type) type
+#elif defined(__AVX512F__)
+#define MEDFAST_VECTOR(type) type __attribute__((vector_size(64), aligned(sizeof(type)), may_alias))
+#elif defined(__AVX2__)
+#define MEDFAST_VECTOR(type) type __attribute__((vector_size(32), aligned(sizeof(type)), may_alias))
+#else
+#define MEDFAST_VECTOR(type) type __attribute__((vector_size(16), aligned(sizeof(type)), may_alias))
+#endif
+
+typedef MEDFAST_VECTOR(float) medfast_hog_floats;
+typedef MEDFAST_VECTOR(double) medfast_hog_doubles;
+
+enum { MEDFAST_HOG_L1, MEDFAST_HOG_L1_SQRT, MEDFAST_HOG_L2, MEDFAST_HOG_L2_HYS };
+
+/* What one row of pixels goes through is fixed for an image. */
+typedef struct {
+    ptrdiff_t n_channels, channel_size; /* values from channel to channel of a row */
+    ptrdiff_t stride, n_groups, n_slots; /* n_slots: stride * n_groups, padded */
+    ptrdiff_t ties_high_from;            /* column */
+    ptrdiff_t n_bins, is_signed, soft;
+    ptrdiff_t n_cells, width;            /* of a block, along a row: in cells, in pixels */
+    ptrdiff_t n_blocks;                  /* padded */
+    const int64_t *slot_of_tap;          /* (width) slot, in the first block, of each of its columns */
+    const int64_t *taps;                 /* (n_cells, 2) first and last but one column of a block with weight in a cell */
+} medfast_hog_row;
+
+#define REAL float
+#define VECTOR medfast_hog_floats
+#define NAME(function) medfast_hog_##function##_float
+#define SQRT sqrtf
+#define ABS fabsf
+#include "hog_rows.h"
+#undef REAL
+#undef VECTOR
+#undef NAME
+#undef SQRT
+#undef ABS
+
+#define REAL double
+#define VECTOR medfast_hog_doubles
+#define NAME(function) medfast_hog_##function##_double
+#define SQRT sqrt
+#define ABS fabs
+#include "hog_rows.h"
+#undef REAL
+#undef VECTOR
+#undef NAME
+#undef SQRT
+#undef ABS
+
+#endif

@@ -1,0 +1,267 @@
+"""Resizing, at every level, against its oracle, OpenCV and SciPy."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from images import DTYPES, layouts, random_image, smooth_image
+
+import medfast
+import oracles
+from medfast import _kernels, _sampling
+
+INTERPOLATIONS = ("nearest", "linear", "linear-exact", "area", "cubic", "lanczos4")
+
+# Input and output (rows, columns): around the vector widths, up, down, by whole factors, and the degenerate ones.
+SIZES = (
+    ((1, 1), (3, 5)),
+    ((1, 7), (1, 1)),
+    ((5, 1), (2, 3)),
+    ((16, 15), (31, 33)),
+    ((34, 64), (17, 32)),
+    ((33, 65), (32, 16)),
+    ((48, 96), (16, 32)),
+    ((47, 131), (21, 40)),
+    ((20, 40), (33, 17)),
+    ((9, 200), (11, 31)),
+)
+VOLUME_SIZES = (((4, 9, 11), (7, 5, 13)), ((21, 6, 8), (2, 12, 4)), ((3, 8, 10), (3, 4, 5)), ((1, 3, 3), (2, 3, 3)))
+
+
+def assert_resized(result, image, shape, interpolation, steps=None):
+    """`result` is what the oracle makes of `image`."""
+    expected = oracles.resize(image, shape, interpolation, steps)
+    assert result.dtype == expected.dtype
+    fixed_point = image.dtype == np.uint8 and image.shape[: len(shape) - 2] == tuple(shape)[:-2]
+    if interpolation == "nearest" or fixed_point:
+        np.testing.assert_array_equal(result, expected)
+    elif image.dtype.kind == "f":
+        # Lanczos' sines differ between the oracle and the tables in the last bit, which taps that cancel magnify.
+        atol = 1e-14 * np.abs(expected).max(initial=0) if interpolation == "lanczos4" else 0
+        np.testing.assert_allclose(result, expected, rtol=np.finfo(result.dtype).eps, atol=atol)
+    else:  # within one level, which is within a half of the exact sum but for float32's error: 2^-24 of the terms, each
+        limits = np.iinfo(image.dtype)
+        exact = np.clip(oracles.resize(image.astype(np.float64), shape, interpolation, steps), limits.min, limits.max)
+        assert np.abs(result.astype(np.int64) - expected).max(initial=0) <= 1
+        assert np.abs(result - exact).max(initial=0) <= 0.5 + limits.max * 2.0**-20
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+def test_resize_uint8_equals_oracle(level, n_threads, rng, sizes, interpolation):
+    image = random_image(rng, sizes[0], "uint8")
+    result = medfast.resize(image, sizes[1], interpolation=interpolation)
+    assert_resized(result, image, sizes[1], interpolation)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("dtype", DTYPES[1:])
+def test_resize_equals_oracle(level, n_threads, rng, dtype, interpolation):
+    for shape, new_shape in SIZES[:: 3 if level == "jit" else 1]:
+        image = random_image(rng, shape, dtype)
+        result = medfast.resize(image, new_shape, interpolation=interpolation)
+        assert_resized(result, image, new_shape, interpolation)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_resize_of_volumes_equals_oracle(level, n_threads, rng, dtype, interpolation):
+    for shape, new_shape in VOLUME_SIZES:
+        image = random_image(rng, shape, dtype)
+        result = medfast.resize(image, new_shape, interpolation=interpolation)
+        assert_resized(result, image, new_shape, interpolation)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_resize_of_channels_equals_oracle(level, rng, n_channels, axis, interpolation):
+    for shape, new_shape in (((20, 37), (33, 50)), ((18, 26), (9, 13)), ((27, 40), (10, 9)), ((12, 18), (4, 3))):
+        image = random_image(rng, (*shape, n_channels), "uint8")
+        result = medfast.resize(np.moveaxis(image, -1, axis), new_shape, interpolation=interpolation, channel_axis=axis)
+        expected = oracles.resize(image, new_shape, interpolation)
+        np.testing.assert_array_equal(np.moveaxis(result, axis, -1), expected)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+def test_resize_by_scale_equals_oracle(level, rng, interpolation):
+    """A scale sets the step as well as the size, so that the last pixels may lie partly or wholly beyond the image."""
+    for shape, scale in (
+        ((7, 9), (0.5, 0.5)),
+        ((10, 11), (0.25, 1 / 3)),
+        ((9, 30), (1.3, 0.7)),
+        ((31, 40), (0.41, 0.23)),
+    ):
+        size = tuple(round(n * factor) for n, factor in zip(shape, scale, strict=True))
+        for dtype in ("uint8", "int16", "float64"):
+            image = random_image(rng, shape, dtype)
+            result = medfast.resize(image, scale=scale, interpolation=interpolation)
+            assert result.shape == size
+            assert_resized(result, image, size, interpolation, [1 / factor for factor in scale])
+
+
+def test_resize_to_a_spacing(level, rng):
+    volume = random_image(rng, (6, 20, 24), "int16")
+    result = medfast.resize(volume, spacing=(2.5, 0.7, 0.7), new_spacing=1)
+    assert result.shape == (15, 14, 17)
+    np.testing.assert_array_equal(result, medfast.resize(volume, scale=(2.5, 0.7, 0.7)))
+    # output pixel i lies at (i + 1/2)·1 mm: a ramp in millimetres stays that ramp
+    ramp = np.broadcast_to((np.arange(100) + 0.5) * 0.7, (3, 100)).copy()
+    resized = medfast.resize(ramp, spacing=(1, 0.7), new_spacing=(1, 1.0))
+    np.testing.assert_allclose(resized[0, 1:-1], (np.arange(70) + 0.5)[1:-1], rtol=1e-14)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_resize_takes_any_layout(level, rng, dtype, interpolation):
+    for new_shape in ((12, 40), (30, 30)):
+        image = random_image(rng, (24, 80), dtype)
+        expected = medfast.resize(image, new_shape, interpolation=interpolation)
+        for name, view in layouts(image).items():
+            result = medfast.resize(view, new_shape, interpolation=interpolation)
+            np.testing.assert_array_equal(result, expected, err_msg=name)
+        wide = np.zeros((new_shape[0], 2 * new_shape[1]), dtype)
+        out = wide[::-1, ::2]
+        assert medfast.resize(image, new_shape, interpolation=interpolation, out=out) is out
+        np.testing.assert_array_equal(out, expected)
+        assert not wide[:, 1::2].any()
+
+
+@pytest.mark.parametrize("level_name", _kernels.supported_levels())
+def test_levels_give_the_same_bits(rng, level_name):
+    try:
+        for dtype in DTYPES:
+            image = random_image(rng, (61, 83), dtype)
+            for interpolation in INTERPOLATIONS:
+                results = []
+                for name in (_kernels.LEVEL, level_name):
+                    _kernels._activate(name)
+                    results.append(medfast.resize(image, (40, 101), interpolation=interpolation).tobytes())
+                assert results[0] == results[1], (dtype, interpolation)
+    finally:
+        _kernels._activate(_kernels.LEVEL)
+
+
+@pytest.mark.parametrize("interpolation", INTERPOLATIONS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_constant_images_and_extremes(level, dtype, interpolation):
+    values = [-3.7e30, 0.1] if np.dtype(dtype).kind == "f" else [np.iinfo(dtype).min, 77, np.iinfo(dtype).max]
+    for value in values:
+        image = np.full((23, 30), value, dtype)
+        for new_shape in ((11, 50), (3, 4)):
+            result = medfast.resize(image, new_shape, interpolation=interpolation)
+            if dtype == "uint8":  # OpenCV's weights need not add up to one
+                np.testing.assert_array_equal(result, oracles.resize(image, new_shape, interpolation))
+            elif np.dtype(dtype).kind == "f":
+                np.testing.assert_allclose(result, np.full(new_shape, value, dtype), rtol=4 * np.finfo(dtype).eps)
+            else:
+                np.testing.assert_array_equal(result, np.full(new_shape, value, dtype))
+
+
+def test_resize_keeps_labels(level, rng):
+    labels = rng.choice(np.array([0, 3, 700, 65535], np.uint16), (7, 30, 31))
+    assert set(np.unique(medfast.resize(labels, scale=1.7, interpolation="nearest"))) <= {0, 3, 700, 65535}
+
+
+def test_resize_never_changes_its_input(level, rng):
+    for dtype in DTYPES:
+        image = random_image(rng, (20, 31), dtype)
+        before = image.copy()
+        for interpolation in INTERPOLATIONS:
+            result = medfast.resize(image, (20, 31), interpolation=interpolation)
+            assert result is not image
+            np.testing.assert_array_equal(result, before)
+            medfast.resize(image, (9, 40), interpolation=interpolation)
+        np.testing.assert_array_equal(image, before)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 40), st.integers(1, 70)),
+    new_shape=st.tuples(st.integers(1, 50), st.integers(1, 90)),
+    interpolation=st.sampled_from(INTERPOLATIONS),
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 1000),
+)
+def test_resize_of_any_size(shape, new_shape, interpolation, dtype, seed):
+    image = random_image(np.random.default_rng(seed), shape, dtype)
+    result = medfast.resize(image, new_shape, interpolation=interpolation)
+    assert_resized(result, image, new_shape, interpolation)
+
+
+@given(n=st.integers(1, 300), size=st.integers(1, 300), n_channels=st.integers(1, 4))
+def test_tables_stay_inside_the_image(n, size, n_channels):
+    step = 1 / (size / n)
+    kinds = ("linear", "cubic", "area", "lanczos4")
+    tables = [make(kind, n, size, step, *rest) for kind in kinds for make, rest in TABLE_MAKERS]
+    if step >= 1:
+        tables += [
+            _sampling.area(n, size, step, n_channels),
+            _sampling.real("mean", n, size, step, np.float64, n_channels),
+        ]
+    for offsets, weights in tables:
+        assert offsets.min() >= 0
+        assert offsets.max() < n * n_channels
+        one = 1 << _sampling.FIXED_BITS if weights.dtype == np.int16 else 1
+        assert np.abs(weights.sum(0, dtype=np.float64) / one - 1).max() < 4e-3
+
+
+TABLE_MAKERS = ((_sampling.fixed, ()), (_sampling.real, (np.float32,)), (_sampling.real, (np.float64,)))
+
+
+def test_linear_agrees_with_scipy(rng):
+    """Half-pixel centers and repeated edges are SciPy's grid mode."""
+    ndimage = pytest.importorskip("scipy.ndimage")
+    image = smooth_image(rng, (12, 33, 40), "float64")
+    zoomed = ndimage.zoom(image, (2, 1 / 3, 2.5), order=1, grid_mode=True, mode="nearest")
+    np.testing.assert_allclose(medfast.resize(image, zoomed.shape), zoomed, rtol=1e-12)
+
+
+def test_empty_images():
+    empty = np.zeros((0, 5), np.uint8)
+    assert medfast.resize(empty, (0, 3)).shape == (0, 3)
+    assert medfast.resize(empty, scale=2).shape == (0, 10)
+    assert medfast.resize(np.zeros((4, 5), np.uint8), (0, 3)).shape == (0, 3)
+    with pytest.raises(ValueError, match=r"image must have pixels to be resized to \(2, 3\), got shape \(0, 5\)"):
+        medfast.resize(empty, (2, 3))
+    assert medfast.resize(np.ones((1, 9), np.uint8), scale=0.1).shape == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({}, ValueError, "exactly one of shape, scale and new_spacing"),
+        ({"shape": (2, 2), "scale": 2}, ValueError, "exactly one of shape, scale and new_spacing"),
+        ({"scale": 2, "spacing": 1}, ValueError, "spacing and new_spacing must be given together"),
+        ({"new_spacing": 2}, ValueError, "spacing and new_spacing must be given together"),
+        ({"shape": (2,)}, ValueError, "shape must have 2 entries"),
+        ({"shape": 2}, TypeError, "shape must be a sequence of integers, got 2"),
+        ({"shape": (2, -1)}, ValueError, r"shape\[1\] must be >= 0, got -1"),
+        ({"shape": (2, 2.5)}, TypeError, r"shape\[1\] must be an integer, got 2.5"),
+        ({"scale": 0}, ValueError, "scale must be > 0, got 0"),
+        ({"scale": (1, 2, 3)}, ValueError, "scale must be a number or have 2 entries"),
+        ({"scale": math.nan}, ValueError, "scale must be finite"),
+        ({"scale": "2"}, TypeError, "scale must be a number"),
+        ({"spacing": 1, "new_spacing": (1, -1)}, ValueError, r"new_spacing\[1\] must be > 0, got -1"),
+        ({"scale": 2, "interpolation": "cubical"}, ValueError, "interpolation must be one of 'nearest', 'linear'"),
+        ({"scale": 2, "interpolation": 1}, TypeError, "interpolation must be a string, got 1"),
+        ({"scale": 2, "num_threads": 0}, ValueError, "num_threads must be >= 1"),
+        ({"scale": 2, "channel_axis": 0}, ValueError, "image must be 3-D or 4-D"),
+        ({"scale": 2, "out": np.zeros((3, 4), np.uint8)}, ValueError, r"out must have shape \(6, 8\), got \(3, 4\)"),
+    ],
+)
+def test_resize_names_the_bad_argument(arguments, error, message):
+    with pytest.raises(error, match=message):
+        medfast.resize(np.zeros((3, 4), np.uint8), **arguments)
+
+
+def test_resize_refuses_bad_images(rng):
+    with pytest.raises(TypeError, match=r"image must have dtype .*, got int64"):
+        medfast.resize(np.zeros((3, 3), np.int64), (2, 2))
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="image must be finite"):
+            medfast.resize(np.array([[0.0, bad]]), (2, 2))
+    image = random_image(rng, (8, 8), "uint8")
+    with pytest.raises(ValueError, match="out must not overlap"):
+        medfast.resize(image[:4, :4], (4, 2), out=image[2:6, 2:4])

@@ -428,7 +428,7 @@ def check_distinct(n_values: int, classes: int, name: str = "classes") -> None:
         raise ValueError(f"{name} must be at most the number of distinct levels, {n_values}, got {classes}")
 
 
-def as_labels(labels: Any, n_samples: int, n_clusters: int, name: str) -> NDArray[np.int32]:
+def as_initial_labels(labels: Any, n_samples: int, n_clusters: int, name: str) -> NDArray[np.int32]:
     """`labels` of `n_samples` samples as a flat int32 array of values below `n_clusters`."""
     if not isinstance(labels, np.ndarray) or labels.dtype != np.int32:
         raise TypeError(f"{name} must be an int32 array, got {getattr(labels, 'dtype', type(labels).__name__)}")

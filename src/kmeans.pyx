@@ -25,9 +25,9 @@ ctypedef fused work:
     double
 
 cdef enum:
-    # Samples per strip; any vector width divides it. Of 7 ns a sample (8 features, 8 centers, v4) distances take 3, sums
-    # by label 1.5, the load from memory 1.5. Tried: prefetching the next strip, no gain; vector types that keep the
-    # distances in registers, distances 1.2 times as fast.
+    # Samples per strip; any vector width divides it. Of 7 ns a sample (8 features, 8 centers, v4), distances take 3,
+    # sums by label 1.5, the load from memory 1.5. Tried: prefetching the next strip, no gain; vector types that keep
+    # the distances in registers, distances 1.2 times as fast.
     STRIP = 64
 
 

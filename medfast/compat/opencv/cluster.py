@@ -103,7 +103,7 @@ def kmeans(
     max_count, epsilon = _read_criteria(criteria)
     initial = None
     if flags & KMEANS_USE_INITIAL_LABELS:
-        initial = _validate.as_labels(bestLabels, n_samples, K, "bestLabels").copy()
+        initial = _validate.as_initial_labels(bestLabels, n_samples, K, "bestLabels").copy()
     if n_features == 1:
         found = cluster.kmeans(samples[:, 0], K)
         labels, means, compactness = found.labels, found.centers[:, np.newaxis], found.inertia

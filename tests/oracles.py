@@ -362,7 +362,7 @@ def nl_means_integer(frames, h, patch_size, search_size, norm=2):
     return ((top + bottom // 2) // bottom + lowest).astype(dtype)
 
 
-# --- partition ---------------------------------------------------------------------------------------------------------
+# --- partition -------------------------------------------------------------------------------------------------------
 
 
 def interval_inertia(values, weights):

@@ -5,10 +5,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis.extra import numpy as hnp
-from images import layouts, random_image, smooth_image
 
 import medfast
 import oracles
+from images import layouts, random_image, smooth_image
 from medfast import _kernels
 
 # The costs of intervals are right to about an ulp, and a few of them are added up.

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from images import smooth_image
 
+from images import smooth_image
 from medfast.compat.opencv import cluster
 
 CRITERIA = (cluster.TERM_CRITERIA_EPS + cluster.TERM_CRITERIA_MAX_ITER, 30, 1e-4)

@@ -265,8 +265,10 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
         *_sampling.fixed(interpolation, height, new_height, row_step),
     )
     n_taps = len(arguments[0])
+    lines = min(row_step, n_taps)  # input rows that an output row needs anew
+    work = 0.06 * n_taps * n_values + lines * (0.05 * n_taps * n_values + 0.03 * width * n_channels)
     scratch_bytes = _scratch_bytes(width, n_values, n_channels, n_taps)
-    return _Plan("resample_u8", _UINT8_FUNCTIONS[interpolation], arguments, scratch_bytes, 0.2 * n_taps * n_values)
+    return _Plan("resample_u8", _UINT8_FUNCTIONS[interpolation], arguments, scratch_bytes, work)
 
 
 def _scratch_bytes(width: int, n_values: int, n_channels: int, n_taps: int) -> int:

@@ -347,6 +347,18 @@ static void medfast_column_step(int mode, void *const *lines, const int16_t *w, 
             _mm256_storeu_si256((__m256i *)(out + i), bytes);
         }
 #undef SUM
+#elif defined(MEDFAST_SHUFFLES)
+        const __m128 v0 = _mm_set1_ps(w0), v1 = _mm_set1_ps(w1), v2 = _mm_set1_ps(w2), v3 = _mm_set1_ps(w3);
+#define SUM(at)                                                                                                 \
+    _mm_cvtps_epi32(_mm_add_ps(_mm_mul_ps(_mm_loadu_ps(s0 + (at)), v0),                                         \
+                               _mm_add_ps(_mm_mul_ps(_mm_loadu_ps(s1 + (at)), v1),                              \
+                                          _mm_add_ps(_mm_mul_ps(_mm_loadu_ps(s2 + (at)), v2),                   \
+                                                     _mm_mul_ps(_mm_loadu_ps(s3 + (at)), v3)))))
+        for (; i <= n - 8; i += 8) {
+            const __m128i words = _mm_packs_epi32(SUM(i), SUM(i + 4));
+            _mm_storel_epi64((__m128i *)(out + i), _mm_packus_epi16(words, words));
+        }
+#undef SUM
 #endif
         for (; i < n / 8 * 8; i++)
             out[i] = medfast_saturate((int32_t)rintf(s0[i] * w0 + (s1[i] * w1 + (s2[i] * w2 + s3[i] * w3))));

@@ -173,7 +173,7 @@ def means(
     return (sums / weights[:, None]).astype(samples.dtype)
 
 
-def plus_plus_centers(samples: Samples, n_clusters: int, generator: np.random.Generator) -> NDArray[Any]:
+def plus_plus_centers(samples: Samples, n_clusters: int, generator: "np.random.Generator") -> NDArray[Any]:
     """Greedy k-means++: of a few samples drawn by squared distance, the one that lowers the inertia most."""
     n_samples = len(samples.data)
     n_trials = 2 + int(math.log(n_clusters))
@@ -193,13 +193,13 @@ def plus_plus_centers(samples: Samples, n_clusters: int, generator: np.random.Ge
     return samples.take(chosen)
 
 
-def random_centers(samples: Samples, n_clusters: int, generator: np.random.Generator) -> NDArray[Any]:
+def random_centers(samples: Samples, n_clusters: int, generator: "np.random.Generator") -> NDArray[Any]:
     """Different samples, drawn by weight."""
     chances = samples.weights / samples.weights.sum() if len(samples.weights) else None
     return samples.take(generator.choice(len(samples.data), n_clusters, replace=False, p=chances))
 
 
-def _draw(weights: NDArray[Any], n: int, generator: np.random.Generator) -> NDArray[np.intp]:
+def _draw(weights: NDArray[Any], n: int, generator: "np.random.Generator") -> NDArray[np.intp]:
     """`n` indices, drawn by weight, with replacement."""
     cumulated = np.cumsum(weights, dtype=np.float64)
     # Up to the last rounding; "right" never draws an index of weight 0.

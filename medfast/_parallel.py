@@ -10,10 +10,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 WORK_PER_THREAD = 100_000
 """Elementary steps (about a nanosecond each) below which a second thread costs more than it saves: handing a tile to a
@@ -22,7 +24,7 @@ sleeping helper takes 30 to 60 microseconds."""
 _context_limit: ContextVar[int | None] = ContextVar("medfast_threads", default=None)
 _forked = False
 _lock = threading.Lock()
-_pool: ThreadPoolExecutor | None = None
+_pool: "ThreadPoolExecutor | None" = None
 _pool_size = 0
 
 
@@ -121,7 +123,7 @@ class _Job:
         self.rows_done = 0
 
     def run(self, n_threads: int) -> None:
-        helpers: list[Future] = []
+        helpers: "list[Future]" = []
         try:
             if n_threads > 1:
                 pool = _get_pool(n_threads - 1)
@@ -157,7 +159,9 @@ class _Job:
             done = stop - start
 
 
-def _get_pool(n_helpers: int) -> ThreadPoolExecutor:
+def _get_pool(n_helpers: int) -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor  # a tenth of what the whole package takes to import
+
     global _pool, _pool_size
     with _lock:
         if _pool is None or _pool_size < n_helpers:

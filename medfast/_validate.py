@@ -407,7 +407,7 @@ def as_centers(init: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, name: s
     return check_finite(np.array(array, dtype, order="C"), name)
 
 
-def as_generator(random_state: Any, name: str = "random_state") -> np.random.Generator:
+def as_generator(random_state: Any, name: str = "random_state") -> "np.random.Generator":
     """A generator from None, a seed, a Generator, or the older RandomState."""
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31 - 1)

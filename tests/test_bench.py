@@ -239,7 +239,7 @@ def test_libraries_are_timed_in_turn():
     calls = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
     samples = runner.time_in_turn(calls, 3)
     assert {name: len(times) for name, times in samples.items()} == {"a": 3, "b": 3}
-    # once to see how long a call takes, then a round as they come and the next in reverse
+    # three times to see how long a call takes, then a round as they come and the next in reverse
     turns = [name for n, name in enumerate(order) if n == 0 or order[n - 1] != name]
     assert turns == ["a", "b", "a", "b", "a", "b"]
 

@@ -39,12 +39,12 @@ def figure(results: Mapping[str, Any]) -> "Figure":
             axes.text(ratio, y, label, va="center", ha="left" if ratio >= 1 else "right", fontsize=7)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.01)
     axes.set_yticks(range(len(measured)), [f"{title}  ({rival})" for title, rival, _ in measured], fontsize=8)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-    shades = " and ".join(str(n) for n in threads)
-    axes.set_xlabel(f"times as fast as the other library, on {shades} thread(s), top to bottom; left of 1 is a loss")
+    shades = ", below it ".join(table.count(n) for n in threads)
+    axes.set_xlabel(f"times as fast as the other library ({shades}); left of 1 is a loss", fontsize=8)
     axes.set_title(f"medfast {results['versions']['medfast']}, {level}, {results['machine']['cpu']}", fontsize=10)
     present = [name for name in NAMES.values() if name in {rival for _, rival, _ in measured}]
     axes.legend(

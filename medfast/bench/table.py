@@ -71,7 +71,7 @@ def losses(results: Mapping[str, Any], level: str) -> list[str]:
     found = []
     for title, rival, by_threads in rows(results, level):
         lost = [
-            f"{ratio_text(entry['ratio'])} on {_count(n)}"
+            f"{ratio_text(entry['ratio'])} on {count(n)}"
             for n, entry in sorted(by_threads.items())
             if "ratio" in entry and is_loss(entry["ratio"])
         ]
@@ -90,9 +90,9 @@ def terminal_table(results: Mapping[str, Any]) -> "rich.table.Table":
     for column in ("work", "level", "against"):
         table.add_column(column)
     for n in threads:
-        table.add_column(_count(n), justify="right")
+        table.add_column(count(n), justify="right")
     for n in threads:
-        table.add_column(f"ms, {_count(n)}", justify="right", style="dim")
+        table.add_column(f"ms, {count(n)}", justify="right", style="dim")
     table.add_column("result")
     for level in levels:
         for title, rival, by_threads in rows(results, level):
@@ -114,11 +114,11 @@ def markdown(results: Mapping[str, Any]) -> str:
     levels, threads = levels_of(results), _threads(results)
     machine, found = results["machine"], results["versions"]
     lines = [
-        f"Times as fast as the other library (level `{levels[0]}`, {machine['cpu']}, {_count(machine['threads'])}, "
+        f"Times as fast as the other library (level `{levels[0]}`, {machine['cpu']}, {count(machine['threads'])}, "
         f"{results['date']}). Below 1 medfast is slower.",
         "",
         *_markdown_table(
-            ["work", "against", *map(_count, threads), "result"],
+            ["work", "against", *map(count, threads), "result"],
             [
                 [title, rival, *(_cell(by_threads.get(n, {})) for n in threads), _outcome(by_threads)]
                 for title, rival, by_threads in rows(results, levels[0])
@@ -127,7 +127,7 @@ def markdown(results: Mapping[str, Any]) -> str:
         ),
     ]
     if len(levels) > 1:
-        lines += ["", f"The same at every level, {_count(threads[0])}:", "", *_level_table(results, levels, threads[0])]
+        lines += ["", f"The same at every level, {count(threads[0])}:", "", *_level_table(results, levels, threads[0])]
     lost = losses(results, levels[0])
     lines += [
         "",
@@ -199,7 +199,8 @@ def _threads(results: Mapping[str, Any]) -> list[int]:
     return sorted({record["threads"] for record in results["results"]})
 
 
-def _count(threads: int) -> str:
+def count(threads: int) -> str:
+    """A number of threads, in words."""
     return f"{threads} thread{'s' * (threads != 1)}"
 
 

@@ -96,8 +96,8 @@ def denoise_nl_means(
     exp(-64) taken as none, and integers are rounded half to even. Results do not depend on the CPU or the number of
     threads.
 
-    Complexity O(pixels * search_size**2) for uint8, whatever the patch; extra memory is one padded copy and a few rows
-    per thread.
+    Complexity O(pixels * search_size**2 * patch_size); extra memory is one padded copy of the image, two bytes a pixel for
+    uint8, and some rows per thread.
 
     References
     ----------
@@ -193,7 +193,7 @@ def denoise_nl_means_multi(
     -----
     The mean of `denoise_nl_means` runs over the search windows of all `temporal_size` frames. uint8 is bit for bit
     ``cv2.fastNlMeansDenoisingMulti``, L2 and L1, and uint16 with L1 likewise. Complexity O(temporal_size * pixels *
-    search_size**2) for uint8; extra memory is one padded copy of the frames in use and a few rows per thread.
+    search_size**2 * patch_size); extra memory is one padded copy of the frames in use and some rows per thread.
 
     References
     ----------

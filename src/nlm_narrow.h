@@ -10,7 +10,7 @@
    pixels: dword (w(dx), w(dx + 1)) times (p(x + dx), p(x + dx + 1)) is one pmaddwd, and the second factor just a
    load.
 
-   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 5.9, v3 3.7, v2 2.6, where
+   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 5.6, v3 3.5, v2 2.1, where
    the int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. */
 #ifndef MEDFAST_NLM_NARROW_H
 #define MEDFAST_NLM_NARROW_H

@@ -116,14 +116,14 @@ def exponential(t, exponentials):
 
 
 @kernel
-def add_formula(distances, norm, factor, exponentials, bias, pixels, sums, weight_sums):
-    """Compute the weights; add them, and the pixels (or their squares) times them."""
+def add_formula(distances, norm, factor, exponentials, bias, pixels, own, sums, weight_sums):
+    """Compute the weights; add them, and times them the pixels' squares or what they differ by from their own row."""
     for x in range(len(sums)):
         d = distances[x]
         weight = exponential((d * d if norm == 1 else d) * factor, exponentials)
         pixel = np.float64(pixels[x])
         weight_sums[x] += weight
-        sums[x] += weight * (pixel * pixel if bias >= 0 else pixel)
+        sums[x] += weight * (pixel * pixel if bias >= 0 else pixel - np.float64(own[x]))
 
 
 @kernel
@@ -176,6 +176,7 @@ def denoise_formula(
                                 exponentials,
                                 bias,
                                 padded[frame, channel, border + row + dy, border + dx : border + dx + n_cols],
+                                padded[main, channel, border + row, border : border + n_cols],
                                 sums[channel, row - block],
                                 weight_sums[channel, row - block],
                             )
@@ -185,4 +186,6 @@ def denoise_formula(
                     value = sums[channel, row - block, col] / weight_sums[channel, row - block, col]
                     if bias >= 0:
                         value = np.sqrt(max(value - bias, 0.0))
+                    else:  # differences were averaged, so that what is constant stays so to the last bit
+                        value += np.float64(padded[main, channel, border + row, border + col])
                     out[channel, row, col] = np.rint(value) if rounds else value

@@ -29,13 +29,13 @@ _UINT8 = (np.dtype(np.uint8),)
 _UINT8_UINT16 = (np.dtype(np.uint8), np.dtype(np.uint16))
 
 
-def fastNlMeansDenoising(  # noqa: N802
+def fastNlMeansDenoising(
     src: ArrayLike,
     dst: Any = None,
     h: Any = 3.0,
-    templateWindowSize: int = 7,  # noqa: N803
-    searchWindowSize: int = 21,  # noqa: N803
-    normType: int = NORM_L2,  # noqa: N803
+    templateWindowSize: int = 7,
+    searchWindowSize: int = 21,
+    normType: int = NORM_L2,
 ) -> NDArray[Any]:
     """Denoise an image of 1 to 4 channels, as ``cv2.fastNlMeansDenoising``.
 
@@ -78,7 +78,7 @@ def fastNlMeansDenoising(  # noqa: N802
     >>> import numpy as np
     >>> from medfast.compat.opencv.denoise import fastNlMeansDenoising
     >>> fastNlMeansDenoising(np.array([[9, 9, 12]], np.uint8), None, 3, 1, 3)
-    array([[ 9, 10, 12]], dtype=uint8)
+    array([[ 9,  9, 11]], dtype=uint8)
     """
     if isinstance(dst, list | tuple):  # the form with h first: its second and third argument change places
         dst, h = (h if isinstance(h, np.ndarray) else None), dst
@@ -88,15 +88,15 @@ def fastNlMeansDenoising(  # noqa: N802
     return out
 
 
-def fastNlMeansDenoisingMulti(  # noqa: N802
-    srcImgs: Sequence[ArrayLike],  # noqa: N803
-    imgToDenoiseIndex: int,  # noqa: N803
-    temporalWindowSize: int,  # noqa: N803
+def fastNlMeansDenoisingMulti(
+    srcImgs: Sequence[ArrayLike],
+    imgToDenoiseIndex: int,
+    temporalWindowSize: int,
     dst: Any = None,
     h: Any = 3.0,
-    templateWindowSize: int = 7,  # noqa: N803
-    searchWindowSize: int = 21,  # noqa: N803
-    normType: int = NORM_L2,  # noqa: N803
+    templateWindowSize: int = 7,
+    searchWindowSize: int = 21,
+    normType: int = NORM_L2,
 ) -> NDArray[Any]:
     """Denoise one of several frames, as ``cv2.fastNlMeansDenoisingMulti``.
 
@@ -152,15 +152,17 @@ def fastNlMeansDenoisingMulti(  # noqa: N802
     return out
 
 
-def fastNlMeansDenoisingColored(  # noqa: N802
+def fastNlMeansDenoisingColored(
     src: ArrayLike,
     dst: Any = None,
     h: float = 3.0,
-    hColor: float = 3.0,  # noqa: N803
-    templateWindowSize: int = 7,  # noqa: N803
-    searchWindowSize: int = 21,  # noqa: N803
+    hColor: float = 3.0,
+    templateWindowSize: int = 7,
+    searchWindowSize: int = 21,
 ) -> NDArray[np.uint8]:
     """Denoise a colour image through L*a*b*, as ``cv2.fastNlMeansDenoisingColored``.
+
+    The lightness is denoised by itself, the two colour channels jointly.
 
     Parameters
     ----------
@@ -198,7 +200,7 @@ def fastNlMeansDenoisingColored(  # noqa: N802
     >>> import numpy as np
     >>> from medfast.compat.opencv.denoise import fastNlMeansDenoisingColored
     >>> fastNlMeansDenoisingColored(np.full((1, 1, 3), 128, np.uint8))
-    array([[[127, 128, 127]]], dtype=uint8)
+    array([[[127, 127, 127]]], dtype=uint8)
     """
     image = _color_image(src, "src")
     out = _destination(dst, image)
@@ -206,17 +208,19 @@ def fastNlMeansDenoisingColored(  # noqa: N802
     return out
 
 
-def fastNlMeansDenoisingColoredMulti(  # noqa: N802
-    srcImgs: Sequence[ArrayLike],  # noqa: N803
-    imgToDenoiseIndex: int,  # noqa: N803
-    temporalWindowSize: int,  # noqa: N803
+def fastNlMeansDenoisingColoredMulti(
+    srcImgs: Sequence[ArrayLike],
+    imgToDenoiseIndex: int,
+    temporalWindowSize: int,
     dst: Any = None,
     h: float = 3.0,
-    hColor: float = 3.0,  # noqa: N803
-    templateWindowSize: int = 7,  # noqa: N803
-    searchWindowSize: int = 21,  # noqa: N803
+    hColor: float = 3.0,
+    templateWindowSize: int = 7,
+    searchWindowSize: int = 21,
 ) -> NDArray[np.uint8]:
     """Denoise one of several colour frames, as ``cv2.fastNlMeansDenoisingColoredMulti``.
+
+    The lightness is denoised by itself, the two colour channels jointly.
 
     Parameters
     ----------
@@ -258,7 +262,7 @@ def fastNlMeansDenoisingColoredMulti(  # noqa: N802
     >>> import numpy as np
     >>> from medfast.compat.opencv.denoise import fastNlMeansDenoisingColoredMulti
     >>> fastNlMeansDenoisingColoredMulti(np.full((3, 1, 1, 3), 128, np.uint8), 1, 3)
-    array([[[127, 128, 127]]], dtype=uint8)
+    array([[[127, 127, 127]]], dtype=uint8)
     """
     frames = _frames(srcImgs, imgToDenoiseIndex, temporalWindowSize, templateWindowSize, searchWindowSize, NORM_L2)
     frames = [_color_image(frame, "srcImgs") for frame in frames]

@@ -29,8 +29,8 @@ ctypedef fused real:
 
 cdef extern from "hog.h" nogil:
     ctypedef struct row_plan "medfast_hog_row":
-        Py_ssize_t n_channels, channel_size, stride, n_groups, n_slots, ties_high_from, n_bins, n_planes, is_signed, soft, n_cells
-        Py_ssize_t width, n_blocks
+        Py_ssize_t n_channels, channel_size, stride, n_groups, n_slots, ties_high_from, n_bins, n_planes
+        Py_ssize_t is_signed, soft, n_cells, width, n_blocks
         const int64_t *slot_of_tap
         const int64_t *taps
 

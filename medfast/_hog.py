@@ -14,6 +14,7 @@ NORMS = ("l1", "l1-sqrt", "l2", "l2-hys")
 """In the order of the kernel's codes."""
 
 _PADDING = 16  # the kernel's LANES
+_PLANES_SIZE = 4096  # values that leave room for the rest in 32 KB of cache
 
 _LARGEST_EXPONENT = 40  # sums of the squares of a block of 2^40 · 2^16 pixels are still within float32
 
@@ -95,6 +96,7 @@ def describe(
     row_weights, column_weights, taps, edges, epsilon = _tables(parameters, dtype)
     n_bins, (n_phases, n_groups) = parameters.orientations, column_of.shape
     n_slots, n_padded = _padded((n_phases - 2) * n_groups), _padded(n_block_cols)
+    n_planes = min(n_bins, max(1, _PLANES_SIZE // n_slots))
     n_open = math.ceil(parameters.block_pixels[0] / parameters.stride[0])
     norm = NORMS.index(parameters.norm)
     if ties_high_from is None:
@@ -123,7 +125,7 @@ def describe(
             np.empty(columns.stop - columns.start, dtype),
             np.zeros((3, images.shape[3], n_phases * n_groups + _PADDING), dtype),
             np.empty((5, n_slots), dtype),
-            np.zeros(n_slots + _PADDING, dtype),
+            np.zeros(n_planes * n_slots + _PADDING, dtype),
             np.empty((parameters.block[1], n_bins, n_padded), dtype),
             np.empty((n_open, *parameters.block, n_bins, n_padded), dtype),
             out,

@@ -29,8 +29,8 @@ ctypedef fused real:
 
 cdef extern from "hog.h" nogil:
     ctypedef struct row_plan "medfast_hog_row":
-        Py_ssize_t n_channels, channel_size, stride, n_groups, n_slots, ties_high_from, n_bins, is_signed, soft, n_cells
-        Py_ssize_t width, n_blocks
+        Py_ssize_t n_channels, channel_size, stride, n_groups, n_slots, ties_high_from, n_bins, n_planes
+        Py_ssize_t is_signed, soft, n_cells, width, n_blocks
         const int64_t *slot_of_tap
         const int64_t *taps
 
@@ -40,10 +40,10 @@ cdef extern from "hog.h" nogil:
                                                      Py_ssize_t n_ordered, double *ordered) noexcept
     void row_float "medfast_hog_row_float"(const row_plan *plan, const float *above, const float *here,
                                            const float *below, const float *weights, const float *edges,
-                                           float *votes, float *plane, float *row_sums) noexcept
+                                           float *votes, float *planes, float *row_sums) noexcept
     void row_double "medfast_hog_row_double"(const row_plan *plan, const double *above, const double *here,
                                              const double *below, const double *weights, const double *edges,
-                                             double *votes, double *plane, double *row_sums) noexcept
+                                             double *votes, double *planes, double *row_sums) noexcept
     void add_row_float "medfast_hog_add_row_float"(const float *row_sums, float weight, Py_ssize_t n, bint is_first,
                                                    float *sums) noexcept
     void add_row_double "medfast_hog_add_row_double"(const double *row_sums, double weight, Py_ssize_t n, bint is_first,
@@ -75,11 +75,11 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
              real[::1] line,                         # INOUT  (cols) a row of the image
              real[:, :, ::1] levels,                 # INOUT  (3, channels, (stride + 2) * groups + 16) its last rows
              real[:, ::1] votes,                     # INOUT  (5, slots padded to 16) shares, lower bin, gradient
-             real[::1] plane,                        # INOUT  (slots + 16) what each slot gives to a bin
+             real[::1] planes,                       # INOUT  (n * slots + 16) what each slot gives to n bins, n >= 1
              real[:, :, ::1] row_sums,               # INOUT  (cell cols, bins, blocks padded to 16)
              real[:, :, :, :, ::1] sums,             # INOUT  (open block rows, cell rows, cell cols, bins, blocks)
              real[:, :, :, :, :, :] out):            # OUT    (images, block rows, cols, cell rows, cols, bins)
-    """Describe the block rows `start` to `stop` of a batch of images. `levels` and `plane` come filled with zeros."""
+    """Describe the block rows `start` to `stop` of a batch of images. `levels` and `planes` come filled with zeros."""
     cdef:
         Py_ssize_t n_block_rows = out.shape[1], block_height = row_weights.shape[1], n_open = sums.shape[0]
         Py_ssize_t n_cell_rows = sums.shape[1], n_values = sums.shape[2] * sums.shape[3]
@@ -89,6 +89,7 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
     plan.stride, plan.n_groups, plan.n_slots = column_of.shape[0] - 2, column_of.shape[1], votes.shape[1]
     plan.ties_high_from, plan.n_bins, plan.is_signed, plan.soft = ties_high_from, sums.shape[3], is_signed, soft
     plan.n_cells, plan.width, plan.n_blocks = column_weights.shape[0], column_weights.shape[1], sums.shape[4]
+    plan.n_planes = (planes.shape[0] - 16) // plan.n_slots
     plan.slot_of_tap, plan.taps = &slot_of_tap[0], &taps[0, 0]
     with nogil:
         while start < stop:
@@ -106,11 +107,11 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
                 if real is float:
                     row_float(&plan, &levels[(row + 2) % 3, 0, 0], &levels[row % 3, 0, 0],
                               &levels[(row + 1) % 3, 0, 0], &column_weights[0, 0], &edges[0, 0], &votes[0, 0],
-                              &plane[0], &row_sums[0, 0, 0])
+                              &planes[0], &row_sums[0, 0, 0])
                 else:
                     row_double(&plan, &levels[(row + 2) % 3, 0, 0], &levels[row % 3, 0, 0],
                                &levels[(row + 1) % 3, 0, 0], &column_weights[0, 0], &edges[0, 0], &votes[0, 0],
-                               &plane[0], &row_sums[0, 0, 0])
+                               &planes[0], &row_sums[0, 0, 0])
                 for block in range(block, min(last - 1, row // row_stride) + 1):
                     i = row - block * row_stride
                     for cell in range(n_cell_rows):

@@ -46,8 +46,9 @@ static void NAME(gradient)(const medfast_hog_row *p, const REAL *above, const RE
 }
 
 /* Magnitude, shared between the two nearest bins; bin k is centred at k + 1/2 widths. The angle is OpenCV's: a
-   polynomial for the arctangent on [0, 1] in degrees, off by up to 0.01, its coefficients rounded to float; then
-   radians, then bins, each rounded, for in shares of a bin that rounding is as large as 1e-5. */
+   polynomial for the arctangent on [0, 1] in degrees, off by up to 0.01, its coefficients rounded to float, its sums
+   rounded once for a product and a sum; then radians, then bins, each rounded. In shares of a bin these roundings are
+   as large as 1e-5. */
 static void NAME(vote_soft)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRICT x, const REAL *MEDFAST_RESTRICT y,
                             REAL *MEDFAST_RESTRICT low_share, REAL *MEDFAST_RESTRICT high_share,
                             REAL *MEDFAST_RESTRICT low_bin)
@@ -63,7 +64,8 @@ static void NAME(vote_soft)(const medfast_hog_row *p, const REAL *MEDFAST_RESTRI
         const REAL dx = x[i], dy = y[i], ax = ABS(dx), ay = ABS(dy), magnitude = SQRT(dx * dx + dy * dy);
         const REAL smaller = ax < ay ? ax : ay, larger = ax < ay ? ay : ax;
         const REAL ratio = smaller / (larger + tiny), square = ratio * ratio;
-        REAL angle = (((p7 * square + p5) * square + p3) * square + p1) * ratio, low, share;
+        const REAL inner = FUSED(square, p7, p5), outer = FUSED(inner, square, p3);
+        REAL angle = FUSED(outer, square, p1) * ratio, low, share;
 
         angle = ax < ay ? 90 - angle : angle;
         angle = dx < 0 ? 180 - angle : angle;
@@ -126,9 +128,9 @@ static void NAME(spread)(REAL before, REAL bin, ptrdiff_t n, const REAL *MEDFAST
     }
 }
 
-/* Weighted sums of `n` vectors of `planes` side by side, in registers. */
-static inline void NAME(sum_taps)(const REAL *planes, const int64_t *slot_of_tap, const REAL *weights, ptrdiff_t begin,
-                                  ptrdiff_t end, REAL *sums, const int n)
+/* Weighted sums of `n` vectors at once, in registers: they stand `distance` apart in `plane`, `sums_distance` in `sums`. */
+static inline void NAME(sum_taps)(const REAL *plane, ptrdiff_t distance, const int64_t *slot_of_tap, const REAL *weights,
+                                  ptrdiff_t begin, ptrdiff_t end, REAL *sums, ptrdiff_t sums_distance, const int n)
 {
     VECTOR total[4];
     ptrdiff_t tap;
@@ -137,28 +139,38 @@ static inline void NAME(sum_taps)(const REAL *planes, const int64_t *slot_of_tap
     for (i = 0; i < n; i++)
         total[i] = (VECTOR){0};
     for (tap = begin; tap < end; tap++) {
-        const VECTOR *source = (const VECTOR *)(planes + slot_of_tap[tap]);
+        const REAL *source = plane + slot_of_tap[tap];
         const REAL weight = weights[tap];
         for (i = 0; i < n; i++)
-            total[i] += weight * source[i];
+            total[i] += weight * *(const VECTOR *)(source + i * distance);
     }
     for (i = 0; i < n; i++)
-        ((VECTOR *)sums)[i] = total[i];
+        *(VECTOR *)(sums + i * sums_distance) = total[i];
 }
 
-/* The row's part in one bin of each cell column of each block column: sums over the columns of a block, `weights`
-   (n_cells, width) each. */
-static void NAME(sum_columns)(const medfast_hog_row *p, const REAL *plane, const REAL *weights, REAL *row_sums)
+/* The row's part in the next `n_bins` bins of each cell column of each block column: sums over the columns of a block,
+   `weights` (n_cells, width) each. Four vectors share a weight: of neighbouring blocks, or in short rows of neighbouring
+   bins. */
+static void NAME(sum_columns)(const medfast_hog_row *p, const REAL *planes, ptrdiff_t n_bins, const REAL *weights,
+                              REAL *row_sums)
 {
     const ptrdiff_t n_lanes = sizeof(VECTOR) / sizeof(REAL);
-    ptrdiff_t cell, block;
+    ptrdiff_t cell, k, block;
 
     for (cell = 0; cell < p->n_cells; cell++, weights += p->width, row_sums += p->n_bins * p->n_blocks) {
         const ptrdiff_t begin = p->taps[2 * cell], end = p->taps[2 * cell + 1];
         for (block = 0; block + 4 * n_lanes <= p->n_blocks; block += 4 * n_lanes)
-            NAME(sum_taps)(plane + block, p->slot_of_tap, weights, begin, end, row_sums + block, 4);
-        for (; block < p->n_blocks; block += n_lanes)
-            NAME(sum_taps)(plane + block, p->slot_of_tap, weights, begin, end, row_sums + block, 1);
+            for (k = 0; k < n_bins; k++)
+                NAME(sum_taps)(planes + k * p->n_slots + block, n_lanes, p->slot_of_tap, weights, begin, end,
+                               row_sums + k * p->n_blocks + block, n_lanes, 4);
+        for (; block < p->n_blocks; block += n_lanes) {
+            for (k = 0; k + 4 <= n_bins; k += 4)
+                NAME(sum_taps)(planes + k * p->n_slots + block, p->n_slots, p->slot_of_tap, weights, begin, end,
+                               row_sums + k * p->n_blocks + block, p->n_blocks, 4);
+            for (; k < n_bins; k++)
+                NAME(sum_taps)(planes + k * p->n_slots + block, 0, p->slot_of_tap, weights, begin, end,
+                               row_sums + k * p->n_blocks + block, 0, 1);
+        }
     }
 }
 
@@ -234,20 +246,24 @@ static void NAME(normalize)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdiff_
     }
 }
 
-/* One row of pixels into `row_sums` (n_cells, n_bins, n_blocks). `votes` is (5, n_slots), `plane` has LANES more. */
+/* One row of pixels into `row_sums` (n_cells, n_bins, n_blocks). `votes` is (5, n_slots), `planes` (n_planes, n_slots)
+   and LANES more: a few bins at a time, for reading what was only just written stalls. */
 static void NAME(row)(const medfast_hog_row *p, const REAL *above, const REAL *here, const REAL *below,
-                      const REAL *weights, const REAL *edges, REAL *votes, REAL *plane, REAL *row_sums)
+                      const REAL *weights, const REAL *edges, REAL *votes, REAL *planes, REAL *row_sums)
 {
     const ptrdiff_t n = p->n_slots;
-    ptrdiff_t k;
+    ptrdiff_t k, end, i;
 
     NAME(gradient)(p, above, here, below, votes + 3 * n, votes + 4 * n);
     if (p->soft)
         NAME(vote_soft)(p, votes + 3 * n, votes + 4 * n, votes, votes + n, votes + 2 * n);
     else
         NAME(vote_hard)(p, edges, votes + 3 * n, votes + 4 * n, votes, votes + n, votes + 2 * n);
-    for (k = 0; k < p->n_bins; k++) {
-        NAME(spread)((REAL)(k > 0 ? k - 1 : p->n_bins - 1), (REAL)k, n, votes, votes + n, votes + 2 * n, plane);
-        NAME(sum_columns)(p, plane, weights, row_sums + k * p->n_blocks);
+    for (k = 0; k < p->n_bins; k = end) {
+        end = k + p->n_planes < p->n_bins ? k + p->n_planes : p->n_bins;
+        for (i = k; i < end; i++)
+            NAME(spread)((REAL)(i > 0 ? i - 1 : p->n_bins - 1), (REAL)i, n, votes, votes + n, votes + 2 * n,
+                         planes + (i - k) * n);
+        NAME(sum_columns)(p, planes, end - k, weights, row_sums + k * p->n_blocks);
     }
 }

@@ -32,7 +32,7 @@ def describe(
     line: NDArray[Any],
     levels: NDArray[Any],
     votes: NDArray[Any],
-    plane: NDArray[Any],
+    planes: NDArray[Any],
     row_sums: NDArray[Any],
     sums: NDArray[Any],
     out: NDArray[Any],

@@ -33,7 +33,7 @@ def describe(
     line,
     levels,
     votes,
-    plane,
+    planes,
     row_sums,
     sums,
     out,
@@ -116,7 +116,9 @@ def _vote_soft(votes, n_bins, is_signed):
         ax, ay = abs(dx), abs(dy)
         ratio = min(ax, ay) / (max(ax, ay) + real(2.220446049250313e-16))
         square = ratio * ratio
-        angle = (((real(P7) * square + real(P5)) * square + real(P3)) * square + real(P1)) * ratio
+        inner = real(np.float64(square) * P7 + P5)  # OpenCV rounds once for a product and a sum
+        outer = real(np.float64(inner) * square + P3)
+        angle = real(np.float64(outer) * square + P1) * ratio
         if ax < ay:
             angle = real(90) - angle
         if dx < 0:

@@ -32,7 +32,7 @@ lint: .venv/built
 	$(BIN)/ruff format --check .
 	$(BIN)/cython-lint src
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest medfast._kernels --ignore-missing-stub --ignore-unused-allowlist --allowlist tests/stubtest.txt
+	$(BIN)/python -m mypy.stubtest medfast._kernels --ignore-missing-stub
 
 bench: .venv/built
 	$(BIN)/medfast bench

@@ -123,7 +123,7 @@ class _Job:
         self.rows_done = 0
 
     def run(self, n_threads: int) -> None:
-        helpers: "list[Future]" = []
+        helpers: list[Future] = []
         try:
             if n_threads > 1:
                 pool = _get_pool(n_threads - 1)

@@ -5,7 +5,8 @@ from typing import Any, Literal, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _lloyd, _partition, _validate
+from medfast import _validate
+from medfast._drivers import lloyd, partition
 
 __all__ = ["KMeansResult", "kmeans", "segment", "threshold_multiotsu"]
 
@@ -28,6 +29,14 @@ class KMeansResult(NamedTuple):
         Sum of the squared distances of the samples to their centers, weighted by `sample_weight`.
     n_iter : int
         Iterations of Lloyd's algorithm in the best run; 0 for one channel, where the optimum is computed directly.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import medfast
+    >>> labels, centers, inertia, n_iter = medfast.kmeans(np.array([1, 2, 9, 10], np.uint8), 2)
+    >>> labels
+    array([0, 0, 1, 1], dtype=int32)
     """
 
     labels: NDArray[np.int32]
@@ -157,20 +166,20 @@ def kmeans(
     if weights is not None:
         weights = weights.ravel() if inside is None else weights.ravel()[inside]
     _validate.check_enough(len(vectors) if weights is None else int(np.count_nonzero(weights)), n_clusters)
-    problem = _lloyd.Samples(vectors, weights, num_threads)
+    problem = lloyd.Samples(vectors, weights, num_threads)
     start = None
     if isinstance(init, str):
-        pick = {"k-means++": _lloyd.plus_plus_centers, "random": _lloyd.random_centers}[
+        pick = {"k-means++": lloyd.plus_plus_centers, "random": lloyd.random_centers}[
             _validate.as_choice(init, "init", ("k-means++", "random"))
         ]
     else:
         start, n_init = _validate.as_centers(init, (n_clusters, n_features), problem.dtype), 1
     generator = _validate.as_generator(random_state)
     tolerance = tol * problem.mean_variance() if tol else 0.0
-    best: _lloyd.Clusters | None = None
+    best: lloyd.Clusters | None = None
     for _ in range(n_init):
         centers = pick(problem, n_clusters, generator) if start is None else start
-        run = _lloyd.lloyd(problem, centers, max_iter=max_iter, tolerance=tolerance)
+        run = lloyd.lloyd(problem, centers, max_iter=max_iter, tolerance=tolerance)
         if best is None or run.inertia < best.inertia:
             best = run
     assert best is not None
@@ -273,10 +282,10 @@ def segment(
     mask = _validate.as_mask(mask, image.shape)
     num_threads = _validate.as_threads(num_threads)
     out = _validate.as_out(out, image.shape, np.dtype(np.uint8), image, *([] if mask is None else [mask]))
-    values, counts = _partition.distinct(image, mask, None, num_threads)
-    bounds = _partition.optimum(values, counts, n_classes)[0] if len(values) else np.zeros(2, np.int64)
+    values, counts = partition.distinct(image, mask, None, num_threads)
+    bounds = partition.optimum(values, counts, n_classes)[0] if len(values) else np.zeros(2, np.int64)
     thresholds = values[bounds[1:-1] - 1].astype(image.dtype)
-    _partition.label(image, thresholds, 1, out, num_threads)
+    partition.label(image, thresholds, 1, out, num_threads)
     if mask is not None:
         out[~mask] = 0
     if not return_thresholds:
@@ -339,9 +348,9 @@ def threshold_multiotsu(
     classes = _validate.as_int(classes, "classes", minimum=2)
     mask = _validate.as_mask(mask, image.shape)
     num_threads = _validate.as_threads(num_threads)
-    values, counts = _partition.distinct(image, mask, None, num_threads)
+    values, counts = partition.distinct(image, mask, None, num_threads)
     _validate.check_distinct(len(values), classes)
-    bounds = _partition.optimum(values, counts, classes)[0]
+    bounds = partition.optimum(values, counts, classes)[0]
     return values[bounds[1:-1] - 1].astype(image.dtype)
 
 
@@ -353,14 +362,14 @@ def _kmeans_of_channel(
     num_threads: int | None,
 ) -> KMeansResult:
     """The optimum for one channel."""
-    values, counts = _partition.distinct(data, mask, weights, num_threads)
+    values, counts = partition.distinct(data, mask, weights, num_threads)
     labels = np.empty(data.shape, np.int32)
     centers, inertia = np.full(n_clusters, np.nan), 0.0
     if not len(values):
         labels[...] = 0
     else:
-        bounds, found, inertia = _partition.optimum(values, counts, n_clusters)
-        _partition.label(data, values[bounds[1:-1] - 1].astype(data.dtype), 0, labels, num_threads)
+        bounds, found, inertia = partition.optimum(values, counts, n_clusters)
+        partition.label(data, values[bounds[1:-1] - 1].astype(data.dtype), 0, labels, num_threads)
         centers[: len(found)], centers[len(found) :] = found, found[-1]
     if mask is not None:
         labels[~mask] = -1

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _nlm, _noise, _validate
+from medfast import _validate
+from medfast._drivers import nlm, noise_level
 
 __all__ = ["denoise_nl_means", "denoise_nl_means_multi", "estimate_sigma"]
 
@@ -96,8 +97,8 @@ def denoise_nl_means(
     exp(-64) taken as none, and integers are rounded half to even. Results do not depend on the CPU or the number of
     threads.
 
-    Complexity O(pixels * search_size**2 * patch_size); extra memory is one padded copy of the image, two bytes a pixel for
-    uint8, and some rows per thread.
+    Complexity O(pixels * search_size**2 * patch_size); extra memory is one padded copy of the image, two bytes a pixel
+    for uint8, and some rows per thread.
 
     References
     ----------
@@ -268,7 +269,7 @@ def _denoise(
     strengths = None if h is None else _strengths(h, n_channels)
     if sigma is not None:
         sigma = _validate.as_float(sigma, "sigma", minimum=0.0)
-    if _nlm.has_table(image.dtype, order, rician=rician) and image.size:
+    if nlm.has_table(image.dtype, order, rician=rician) and image.size:
         _check_table_limits(patch_size, search_size, n_channels, len(frames), order)
     if not image.size:
         return
@@ -280,7 +281,7 @@ def _denoise(
             return
         strengths = [sigma]
     to_planes = (lambda array: array[np.newaxis]) if channel_axis is None else _channels_first(channel_axis)
-    _nlm.denoise(
+    nlm.denoise(
         [to_planes(frame) for frame in frames],
         to_planes(out),
         strengths,
@@ -307,9 +308,9 @@ def _strengths(h: Any, n_channels: int) -> list[float]:
 
 
 def _check_table_limits(patch_size: int, search_size: int, n_channels: int, n_frames: int, norm: int) -> None:
-    largest = _nlm.largest_patch(n_channels, norm)
+    largest = nlm.largest_patch(n_channels, norm)
     _validate.as_int(patch_size, "patch_size", maximum=largest)
-    largest = _nlm.largest_search(n_frames)
+    largest = nlm.largest_search(n_frames)
     _validate.as_int(search_size, "search_size", maximum=largest)
 
 
@@ -383,5 +384,5 @@ def estimate_sigma(
     shape = source.shape if axis is None else (*source.shape[:axis], *source.shape[axis + 1 :])
     inside = _validate.as_mask(mask, shape)
     if axis is None:
-        return _noise.estimate(source, inside, rician=rician)
-    return np.array([_noise.estimate(channel, inside, rician=rician) for channel in np.moveaxis(source, axis, 0)])
+        return noise_level.estimate(source, inside, rician=rician)
+    return np.array([noise_level.estimate(channel, inside, rician=rician) for channel in np.moveaxis(source, axis, 0)])

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _hog, _validate
+from medfast import _validate
+from medfast._drivers import hog as driver
 
 __all__ = ["hog"]
 
@@ -136,12 +137,12 @@ def hog(
         block_sigma = (height + width) / 8
     elif block_sigma != math.inf:
         block_sigma = _validate.as_float(block_sigma, "block_sigma", above=0)
-    parameters = _hog.Parameters(
+    parameters = driver.Parameters(
         orientations=orientations,
         cell=cell,
         block=block,
         stride=cell if stride is None else _validate.as_pair(stride, "stride"),
-        norm=_validate.as_choice(norm, "norm", _hog.NORMS),
+        norm=_validate.as_choice(norm, "norm", driver.NORMS),
         clip=_validate.as_float(clip, "clip", above=0),
         signed=_validate.as_flag(signed, "signed"),
         gamma=_validate.as_flag(gamma, "gamma"),
@@ -149,7 +150,7 @@ def hog(
         # with one bin there is nothing to share, and the kernel keeps OpenCV's answer to that
         orientation_votes=_validate.as_flag(orientation_votes, "orientation_votes") and orientations > 1,
         sigma=block_sigma,
-        epsilon=_hog.opencv_epsilon(block[0] * block[1] * orientations),
+        epsilon=driver.opencv_epsilon(block[0] * block[1] * orientations),
     )
     num_threads = _validate.as_threads(num_threads)
     images = np.expand_dims(image, -1) if channel_axis is None else np.moveaxis(image, channel_axis, -1)
@@ -161,15 +162,15 @@ def hog(
     blocks = [parameters.blocks_in(images.shape[1] >> level, images.shape[2] >> level) for level in range(levels)]
     lengths = [rows * cols * parameters.block_length for rows, cols in blocks]
     shape = (sum(lengths),) if is_one else (len(images), sum(lengths))
-    out = _validate.as_out(out, shape, _hog.work_dtype(image.dtype), image)
+    out = _validate.as_out(out, shape, driver.work_dtype(image.dtype), image)
     features = out[np.newaxis] if is_one else out
-    images = _hog.within_range(images)
+    images = driver.within_range(images)
     begin = 0
     for level in range(levels):
         if level:
-            images = _hog.halve(images, num_threads)
+            images = driver.halve(images, num_threads)
         end = begin + lengths[level]
-        view = _hog.as_blocks(features[:, begin:end], blocks[level], parameters)
-        _hog.describe(images, parameters, view, num_threads=num_threads)
+        view = driver.as_blocks(features[:, begin:end], blocks[level], parameters)
+        driver.describe(images, parameters, view, num_threads=num_threads)
         begin = end
     return out

@@ -24,6 +24,12 @@ class Section:
     ----------
     title : str
         The heading.
+
+    Examples
+    --------
+    >>> from medfast.report import Section
+    >>> Section("Noise").text("Sigma was 5.").title
+    'Noise'
     """
 
     def __init__(self, title: str) -> None:
@@ -216,6 +222,12 @@ def to_gray8(image: ArrayLike, low: float | None = None, high: float | None = No
     -------
     ndarray of shape (M, N), dtype uint8
         What to show.
+
+    Examples
+    --------
+    >>> from medfast.report import to_gray8
+    >>> to_gray8([[-1000, 0, 1000]])
+    array([[  0, 128, 255]], dtype=uint8)
     """
     values = np.asarray(image, np.float64)
     low = float(values.min()) if low is None else low

@@ -7,7 +7,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _kernels, _sampling, _validate
+from medfast import _kernels, _validate
+from medfast._drivers import sampling
 from medfast._parallel import for_rows
 
 __all__ = ["resize"]
@@ -193,7 +194,7 @@ def _resample_nearest(
     image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], num_threads: int | None
 ) -> None:
     kernel = _kernels.resample
-    planes, rows, columns = map(_sampling.nearest, image.shape, out.shape, steps)
+    planes, rows, columns = map(sampling.nearest, image.shape, out.shape, steps)
 
     def body(plane: int, start: int, stop: int) -> None:
         kernel.nearest(image[planes[plane]], columns, rows, start, stop, out[plane])
@@ -237,8 +238,8 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
     n_values = new_width * n_channels
     arguments: tuple[Any, ...]
     if interpolation == "nearest":
-        columns = _sampling.nearest(width, new_width, col_step, n_channels)
-        arguments = (columns, _sampling.nearest(height, new_height, row_step))
+        columns = sampling.nearest(width, new_width, col_step, n_channels)
+        arguments = (columns, sampling.nearest(height, new_height, row_step))
         return _Plan(
             "resample_u8", "nearest", arguments, _scratch_bytes(width, n_values, n_channels, 1), 0.3 * n_values
         )
@@ -256,13 +257,13 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
                 "resample_area", "average_blocks", arguments, _scratch_bytes(width, n_values, n_channels, 1), work
             )
         arguments = (
-            *_sampling.area(width, new_width, col_step, n_channels),
-            *_sampling.area(height, new_height, row_step),
+            *sampling.area(width, new_width, col_step, n_channels),
+            *sampling.area(height, new_height, row_step),
         )
         return _Plan("resample_area", "average", arguments, _scratch_bytes(width, n_values, n_channels, 1), 5 * work)
     arguments = (
-        *_sampling.fixed(interpolation, width, new_width, col_step, n_channels),
-        *_sampling.fixed(interpolation, height, new_height, row_step),
+        *sampling.fixed(interpolation, width, new_width, col_step, n_channels),
+        *sampling.fixed(interpolation, height, new_height, row_step),
     )
     n_taps = len(arguments[0])
     lines = min(row_step, n_taps)  # input rows that an output row needs anew
@@ -286,9 +287,9 @@ def _resample_weighted(
     if interpolation == "area":
         kinds = ["mean" if step >= 1 else "area" for step in (steps[0], min(steps[1:]), min(steps[1:]))]
     n_channels = image.shape[3]
-    planes, plane_weights = _sampling.real(kinds[0], image.shape[0], out.shape[0], steps[0], precision)
-    rows, row_weights = _sampling.real(kinds[1], image.shape[1], out.shape[1], steps[1], precision)
-    columns, column_weights = _sampling.real(kinds[2], image.shape[2], out.shape[2], steps[2], precision, n_channels)
+    planes, plane_weights = sampling.real(kinds[0], image.shape[0], out.shape[0], steps[0], precision)
+    rows, row_weights = sampling.real(kinds[1], image.shape[1], out.shape[1], steps[1], precision)
+    columns, column_weights = sampling.real(kinds[2], image.shape[2], out.shape[2], steps[2], precision, n_channels)
     width = columns.shape[1]
     n_rows_held = max(1, _ROWS_HELD_BYTES // (width * np.dtype(precision).itemsize))
     n_scratch = kernel.scratch_size(image.shape[2] * n_channels, width, len(rows), len(planes), n_rows_held)

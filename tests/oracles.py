@@ -4,8 +4,8 @@ Nothing here imports medfast, and nothing here is fast. One section per kernel.
 """
 
 import itertools
-from fractions import Fraction
 import math
+from fractions import Fraction
 
 import numpy as np
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from images import smooth_image
 
+from images import smooth_image
 from medfast.compat.opencv import _lab
 from medfast.compat.opencv import denoise as cvlike
 

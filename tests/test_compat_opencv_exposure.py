@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from images import layouts, random_image
 
+from images import layouts, random_image
 from medfast.compat.opencv.exposure import createCLAHE, equalizeHist
 
 

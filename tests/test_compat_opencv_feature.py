@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from images import smooth_image
 
 import medfast
+from images import smooth_image
 from medfast.compat.opencv.feature import HOGDescriptor
 
 SIZES = ((64, 64), (16, 16), (8, 8), (8, 8), 9)

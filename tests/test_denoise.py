@@ -5,11 +5,12 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from conftest import LEVELS
-from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
 import oracles
-from medfast import _kernels, _nlm, _noise
+from images import DTYPES, layouts, random_image, smooth_image
+from medfast import _kernels
+from medfast._drivers import nlm, noise_level
 
 INTEGERS = ("uint8", "uint16", "int16")
 
@@ -179,7 +180,7 @@ def test_same_bits_for_any_thread_count_and_level(n_threads, rng, dtype, monkeyp
     h = strength(dtype)
     result = medfast.denoise_nl_means(image, h, search_size=5)
     for tile_rows in (1, 7, 64):
-        monkeypatch.setattr(_nlm, "TILE_ROWS", tile_rows)
+        monkeypatch.setattr(nlm, "TILE_ROWS", tile_rows)
         np.testing.assert_array_equal(medfast.denoise_nl_means(image, h, search_size=5), result)
 
 
@@ -295,7 +296,7 @@ def test_border_is_mirrored():
     for n in (1, 2, 3, 7):
         for border in (0, 1, 5, 20):
             expected_index = np.pad(np.arange(n), border, mode="reflect")
-            np.testing.assert_array_equal(_nlm.mirrored(n, border), expected_index)
+            np.testing.assert_array_equal(nlm.mirrored(n, border), expected_index)
 
 
 # --- the noise level ---------------------------------------------------------------------------------------
@@ -359,7 +360,7 @@ def test_magnitude_deviation():
     rng = np.random.default_rng(3)
     for theta in (0.0, 1.0, 2.0, 3.0, 8.0, 40.0):
         samples = np.hypot(theta + rng.normal(size=400_000), rng.normal(size=400_000))
-        found = _noise._magnitude_deviation(samples.mean() / samples.std())
+        found = noise_level._magnitude_deviation(samples.mean() / samples.std())
         assert abs(found - samples.std()) < 0.02
 
 

@@ -6,10 +6,10 @@ import hypothesis
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
 import oracles
+from images import DTYPES, layouts, random_image, smooth_image
 from medfast import _kernels
 
 # Shares of a bin come from angles in float32, of up to 360 degrees: OpenCV's rounding, 2e-5 of a bin at worst.

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from images import DTYPES, layouts, random_image, smooth_image
 
 import medfast
 import oracles
-from medfast import _kernels, _sampling
+from images import DTYPES, layouts, random_image, smooth_image
+from medfast import _kernels
+from medfast._drivers import sampling
 
 INTERPOLATIONS = ("nearest", "linear", "linear-exact", "area", "cubic", "lanczos4")
 
@@ -206,17 +207,17 @@ def test_tables_stay_inside_the_image(n, size, n_channels):
     tables = [make(kind, n, size, step, *rest) for kind in kinds for make, rest in TABLE_MAKERS]
     if step >= 1:
         tables += [
-            _sampling.area(n, size, step, n_channels),
-            _sampling.real("mean", n, size, step, np.float64, n_channels),
+            sampling.area(n, size, step, n_channels),
+            sampling.real("mean", n, size, step, np.float64, n_channels),
         ]
     for offsets, weights in tables:
         assert offsets.min() >= 0
         assert offsets.max() < n * n_channels
-        one = 1 << _sampling.FIXED_BITS if weights.dtype == np.int16 else 1
+        one = 1 << sampling.FIXED_BITS if weights.dtype == np.int16 else 1
         assert np.abs(weights.sum(0, dtype=np.float64) / one - 1).max() < 4e-3
 
 
-TABLE_MAKERS = ((_sampling.fixed, ()), (_sampling.real, (np.float32,)), (_sampling.real, (np.float64,)))
+TABLE_MAKERS = ((sampling.fixed, ()), (sampling.real, (np.float32,)), (sampling.real, (np.float64,)))
 
 
 def test_linear_agrees_with_scipy(rng):

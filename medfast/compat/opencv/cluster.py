@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _lloyd, _validate, cluster
+from medfast import _validate, cluster
+from medfast._drivers import lloyd
 
 __all__ = [
     "KMEANS_PP_CENTERS",
@@ -122,16 +123,16 @@ def _best_of(
     max_iter: int,
     tolerance: float,
     attempts: int,
-) -> _lloyd.Clusters:
-    problem = _lloyd.Samples(samples, None, None)
+) -> lloyd.Clusters:
+    problem = lloyd.Samples(samples, None, None)
     generator = np.random.default_rng(SEED)
     best = None
     for _ in range(attempts):
         if initial is None:
-            start = _lloyd.plus_plus_centers(problem, n_clusters, generator)
+            start = lloyd.plus_plus_centers(problem, n_clusters, generator)
         else:
             start, initial = _means_of_labels(problem, n_clusters, initial), None  # they serve the first attempt alone
-        run = _lloyd.lloyd(
+        run = lloyd.lloyd(
             problem, start, max_iter=max_iter, tolerance=tolerance, shift=np.max, update=_means, relabel=False
         )
         if best is None or run.inertia < best.inertia:
@@ -140,7 +141,7 @@ def _best_of(
     return best
 
 
-def _means_of_labels(samples: _lloyd.Samples, n_clusters: int, labels: NDArray[np.int32]) -> NDArray[np.float32]:
+def _means_of_labels(samples: lloyd.Samples, n_clusters: int, labels: NDArray[np.int32]) -> NDArray[np.float32]:
     """Centers of the samples with these labels."""
     weights = np.bincount(labels, minlength=n_clusters).astype(np.float64)
     sums = np.stack([np.bincount(labels, column, n_clusters) for column in samples.data.T], axis=1)
@@ -148,7 +149,7 @@ def _means_of_labels(samples: _lloyd.Samples, n_clusters: int, labels: NDArray[n
 
 
 def _means(
-    samples: _lloyd.Samples,
+    samples: lloyd.Samples,
     centers: NDArray[np.float32] | None,
     labels: NDArray[np.int32],
     sums: NDArray[np.float64],

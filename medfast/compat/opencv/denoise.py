@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _nlm, _validate
+from medfast import _validate
+from medfast._drivers import nlm
 from medfast.compat.opencv import _lab
 
 __all__ = [
@@ -322,9 +323,9 @@ def _denoise(frames: list[NDArray[Any]], out: NDArray[Any], h: Any, template: An
     norm = 1 if norm_type == NORM_L1 else 2
     n_channels = 1 if out.ndim == 2 else out.shape[2]
     strengths = _strengths(h, n_channels)
-    patch_size = _window(template, "templateWindowSize", _nlm.largest_patch(n_channels, norm))
-    search_size = _window(search, "searchWindowSize", _nlm.largest_search(len(frames)))
-    _nlm.denoise(
+    patch_size = _window(template, "templateWindowSize", nlm.largest_patch(n_channels, norm))
+    search_size = _window(search, "searchWindowSize", nlm.largest_search(len(frames)))
+    nlm.denoise(
         [to_planes(frame) for frame in frames],
         to_planes(out),
         strengths,

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _hog, _validate
+from medfast import _validate
+from medfast._drivers import hog as driver
 
 __all__ = [
     "HOGDESCRIPTOR_DEFAULT_NLEVELS",
@@ -107,12 +108,24 @@ class HOGDescriptor:
         _validate.check_window(self.winSize, self.blockSize, self.blockStride, self.cellSize)
 
     def getDescriptorSize(self) -> int:
-        """Number of values that describe a window."""
+        """Count the values that describe a window.
+
+        Returns
+        -------
+        int
+            Bins of all cells of all blocks.
+        """
         rows, cols = self._blocks()
         return rows * cols * self._parameters().block_length
 
     def getWinSigma(self) -> float:
-        """Standard deviation of the Gaussian over a block, in pixels."""
+        """Tell the standard deviation of the Gaussian over a block.
+
+        Returns
+        -------
+        float
+            `winSigma` where it is above 0, else (block width + block height) / 8; in pixels.
+        """
         return self.winSigma if self.winSigma > 0 else sum(self.blockSize) / 8
 
     def compute(
@@ -182,7 +195,7 @@ class HOGDescriptor:
         for i, (x, y) in enumerate(places):
             col, row = int(x) + pad[0], int(y) + pad[1]
             if 0 <= col <= room[0] and 0 <= row <= room[1]:
-                view = _hog.as_blocks(features[i : i + 1], blocks, parameters)
+                view = driver.as_blocks(features[i : i + 1], blocks, parameters)
                 self._describe(image, pad, (row, col), view)
         return features.ravel()
 
@@ -203,7 +216,7 @@ class HOGDescriptor:
                 shape = (len(windows) - 1) * apart_y + block_rows, (windows.shape[1] - 1) * apart_x + block_cols
                 grid = np.empty((1, shape[0] * shape[1] * parameters.block_length), np.float32)
                 corner = first_row * stride[1], first_col * stride[0]
-                self._describe(image, pad, corner, _hog.as_blocks(grid, shape, parameters))
+                self._describe(image, pad, corner, driver.as_blocks(grid, shape, parameters))
                 columns = sliding_window_view(grid.reshape(shape[1], -1), (block_cols, column_length))
                 windows[:] = columns[::apart_x, :: apart_y * parameters.block_length].swapaxes(0, 1)
         return features.ravel()
@@ -214,16 +227,16 @@ class HOGDescriptor:
         origin = corner[0] - pad[1], corner[1] - pad[0]
         # OpenCV takes columns in fours, and among equally strong channels the first; in what is left over, the last.
         ties_high_from = width - width % 4 - corner[1]
-        _hog.describe(image, self._parameters(), blocks, origin=origin, ties_high_from=ties_high_from)
+        driver.describe(image, self._parameters(), blocks, origin=origin, ties_high_from=ties_high_from)
 
     def _blocks(self) -> tuple[int, int]:
         """Block rows and block columns of a window."""
         return self._parameters().blocks_in(self.winSize[1], self.winSize[0])
 
-    def _parameters(self) -> _hog.Parameters:
+    def _parameters(self) -> driver.Parameters:
         cell = self.cellSize[::-1]
         block = self.blockSize[1] // cell[0], self.blockSize[0] // cell[1]
-        return _hog.Parameters(
+        return driver.Parameters(
             orientations=self.nbins,
             cell=cell,
             block=block,
@@ -235,5 +248,5 @@ class HOGDescriptor:
             spatial_votes=True,
             orientation_votes=True,
             sigma=self.getWinSigma(),
-            epsilon=_hog.opencv_epsilon(block[0] * block[1] * self.nbins),
+            epsilon=driver.opencv_epsilon(block[0] * block[1] * self.nbins),
         )

@@ -1,0 +1,177 @@
+"""Images, masks, destinations, axes: arrays come back as views wherever that is possible."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from medfast._validate.numbers import as_int
+
+DTYPES = tuple(np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64"))
+INTEGER_DTYPES = DTYPES[:3]
+
+
+def as_image(
+    image: ArrayLike, name: str = "image", *, ndim: tuple[int, ...] = (2, 3), dtypes: tuple[np.dtype, ...] = DTYPES
+) -> NDArray[Any]:
+    """`image` as an array that a kernel can read: a supported dtype in native byte order, finite, any strides."""
+    array = as_array(image, name, dtypes=dtypes)
+    if array.ndim not in ndim:
+        expected = " or ".join(f"{n}-D" for n in ndim)
+        raise ValueError(f"{name} must be {expected}, got shape {array.shape}")
+    return check_finite(array, name)
+
+
+def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTYPES) -> NDArray[Any]:
+    """`values` as an array of one of `dtypes` in native byte order, without looking at its shape or values."""
+    array = np.asarray(values)
+    if array.dtype.newbyteorder("=") not in dtypes:
+        expected = ", ".join(dtype.name for dtype in dtypes)
+        raise TypeError(f"{name} must have dtype {expected}, got {array.dtype}")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def as_channel(image: Any, name: str, dtypes: tuple[np.dtype, ...]) -> NDArray[Any]:
+    """`image` as rows and columns of one channel, as OpenCV takes it: an array, maybe with a last axis of length 1."""
+    if not isinstance(image, np.ndarray):
+        raise TypeError(f"{name} must be a numpy.ndarray, got {type(image).__name__}")
+    array = as_array(image, name, dtypes=dtypes)
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim != 2:
+        raise ValueError(f"{name} must be 2-D, of one channel, got shape {array.shape}")
+    return array
+
+
+def check_ndim(array: NDArray[Any], name: str, ndim: tuple[int, ...]) -> None:
+    """Refuse any other number of dimensions."""
+    if array.ndim not in ndim:
+        raise ValueError(f"{name} must be {' or '.join(f'{n}-D' for n in ndim)}, got shape {array.shape}")
+
+
+def check_not_empty(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Refuse an array without elements."""
+    if not array.size:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    return array
+
+
+def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Refuse NaN and infinity, without a temporary the size of the array: NaN survives both extremes."""
+    if array.dtype.kind == "f" and array.size and not (np.isfinite(array.min()) and np.isfinite(array.max())):
+        raise ValueError(f"{name} must be finite, got NaN or infinity")
+    return array
+
+
+def check_levels(least: int, most: int, lowest: int, highest: int, name: str, reason: str) -> None:
+    """Refuse an image with values from `least` to `most` where only those from `lowest` to `highest` are levels."""
+    if least < lowest or most > highest:
+        raise ValueError(f"{name} must lie in {lowest} … {highest} for {reason}, got values from {least} to {most}")
+
+
+def check_minimum(array: NDArray[Any], name: str, minimum: float, when: str) -> None:
+    """Refuse values below `minimum`, which `when` asks for."""
+    if array.size and array.dtype.kind != "u" and (lowest := array.min()) < minimum:
+        raise ValueError(f"{name} must be >= {minimum:g} {when}, got {lowest}")
+
+
+def check_tile(rows: int, cols: int) -> None:
+    """Refuse tiles whose pixels do not fit a count of 31 bits."""
+    if rows * cols >= 2**31:
+        raise ValueError(f"tile_grid must give tiles of fewer than 2**31 pixels, got {rows} x {cols}")
+
+
+def check_channels(shape: tuple[int, ...], axis: int | None, name: str, numbers: tuple[int, ...] = ()) -> None:
+    """Refuse an image without channels along `axis`, or whose number of channels is none of `numbers`."""
+    n_channels = 1 if axis is None else shape[axis]
+    if n_channels not in numbers if numbers else n_channels == 0:
+        expected = " or ".join(map(str, numbers)) or "at least 1"
+        raise ValueError(f"{name} must have {expected} channels, got shape {shape}")
+
+
+def as_out(
+    out: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype, *inputs: NDArray[Any], in_place: bool = False
+) -> NDArray[Any]:
+    """`out` if it can take a result of `shape` and `dtype`, or a new array where it is None.
+
+    `in_place` allows `out` to be exactly one of `inputs`, for kernels whose pixels depend on themselves alone; any
+    other overlap is refused.
+    """
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out must be a numpy.ndarray, got {type(out).__name__}")
+    if out.dtype != dtype or not out.dtype.isnative:
+        raise TypeError(f"out must have dtype {dtype.name} in native byte order, got {out.dtype}")
+    if out.shape != shape:
+        raise ValueError(f"out must have shape {shape}, got {out.shape}")
+    if not out.flags.writeable:
+        raise ValueError("out must be writeable, got a read-only array")
+    for array in inputs:
+        if in_place and _is_same_view(out, array):
+            continue
+        if _share_memory(out, array):
+            raise ValueError("out must not overlap the input, got an array that shares memory with it")
+    return out
+
+
+def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") -> NDArray[np.bool_] | None:
+    """`mask` as a boolean array of `shape`; integers of 0 and 1 are read as booleans."""
+    if mask is None:
+        return None
+    array = np.asarray(mask)
+    if array.dtype != np.bool_:
+        if array.dtype.kind not in "iu" or (array.size and (array.min() < 0 or array.max() > 1)):
+            raise TypeError(f"{name} must be boolean, got dtype {array.dtype}")
+        array = array.astype(np.bool_)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    return array
+
+
+def as_axis(axis: Any, ndim: int, name: str = "channel_axis") -> int | None:
+    """`axis` as a non-negative axis of an array with `ndim` dimensions, or None."""
+    if axis is None:
+        return None
+    number = as_int(axis, name)
+    if not -ndim <= number < ndim:
+        raise ValueError(f"{name} must be an axis of the {ndim}-D image, got {number}")
+    return number % ndim
+
+
+def as_colour(image: NDArray[Any], name: str = "image") -> NDArray[Any]:
+    """`image`, which must have one, three or four channels along its last axis."""
+    if image.ndim != 3 or image.shape[2] not in (1, 3, 4):
+        raise ValueError(f"{name} must be 2-D, or (rows, columns, 3 or 4) in colour, got shape {image.shape}")
+    return image
+
+
+def _is_same_view(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    return a.__array_interface__["data"][0] == b.__array_interface__["data"][0] and (
+        (a.shape, a.strides, a.dtype) == (b.shape, b.strides, b.dtype)
+    )
+
+
+def _share_memory(a: NDArray[Any], b: NDArray[Any]) -> bool:
+    try:
+        return np.shares_memory(a, b, max_work=1000)  # type: ignore[arg-type]  # NumPy's stub knows only 0 and -1
+    except np.exceptions.TooHardError:  # not decided within bounds: the caller is better off with a plain answer
+        return True
+
+
+def as_levels(value: Any, shape: tuple[int, int], block: tuple[int, int]) -> int:
+    """`value` as a number of levels, each of half the height and width, the last of which still holds a block."""
+    number = as_int(value, "levels", minimum=1)
+    (rows, cols), most = shape, 0
+    while rows >= block[0] and cols >= block[1]:
+        rows, cols, most = rows // 2, cols // 2, most + 1
+    if most == 0:
+        raise ValueError(
+            f"image must hold one block of {block[0]} x {block[1]} pixels, got {shape[0]} x {shape[1]}"
+            " (channels, if there are any, are named by channel_axis)"
+        )
+    if number > most:
+        raise ValueError(
+            f"levels must be <= {most}, the last one to hold a block of {block[0]} x {block[1]} pixels, got {number}"
+        )
+    return number

@@ -1,0 +1,72 @@
+"""What OpenCV's signatures take: sizes and points as (width, height), criteria, windows of HOG."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfast._validate.numbers import as_float, as_int
+
+
+def as_size(value: Any, name: str, *, minimum: int | None = 1) -> tuple[int, int]:
+    """`value` as two integers in OpenCV's order (width, height)."""
+    try:
+        entries = tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be two integers (width, height), got {value!r}") from None
+    if len(entries) != 2:
+        raise ValueError(f"{name} must be two integers (width, height), got {value!r}")
+    return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
+
+
+def as_points(value: Any, name: str) -> NDArray[np.int64]:
+    """`value` as an array of integer points (x, y), one per row."""
+    points = np.asarray(value)
+    if points.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be points of two integers (x, y), got dtype {points.dtype}")
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"{name} must be points of two integers (x, y), got shape {points.shape}")
+    return points.astype(np.int64)
+
+
+def check_window(
+    window: tuple[int, int], block: tuple[int, int], stride: tuple[int, int], cell: tuple[int, int]
+) -> None:
+    """Refuse sizes (width, height) of a HOG window that do not divide."""
+    for i, side in enumerate(("width", "height")):
+        if block[i] % cell[i]:
+            raise ValueError(f"blockSize must be a multiple of cellSize, got {side} {block[i]} and {cell[i]}")
+        if window[i] < block[i]:
+            raise ValueError(f"winSize must be >= blockSize, got {side} {window[i]} and {block[i]}")
+        if (window[i] - block[i]) % stride[i]:
+            got = f"{side} {window[i]} - {block[i]} and {stride[i]}"
+            raise ValueError(f"winSize - blockSize must be a multiple of blockStride, got {got}")
+
+
+def check_room(image: NDArray[Any], room: tuple[int, int], window: tuple[int, int]) -> None:
+    """Refuse an empty image, and one with less than no room (width, height) left by a window."""
+    if not image.size or min(room) < 0:
+        expected = f"{window[0]} x {window[1]} (width x height)"
+        got = f"{window[0] + room[0]} x {window[1] + room[1]}" if image.size else "an empty one"
+        raise ValueError(f"img with its padding must hold winSize {expected}, got {got}")
+
+
+def as_initial_labels(labels: Any, n_samples: int, n_clusters: int, name: str) -> NDArray[np.int32]:
+    """`labels` of `n_samples` samples as a flat int32 array of values below `n_clusters`."""
+    if not isinstance(labels, np.ndarray) or labels.dtype != np.int32:
+        raise TypeError(f"{name} must be an int32 array, got {getattr(labels, 'dtype', type(labels).__name__)}")
+    if labels.size != n_samples or n_samples not in labels.shape:
+        raise ValueError(f"{name} must have shape ({n_samples}, 1), got {labels.shape}")
+    if labels.size and not 0 <= labels.min() <= labels.max() < n_clusters:
+        raise ValueError(f"{name} must lie in 0 ... {n_clusters - 1}, got {labels.min()} ... {labels.max()}")
+    return labels.ravel()
+
+
+def as_criteria(criteria: Any, name: str = "criteria") -> tuple[int, int, float]:
+    """OpenCV's `criteria`: type, most iterations, epsilon."""
+    try:
+        kind, max_count, epsilon = criteria
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be (type, maxCount, epsilon), got {criteria!r}") from None
+    kind = as_int(kind, f"{name}[0]", minimum=0, maximum=3)
+    return kind, as_int(max_count, f"{name}[1]"), as_float(epsilon, f"{name}[2]")

@@ -1,0 +1,105 @@
+"""What is clustered and learned from: samples, weights, starts, batches of images, labels."""
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from medfast._validate.arrays import as_array, as_axis, check_finite
+from medfast._validate.numbers import as_int
+
+
+def as_samples(data: ArrayLike, channel_axis: Any, name: str = "data") -> tuple[NDArray[Any], bool]:
+    """`data` for clustering, and whether it is one channel; if it is not, its features are moved to the last axis."""
+    array = check_finite(as_array(data, name), name)
+    if channel_axis is not None:
+        if array.ndim < 2:
+            raise ValueError(f"{name} must be at least 2-D with a channel_axis, got shape {array.shape}")
+        array, one_channel = np.moveaxis(array, as_axis(channel_axis, array.ndim) or 0, -1), False
+    else:
+        one_channel = array.ndim == 1 or array.dtype.kind in "iu"
+        if array.ndim == 0 or not (one_channel or array.ndim == 2):
+            expected = "1-D or 2-D" if array.dtype.kind == "f" else "at least 1-D"
+            raise ValueError(f"{name} must be {expected} without a channel_axis, got shape {array.shape}")
+    if not one_channel and array.shape[-1] == 0:
+        raise ValueError(f"{name} must have at least one feature, got shape {array.shape}")
+    return array, one_channel
+
+
+def as_weights(
+    weights: ArrayLike | None, shape: tuple[int, ...], name: str = "sample_weight"
+) -> NDArray[np.float64] | None:
+    """`weights` as finite float64 >= 0 of `shape`, or None."""
+    if weights is None:
+        return None
+    array = np.asarray(weights)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be numbers, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    array = check_finite(array.astype(np.float64, copy=False), name)
+    if array.size and array.min() < 0:
+        raise ValueError(f"{name} must be >= 0, got {array.min():g}")
+    return array
+
+
+def as_centers(init: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, name: str = "init") -> NDArray[Any]:
+    """Initial centers of `shape`, as a new array of `dtype`."""
+    array = np.asarray(init)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be 'k-means++', 'random' or an array of centers, got {init!r}")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    return check_finite(np.array(array, dtype, order="C"), name)
+
+
+def as_generator(random_state: Any, name: str = "random_state") -> "np.random.Generator":
+    """A generator from None, a seed, a Generator, or the older RandomState."""
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31 - 1)
+    elif random_state is not None and not isinstance(random_state, np.random.Generator):
+        random_state = as_int(random_state, name, minimum=0)
+    return np.random.default_rng(random_state)
+
+
+def check_enough(n_samples: int, n_clusters: int, name: str = "n_clusters") -> None:
+    """Refuse more clusters of vectors than there are samples to start them from."""
+    if n_samples < n_clusters:
+        raise ValueError(f"{name} must be at most the number of samples with a weight, {n_samples}, got {n_clusters}")
+
+
+def check_distinct(n_values: int, classes: int, name: str = "classes") -> None:
+    """Refuse more classes than there are levels to part."""
+    if n_values < classes:
+        raise ValueError(f"{name} must be at most the number of distinct levels, {n_values}, got {classes}")
+
+
+def as_images(images: Any, name: str = "images") -> Any:
+    """`images` as something to index: a stack (n, rows, columns[, channels]), or a list of arrays and paths."""
+    if isinstance(images, str | os.PathLike):
+        return [images]
+    if hasattr(images, "__array__"):
+        array = np.asarray(images)
+        if array.dtype.kind in "OU" and array.ndim == 1:  # of paths, or of arrays that differ in size
+            return as_images(array.tolist(), name)
+        if array.ndim not in (3, 4):
+            raise ValueError(f"{name} must be a stack (n, rows, columns) or a list of images, got shape {array.shape}")
+        return array
+    try:
+        items = list(images)
+    except TypeError:
+        raise TypeError(f"{name} must be arrays or paths, got {type(images).__name__}") from None
+    return [item if isinstance(item, str | os.PathLike) else np.asarray(item) for item in items]
+
+
+def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
+    """`labels` as strings or integers, one per image."""
+    array = np.asarray(labels)
+    if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.ravel()):
+        array = array.astype(str)
+    if array.dtype.kind not in "iuU":
+        raise TypeError(f"labels must be strings or integers, got dtype {array.dtype}")
+    if array.shape != (n_images,):
+        raise ValueError(f"labels must have shape ({n_images},), one per image, got {array.shape}")
+    return array

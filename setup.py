@@ -22,6 +22,7 @@ DIRECTIVES = {
     "initializedcheck": False,
     "cdivision": True,
     "freethreading_compatible": True,
+    "warn.unreachable": False,  # branches on a fused type: dead in one specialisation, alive in the next
 }
 # abi3 and free threading exclude each other.
 ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")

@@ -30,7 +30,7 @@ test-wheel:
 lint: .venv/built
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint src
+	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src  # it calls pycodestyle by name
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest medfast._kernels --ignore-missing-stub
 

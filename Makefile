@@ -55,5 +55,5 @@ clean:
 .venv-cv5/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-cv5
 	$(CV5)/pip install -q "pip>=25.1"
-	$(CV5)/pip install -q --group test --group opencv5 "numpy>=1.26" "numba>=0.61"
+	$(CV5)/pip install -q --group test --group opencv5 "numpy>=1.26" "numba>=0.61" "scikit-learn>=1.6"
 	touch $@

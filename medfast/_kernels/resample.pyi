@@ -17,7 +17,9 @@ def nearest(
     row_stop: int,
     out: NDArray[Any],
 ) -> None: ...
-def scratch_size(row_size: int, width: int, n_row_taps: int, n_plane_taps: int, n_rows_held: int) -> int: ...
+def scratch_size(
+    row_size: int, width: int, n_column_taps: int, n_row_taps: int, n_plane_taps: int, n_rows_held: int
+) -> int: ...
 def weighted(
     image: NDArray[Any],
     columns: NDArray[np.int32],

@@ -138,6 +138,9 @@ static inline int32_t medfast_level(float value, int32_t lowest, int32_t highest
 #define PIXEL uint16_t
 #define ELEMENT float
 #define REAL float
+#define PAIR uint32_t
+#define FIRST(pair) (int32_t)((pair) & 0xFFFF)
+#define SECOND(pair) (int32_t)((pair) >> 16)
 #define STEP(name) medfast_##name##_uint16
 #define STORE(value) (uint16_t)medfast_level(value, 0, 65535)
 #define SPREAD medfast_spread_float
@@ -147,6 +150,9 @@ static inline int32_t medfast_level(float value, int32_t lowest, int32_t highest
 #define PIXEL int16_t
 #define ELEMENT float
 #define REAL float
+#define PAIR int32_t
+#define FIRST(pair) (int16_t)((pair) & 0xFFFF)
+#define SECOND(pair) ((pair) >> 16)
 #define STEP(name) medfast_##name##_int16
 #define STORE(value) (int16_t)medfast_level(value, -32768, 32767)
 #define SPREAD medfast_spread_float
@@ -179,10 +185,12 @@ typedef struct {
     void (*add)(void *const *, const void *, ptrdiff_t, ptrdiff_t, int, ptrdiff_t, void *);
     void (*blend)(void *const *, const void *, ptrdiff_t, ptrdiff_t, ptrdiff_t, void *);
     void (*store)(const void *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, void *);
+    void (*halve)(const void *, const void *, ptrdiff_t, void *);
 } medfast_steps;
 
 #define STEPS(kind) \
-    medfast_read_##kind, medfast_line_##kind, medfast_add_##kind, medfast_blend_##kind, medfast_store_##kind
+    medfast_read_##kind, medfast_line_##kind, medfast_add_##kind, medfast_blend_##kind, medfast_store_##kind, \
+        medfast_halve_##kind
 static const medfast_steps MEDFAST_STEPS[5] = {
     {MEDFAST_LANES, 1, 4, STEPS(uint8)},         {MEDFAST_LANES, 2, 4, STEPS(uint16)},
     {MEDFAST_LANES, 2, 4, STEPS(int16)},         {MEDFAST_LANES, 4, 8, STEPS(float)},

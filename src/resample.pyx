@@ -23,6 +23,7 @@ cdef extern from "resample.h" nogil:
                       void *out) noexcept nogil
         void (*store)(const void *totals, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t n_channels,
                       Py_ssize_t channel_stride, void *out) noexcept nogil
+        void (*halve)(const void *top, const void *bottom, Py_ssize_t n, void *out) noexcept nogil
     const medfast_steps *MEDFAST_STEPS
     int medfast_spread_windows(const int32_t *columns, Py_ssize_t n_taps, Py_ssize_t n, int lanes, int32_t *first)
 
@@ -85,6 +86,33 @@ def nearest(const pixel[:, :, :] image,       # IN
                 for col in range(width):
                     for channel in range(n_channels):
                         out[row, col, channel] = image[rows[row], columns[col], channel]
+
+
+cdef inline const medfast_steps *steps_of(const pixel *kind) noexcept nogil:
+    if pixel is uint8_t:
+        return &MEDFAST_STEPS[0]
+    elif pixel is uint16_t:
+        return &MEDFAST_STEPS[1]
+    elif pixel is int16_t:
+        return &MEDFAST_STEPS[2]
+    elif pixel is float:
+        return &MEDFAST_STEPS[3]
+    else:
+        return &MEDFAST_STEPS[4]
+
+
+def halve(const pixel[:, :, ::1] image,  # IN   (planes, 2 · rows, 2 · columns)
+          Py_ssize_t row_start,
+          Py_ssize_t row_stop,
+          pixel[:, :, ::1] out):         # OUT
+    """Means of two by two pixels: in this special case of `weighted`, all weights are one half."""
+    cdef Py_ssize_t plane, row
+    cdef const medfast_steps *steps = steps_of(&out[0, 0, 0])
+    with nogil:
+        for plane in range(out.shape[0]):
+            for row in range(row_start, row_stop):
+                steps.halve(&image[plane, 2 * row, 0], &image[plane, 2 * row + 1, 0], out.shape[2],
+                            &out[plane, row, 0])
 
 
 cdef inline Py_ssize_t row_scratch(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_column_taps,
@@ -205,20 +233,12 @@ def weighted(const pixel[:, :, :, :] image,        # IN     (planes, rows, colum
         real *totals = &scratch[0] + row_scratch(image.shape[2] * image.shape[3], width, columns.shape[0],
                                                  rows.shape[0])
         real *resampled = totals + n_rows_held * width
-        const medfast_steps *steps = &MEDFAST_STEPS[0]
+        const medfast_steps *steps = steps_of(&out[0, 0, 0, 0])
     # Each compiled function serves one pair of types: integers go with float32, floats with float64.
     if (pixel is float or pixel is double) and real is float:
         return
     if pixel is not float and pixel is not double and real is double:
         return
-    if pixel is uint16_t:
-        steps = &MEDFAST_STEPS[1]
-    elif pixel is int16_t:
-        steps = &MEDFAST_STEPS[2]
-    elif pixel is float:
-        steps = &MEDFAST_STEPS[3]
-    elif pixel is double:
-        steps = &MEDFAST_STEPS[4]
     source.data, target.data = <char *> &image[0, 0, 0, 0], <char *> &out[0, 0, 0, 0]
     for axis in range(4):
         source.shape[axis], source.strides[axis] = image.shape[axis], image.strides[axis]

@@ -1,6 +1,7 @@
 /* Steps of src/resample.pyx for one kind of PIXEL, included once for each: an input row is held as values (ELEMENT),
  * sums are REAL. STEP(name) names the functions; STORE(value) turns a sum into a pixel. Arrays come as void pointers, so
- * that all kinds fit one table. */
+ * that all kinds fit one table. A PAIR of integers is read as one, which compilers make vectors of; which is first does
+ * not matter. */
 
 static void STEP(read)(const void *source, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t n_channels,
                        ptrdiff_t channel_stride, void *target)
@@ -127,6 +128,29 @@ static void STEP(store)(const void *sums, ptrdiff_t n, ptrdiff_t stride, ptrdiff
             *(PIXEL *)((char *)target + i * stride + channel * channel_stride) = STORE(*totals);
 }
 
+/* Means of two by two pixels of one channel: what the sums give with weights of one half, which are exact. */
+static void STEP(halve)(const void *above, const void *below, ptrdiff_t n, void *target)
+{
+    PIXEL *MEDFAST_RESTRICT out = (PIXEL *)target;
+    ptrdiff_t i;
+#ifdef PAIR
+    const PAIR *MEDFAST_RESTRICT top = (const PAIR *)above, *MEDFAST_RESTRICT bottom = (const PAIR *)below;
+    for (i = 0; i < n; i++) {
+        const int32_t sum = FIRST(top[i]) + SECOND(top[i]) + FIRST(bottom[i]) + SECOND(bottom[i]);
+        out[i] = (PIXEL)((sum + 1 + (sum >> 2 & 1)) >> 2);
+    }
+#else
+    const PIXEL *MEDFAST_RESTRICT top = (const PIXEL *)above, *MEDFAST_RESTRICT bottom = (const PIXEL *)below;
+    const REAL half = (REAL)0.5;
+    for (i = 0; i < n; i++)
+        out[i] = STORE((top[2 * i] * half + top[2 * i + 1] * half) * half +
+                       (bottom[2 * i] * half + bottom[2 * i + 1] * half) * half);
+#endif
+}
+
+#undef PAIR
+#undef FIRST
+#undef SECOND
 #undef PIXEL
 #undef ELEMENT
 #undef REAL

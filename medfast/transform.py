@@ -299,7 +299,9 @@ def _resample_weighted(
     columns, column_weights = _sampling.real(kinds[2], image.shape[2], out.shape[2], steps[2], precision, n_channels)
     width = columns.shape[1]
     n_rows_held = max(1, _ROWS_HELD_BYTES // (width * np.dtype(precision).itemsize))
-    n_scratch = kernel.scratch_size(image.shape[2] * n_channels, width, len(columns), len(rows), len(planes), n_rows_held)
+    n_scratch = kernel.scratch_size(
+        image.shape[2] * n_channels, width, len(columns), len(rows), len(planes), n_rows_held
+    )
 
     def body(start: int, stop: int) -> None:
         scratch = np.empty(n_scratch, precision)

@@ -24,7 +24,8 @@ static void STEP(line)(const void *row, const int32_t *columns, const void *colu
                        ptrdiff_t width, const int32_t *first, int n_vectors, void *in_place, void *sums)
 {
     ELEMENT *MEDFAST_RESTRICT a = (ELEMENT *)in_place;
-    const ELEMENT *b = a + MEDFAST_CHUNK, *c = b + MEDFAST_CHUNK, *d = c + MEDFAST_CHUNK;
+    const ELEMENT *MEDFAST_RESTRICT b = a + MEDFAST_CHUNK, *MEDFAST_RESTRICT c = b + MEDFAST_CHUNK;
+    const ELEMENT *MEDFAST_RESTRICT d = c + MEDFAST_CHUNK;
     ptrdiff_t start, i, tap;
     for (start = 0; start < width; start += MEDFAST_CHUNK) {
         const ptrdiff_t n = width - start < MEDFAST_CHUNK ? width - start : MEDFAST_CHUNK;
@@ -134,9 +135,13 @@ static void STEP(halve)(const void *above, const void *below, ptrdiff_t n, void 
     PIXEL *MEDFAST_RESTRICT out = (PIXEL *)target;
     ptrdiff_t i;
 #ifdef PAIR
-    const PAIR *MEDFAST_RESTRICT top = (const PAIR *)above, *MEDFAST_RESTRICT bottom = (const PAIR *)below;
+    const char *MEDFAST_RESTRICT top = (const char *)above, *MEDFAST_RESTRICT bottom = (const char *)below;
     for (i = 0; i < n; i++) {
-        const int32_t sum = FIRST(top[i]) + SECOND(top[i]) + FIRST(bottom[i]) + SECOND(bottom[i]);
+        PAIR a, b;
+        int32_t sum;
+        memcpy(&a, top + i * sizeof a, sizeof a);
+        memcpy(&b, bottom + i * sizeof b, sizeof b);
+        sum = FIRST(a) + SECOND(a) + FIRST(b) + SECOND(b);
         out[i] = (PIXEL)((sum + 1 + (sum >> 2 & 1)) >> 2);
     }
 #else

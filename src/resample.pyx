@@ -3,12 +3,33 @@
 Images are (rows, columns, channels). A table is (taps, outputs): along the columns, an output is one value of one
 channel and an input pixel its offset in an interleaved row.
 """
-from libc.math cimport rintf
 from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
 from libc.string cimport memcpy
 
+cdef extern from "resample.h" nogil:
+    enum:
+        MEDFAST_CHUNK
+    ctypedef struct medfast_steps:
+        int lanes
+        int pixel_size
+        int sum_size
+        void (*read)(const void *source, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t n_channels,
+                     Py_ssize_t channel_stride, void *values) noexcept nogil
+        void (*line)(const void *values, const int32_t *columns, const void *weights, Py_ssize_t n_taps,
+                     Py_ssize_t width, const int32_t *first, int n_vectors, void *in_place, void *line) noexcept nogil
+        void (*add)(void **lines, const void *weights, Py_ssize_t stride, Py_ssize_t n_lines, bint is_first,
+                    Py_ssize_t n, void *totals) noexcept nogil
+        void (*blend)(void **lines, const void *weights, Py_ssize_t stride, Py_ssize_t n_lines, Py_ssize_t n,
+                      void *out) noexcept nogil
+        void (*store)(const void *totals, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t n_channels,
+                      Py_ssize_t channel_stride, void *out) noexcept nogil
+        void (*halve)(const void *top, const void *bottom, Py_ssize_t n, void *out) noexcept nogil
+    const medfast_steps *MEDFAST_STEPS
+    int medfast_spread_windows(const int32_t *columns, Py_ssize_t n_taps, Py_ssize_t n, int lanes, int32_t *first)
+
 cdef enum:
     MAX_HELD = 8  # lines, and planes, that are kept for the outputs to come
+    PADDING = 32  # values beyond a row that a window may reach
 
 ctypedef fused pixel:
     uint8_t
@@ -20,6 +41,18 @@ ctypedef fused pixel:
 ctypedef fused real:
     float
     double
+
+cdef struct Grid:  # planes, rows, columns, channels
+    char *data
+    Py_ssize_t shape[4]
+    Py_ssize_t strides[4]
+
+
+cdef struct Table:  # taps of outputs
+    const int32_t *inputs
+    const char *weights
+    Py_ssize_t n_taps
+    Py_ssize_t size
 
 
 def nearest(const pixel[:, :, :] image,       # IN
@@ -55,118 +88,127 @@ def nearest(const pixel[:, :, :] image,       # IN
                         out[row, col, channel] = image[rows[row], columns[col], channel]
 
 
-cdef inline void read_row(const pixel[:, :, :, :] image, Py_ssize_t plane, Py_ssize_t row, real *values) noexcept nogil:
-    """The row as one run of values, in the precision of the sums."""
-    cdef Py_ssize_t col, channel, n_channels = image.shape[3], width = image.shape[2]
-    cdef Py_ssize_t size = sizeof(pixel)
-    cdef const pixel *source = &image[plane, row, 0, 0]
-    if image.strides[2] == n_channels * size and (n_channels == 1 or image.strides[3] == size):
-        for col in range(width * n_channels):
-            values[col] = source[col]
-        return
-    for col in range(width):
-        for channel in range(n_channels):
-            values[col * n_channels + channel] = image[plane, row, col, channel]
+cdef inline const medfast_steps *steps_of(const pixel *kind) noexcept nogil:
+    if pixel is uint8_t:
+        return &MEDFAST_STEPS[0]
+    elif pixel is uint16_t:
+        return &MEDFAST_STEPS[1]
+    elif pixel is int16_t:
+        return &MEDFAST_STEPS[2]
+    elif pixel is float:
+        return &MEDFAST_STEPS[3]
+    else:
+        return &MEDFAST_STEPS[4]
 
 
-cdef inline void gather(const real *values, const int32_t *columns, const real *weights, Py_ssize_t n_taps,
-                        Py_ssize_t width, real *line) noexcept nogil:
-    """line = weighted sum of `values` at each output's columns."""
-    cdef Py_ssize_t i, tap
-    cdef const int32_t *second = columns + width
-    cdef const real *second_weights = weights + width
-    if n_taps == 2:
-        for i in range(width):
-            line[i] = values[columns[i]] * weights[i] + values[second[i]] * second_weights[i]
-        return
-    for i in range(width):
-        line[i] = values[columns[i]] * weights[i]
-    for tap in range(1, n_taps):
-        for i in range(width):
-            line[i] += values[columns[tap * width + i]] * weights[tap * width + i]
+def halve(const pixel[:, :, ::1] image,  # IN   (planes, 2 · rows, 2 · columns)
+          Py_ssize_t row_start,
+          Py_ssize_t row_stop,
+          pixel[:, :, ::1] out):         # OUT
+    """Means of two by two pixels: in this special case of `weighted`, all weights are one half."""
+    cdef Py_ssize_t plane, row
+    cdef const medfast_steps *steps = steps_of(&out[0, 0, 0])
+    with nogil:
+        for plane in range(out.shape[0]):
+            for row in range(row_start, row_stop):
+                steps.halve(&image[plane, 2 * row, 0], &image[plane, 2 * row + 1, 0], out.shape[2],
+                            &out[plane, row, 0])
 
 
-cdef inline void add_up(real **lines, const real *weights, Py_ssize_t n_lines, bint first, Py_ssize_t width,
-                        real *totals) noexcept nogil:
-    """totals = weighted sum of the lines, in their order; added to `totals` unless these are the first."""
-    cdef Py_ssize_t i, tap = 0
-    cdef const real *a
-    cdef const real *b
-    cdef real wa, wb
-    if first:
-        a, wa = lines[0], weights[0]
-        if n_lines == 1:
-            for i in range(width):
-                totals[i] = a[i] * wa
-            return
-        b, wb = lines[1], weights[1]
-        for i in range(width):
-            totals[i] = a[i] * wa + b[i] * wb
-        tap = 2
-    for tap in range(tap, n_lines):
-        a, wa = lines[tap], weights[tap]
-        for i in range(width):
-            totals[i] += a[i] * wa
+cdef inline Py_ssize_t row_scratch(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_column_taps,
+                                   Py_ssize_t n_row_taps) noexcept nogil:
+    """Sums' worth of scratch for `in_plane`: an input row, its values in place and their windows, and lines."""
+    return row_size + PADDING + n_column_taps * (MEDFAST_CHUNK + width) + width * min(MAX_HELD, n_row_taps)
 
 
-cdef inline void in_plane(const pixel[:, :, :, :] image, Py_ssize_t plane, const int32_t[:, ::1] columns,
-                          const real[:, ::1] column_weights, const int32_t[:, ::1] rows, const real[:, ::1] row_weights,
-                          Py_ssize_t row_start, Py_ssize_t row_stop, real *values, real *lines,
-                          real *out) noexcept nogil:
-    """Output rows of one input plane."""
+cdef inline bint is_interleaved(Grid *grid, Py_ssize_t size) noexcept nogil:
+    """Whether each row is one run of values of `size` bytes."""
+    cdef Py_ssize_t n_channels = grid.shape[3]
+    return grid.strides[2] == n_channels * size and (n_channels == 1 or grid.strides[3] == size)
+
+
+cdef void in_plane(const medfast_steps *steps, Grid *image, Py_ssize_t plane, Table *columns, Table *rows,
+                   Py_ssize_t row_start, Py_ssize_t row_stop, char *scratch, char *totals, Grid *out,
+                   Py_ssize_t out_plane) noexcept nogil:
+    """Output rows of one input plane: to a plane of `out`, or, where that is -1, to `totals` one after another."""
     cdef:
-        Py_ssize_t width = columns.shape[1], n_taps = rows.shape[0], row, start, tap, source, slot
+        Py_ssize_t width = columns.size, n_taps = rows.n_taps, n_held = min(MAX_HELD, rows.n_taps)
+        Py_ssize_t row, start, tap, source, slot, n_channels = image.shape[3]
+        char *values = scratch
+        char *in_place = values + (image.shape[2] * n_channels + PADDING) * steps.sum_size
+        int32_t *first = <int32_t *> (in_place + columns.n_taps * MEDFAST_CHUNK * steps.sum_size)
+        char *lines = <char *> first + columns.n_taps * width * steps.sum_size
+        const char *weights
+        char *target
+        int n_vectors = medfast_spread_windows(columns.inputs, columns.n_taps, width, steps.lanes, first)
         Py_ssize_t held[MAX_HELD]
-        real *taps[MAX_HELD]
-        real weights[MAX_HELD]
+        void *taps[MAX_HELD]
+        bint in_one_pass = (out_plane >= 0 and (n_taps == 2 or n_taps == 4) and is_interleaved(out, steps.pixel_size))
     for slot in range(MAX_HELD):
         held[slot] = -1
     for row in range(row_start, row_stop):
+        target = out.data + out_plane * out.strides[0] + row * out.strides[1]
         start = 0
         while start < n_taps:
             for tap in range(min(MAX_HELD, n_taps - start)):
-                source = rows[start + tap, row]
-                slot = source % min(MAX_HELD, n_taps)  # neighbours, so no two share a slot
-                taps[tap], weights[tap] = lines + slot * width, row_weights[start + tap, row]
+                source = rows.inputs[(start + tap) * rows.size + row]
+                slot = source % n_held  # neighbours, so no two share a slot
+                taps[tap] = lines + slot * width * steps.sum_size
                 if held[slot] != source:
-                    read_row(image, plane, source, values)
-                    gather(values, &columns[0, 0], &column_weights[0, 0], columns.shape[0], width, taps[tap])
+                    steps.read(image.data + plane * image.strides[0] + source * image.strides[1], image.shape[2],
+                               image.strides[2], n_channels, image.strides[3], values)
+                    steps.line(values, columns.inputs, columns.weights, columns.n_taps, width, first, n_vectors,
+                               in_place, taps[tap])
                     held[slot] = source
-            add_up(taps, weights, min(MAX_HELD, n_taps - start), start == 0, width, out + (row - row_start) * width)
+            weights = rows.weights + (start * rows.size + row) * steps.sum_size
+            if in_one_pass:
+                steps.blend(taps, weights, rows.size, n_taps, width, target)
+            else:
+                steps.add(taps, weights, rows.size, min(MAX_HELD, n_taps - start), start == 0, width, totals)
             start += MAX_HELD
+        if out_plane < 0:
+            totals += width * steps.sum_size
+        elif not in_one_pass:
+            steps.store(totals, out.shape[2], out.strides[2], n_channels, out.strides[3], target)
 
 
-cdef inline void store_row(const real *totals, pixel[:, :, :, :] out, Py_ssize_t plane, Py_ssize_t row) noexcept nogil:
-    """Round half to even and saturate where `out` holds integers."""
+cdef void through_planes(const medfast_steps *steps, Grid *image, Table *columns, Table *rows, Table *planes,
+                         Py_ssize_t row_start, Py_ssize_t row_stop, char *scratch, char *totals, char *resampled,
+                         Py_ssize_t plane_bytes, Grid *out) noexcept nogil:
+    """Output rows in all planes; `resampled` holds these rows of the input planes."""
     cdef:
-        Py_ssize_t col, channel, n_channels = out.shape[3], width = out.shape[2], size = sizeof(pixel)
-        pixel *target = &out[plane, row, 0, 0]
-    if out.strides[2] == n_channels * size and (n_channels == 1 or out.strides[3] == size):
-        for col in range(width * n_channels):
-            target[col] = rounded(totals[col], target)
-        return
-    for col in range(width):
-        for channel in range(n_channels):
-            out[plane, row, col, channel] = rounded(totals[col * n_channels + channel], target)
+        Py_ssize_t plane, row, start, tap, source, slot, n_held = min(MAX_HELD, planes.n_taps)
+        Py_ssize_t line_bytes = columns.size * steps.sum_size
+        Py_ssize_t held[MAX_HELD]
+        void *taps[MAX_HELD]
+        char *target
+    for slot in range(MAX_HELD):
+        held[slot] = -1
+    for plane in range(planes.size):
+        start = 0
+        while start < planes.n_taps:
+            for tap in range(min(MAX_HELD, planes.n_taps - start)):
+                source = planes.inputs[(start + tap) * planes.size + plane]
+                slot = source % n_held
+                taps[tap] = resampled + slot * plane_bytes
+                if held[slot] != source:
+                    in_plane(steps, image, source, columns, rows, row_start, row_stop, scratch, <char *> taps[tap],
+                             out, -1)
+                    held[slot] = source
+            steps.add(taps, planes.weights + (start * planes.size + plane) * steps.sum_size, planes.size,
+                      min(MAX_HELD, planes.n_taps - start), start == 0, columns.size * (row_stop - row_start), totals)
+            start += MAX_HELD
+        for row in range(row_start, row_stop):
+            target = out.data + plane * out.strides[0] + row * out.strides[1]
+            steps.store(totals + (row - row_start) * line_bytes, out.shape[2], out.strides[2], out.shape[3],
+                        out.strides[3], target)
 
 
-cdef inline pixel rounded(real value, const pixel *kind) noexcept nogil:
-    cdef int32_t level
-    if pixel is float or pixel is double:
-        return <pixel> value
-    level = <int32_t> rintf(<float> value)
-    if pixel is uint8_t:
-        return <pixel> max(0, min(level, 255))
-    elif pixel is uint16_t:
-        return <pixel> max(0, min(level, 65535))
-    else:
-        return <pixel> max(-32768, min(level, 32767))
-
-
-def scratch_size(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_row_taps, Py_ssize_t n_plane_taps,
-                 Py_ssize_t n_rows_held):
-    """Values that `weighted` needs: an input row, lines, totals, and planes."""
-    return row_size + width * (min(MAX_HELD, n_row_taps) + n_rows_held * (1 + min(MAX_HELD, n_plane_taps)))
+def scratch_size(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_column_taps, Py_ssize_t n_row_taps,
+                 Py_ssize_t n_plane_taps, Py_ssize_t n_rows_held):
+    """Values that `weighted` needs: those of `in_plane`, and rows of totals and of planes."""
+    return (row_scratch(row_size, width, n_column_taps, n_row_taps)
+            + width * n_rows_held * (1 + min(MAX_HELD, n_plane_taps)))
 
 
 def weighted(const pixel[:, :, :, :] image,        # IN     (planes, rows, columns, channels)
@@ -175,7 +217,7 @@ def weighted(const pixel[:, :, :, :] image,        # IN     (planes, rows, colum
              const int32_t[:, ::1] rows,           # IN     (taps, rows)
              const real[:, ::1] row_weights,       # IN     (taps, rows)
              const int32_t[:, ::1] planes,         # IN     (taps, planes)
-             const real[:, ::1] plane_weights,     # IN     (taps, planes)
+             const real[:, ::1] plane_weights,     # IN     (taps, planes); of a lone tap, 1
              Py_ssize_t row_start,
              Py_ssize_t row_stop,
              Py_ssize_t n_rows_held,               # rows that are done together through all planes
@@ -183,42 +225,33 @@ def weighted(const pixel[:, :, :, :] image,        # IN     (planes, rows, colum
              pixel[:, :, :, :] out):               # OUT
     """Weighted sums along columns, rows and planes, tap after tap; each input plane is resampled once."""
     cdef:
-        Py_ssize_t width = columns.shape[1], n_taps = planes.shape[0], plane_size = n_rows_held * width
-        Py_ssize_t start, stop, plane, first, tap, source, slot, row
-        Py_ssize_t held[MAX_HELD]
-        real *taps[MAX_HELD]
-        real weights[MAX_HELD]
-        real *values = &scratch[0]
-        real *lines = values + image.shape[2] * image.shape[3]
-        real *totals = lines + width * min(MAX_HELD, rows.shape[0])
-        real *resampled = totals + plane_size
+        Grid source, target
+        Table column_table = Table(&columns[0, 0], <char *> &column_weights[0, 0], columns.shape[0], columns.shape[1])
+        Table row_table = Table(&rows[0, 0], <char *> &row_weights[0, 0], rows.shape[0], rows.shape[1])
+        Table plane_table = Table(&planes[0, 0], <char *> &plane_weights[0, 0], planes.shape[0], planes.shape[1])
+        Py_ssize_t width = columns.shape[1], plane, axis, stop
+        real *totals = &scratch[0] + row_scratch(image.shape[2] * image.shape[3], width, columns.shape[0],
+                                                 rows.shape[0])
+        real *resampled = totals + n_rows_held * width
+        const medfast_steps *steps = steps_of(&out[0, 0, 0, 0])
     # Each compiled function serves one pair of types: integers go with float32, floats with float64.
     if (pixel is float or pixel is double) and real is float:
         return
     if pixel is not float and pixel is not double and real is double:
         return
+    source.data, target.data = <char *> &image[0, 0, 0, 0], <char *> &out[0, 0, 0, 0]
+    for axis in range(4):
+        source.shape[axis], source.strides[axis] = image.shape[axis], image.strides[axis]
+        target.shape[axis], target.strides[axis] = out.shape[axis], out.strides[axis]
     with nogil:
-        start = row_start
-        while start < row_stop:
-            stop = min(start + n_rows_held, row_stop)
-            for slot in range(MAX_HELD):
-                held[slot] = -1
-            for plane in range(planes.shape[1]):
-                first = 0
-                while first < n_taps:
-                    for tap in range(min(MAX_HELD, n_taps - first)):
-                        source = planes[first + tap, plane]
-                        slot = source % min(MAX_HELD, n_taps)
-                        taps[tap], weights[tap] = resampled + slot * plane_size, plane_weights[first + tap, plane]
-                        if held[slot] != source:
-                            in_plane(image, source, columns, column_weights, rows, row_weights, start, stop,
-                                     values, lines, taps[tap])
-                            held[slot] = source
-                    for row in range(stop - start):
-                        add_up(taps, weights, min(MAX_HELD, n_taps - first), first == 0, width, totals + row * width)
-                        for tap in range(min(MAX_HELD, n_taps - first)):
-                            taps[tap] += width
-                    first += MAX_HELD
-                for row in range(start, stop):
-                    store_row(totals + (row - start) * width, out, plane, row)
-            start = stop
+        if plane_table.n_taps == 1:
+            for plane in range(plane_table.size):
+                in_plane(steps, &source, plane_table.inputs[plane], &column_table, &row_table, row_start, row_stop,
+                         <char *> &scratch[0], <char *> totals, &target, plane)
+            row_start = row_stop
+        while row_start < row_stop:
+            stop = min(row_start + n_rows_held, row_stop)
+            through_planes(steps, &source, &column_table, &row_table, &plane_table, row_start, stop,
+                           <char *> &scratch[0], <char *> totals, <char *> resampled,
+                           n_rows_held * width * sizeof(real), &target)
+            row_start = stop

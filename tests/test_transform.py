@@ -103,6 +103,23 @@ def test_resize_by_scale_equals_oracle(level, rng, interpolation):
             assert_resized(result, image, size, interpolation, [1 / factor for factor in scale])
 
 
+@pytest.mark.parametrize("interpolation", ["linear", "linear-exact", "area"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_exact_halves(level, n_threads, rng, dtype, interpolation):
+    """Whole pixels of one channel have a function of their own, which gives what the sums give for other layouts."""
+    for shape in ((2, 2), (6, 34), (62, 130), (3, 4, 66)):
+        image = random_image(rng, shape, dtype)
+        new_shape = (*shape[:-2], shape[-2] // 2, shape[-1] // 2)
+        result = medfast.resize(image, new_shape, interpolation=interpolation)
+        assert_resized(result, image, new_shape, interpolation)
+        spread = np.repeat(image, 2, axis=-1)[..., ::2]
+        np.testing.assert_array_equal(medfast.resize(spread, new_shape, interpolation=interpolation), result)
+    if np.dtype(dtype).kind == "i" or np.dtype(dtype) == np.uint16:
+        ties = np.add.outer(np.arange(40), np.zeros(2)).repeat(2, 0)[:, [0, 1]].astype(dtype)
+        ties[::2, 0] += 2  # sums of 4·n + 2: half to even
+        np.testing.assert_array_equal(medfast.resize(ties, (40, 1))[:, 0], np.rint(np.arange(40) + 0.5).astype(dtype))
+
+
 def test_resize_to_a_spacing(level, rng):
     volume = random_image(rng, (6, 20, 24), "int16")
     result = medfast.resize(volume, spacing=(2.5, 0.7, 0.7), new_spacing=1)

@@ -44,7 +44,9 @@ def fixed(kind: str, n: int, size: int, step: float, n_channels: int = 1) -> Tab
 @lru_cache(_MAX_CACHED)
 def real(kind: str, n: int, size: int, step: float, dtype: type, n_channels: int = 1) -> Table:
     """The table in floating point; made in float64 and rounded to `dtype`. ``"mean"`` is area where an axis shrinks."""
-    if kind == "mean":
+    if n == size and step == 1.0:  # an axis that stays has one tap
+        base, weights = np.arange(n), np.ones((1, n))
+    elif kind == "mean":
         base, weights = _overlaps(n, size, step)
     else:
         base, fraction = _position(kind, n, size, step, np.float64)

@@ -15,7 +15,21 @@ def nearest(image, columns, rows, row_start, row_stop, out):
 
 
 @kernel
-def scratch_size(row_size, width, n_row_taps, n_plane_taps, n_rows_held):
+def halve(image, row_start, row_stop, out):
+    """Means of two by two pixels."""
+    half = np.float64(0.5)
+    holds_integers = out.dtype.type(0.5) == 0
+    for plane in range(len(out)):
+        for row in range(row_start, row_stop):
+            top, bottom = image[plane, 2 * row], image[plane, 2 * row + 1]
+            for col in range(out.shape[2]):
+                upper = top[2 * col] * half + top[2 * col + 1] * half
+                mean = upper * half + (bottom[2 * col] * half + bottom[2 * col + 1] * half) * half
+                out[plane, row, col] = np.rint(mean) if holds_integers else mean
+
+
+@kernel
+def scratch_size(row_size, width, n_column_taps, n_row_taps, n_plane_taps, n_rows_held):
     """Values that `weighted` needs: an input row, its line, and totals over rows and over planes."""
     return row_size + 3 * width
 

@@ -71,7 +71,8 @@ static void medfast_spread_float(const float *MEDFAST_RESTRICT row, const int32_
     else if (n_vectors == 2)
         for (; i + 16 <= n; i += 16) {
             const float *from = row + first[i / 16];
-            _mm512_storeu_ps(out + i, _mm512_permutex2var_ps(_mm512_loadu_ps(from), PICK(i), _mm512_loadu_ps(from + 16)));
+            const __m512 low = _mm512_loadu_ps(from), high = _mm512_loadu_ps(from + 16);
+            _mm512_storeu_ps(out + i, _mm512_permutex2var_ps(low, PICK(i), high));
         }
 #undef PICK
 #elif defined(__AVX2__)

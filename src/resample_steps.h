@@ -35,7 +35,8 @@ static void STEP(line)(const void *row, const int32_t *columns, const void *colu
         REAL *MEDFAST_RESTRICT line = (REAL *)sums + start;
         for (tap = 0; tap < n_taps; tap++)
             SPREAD((const ELEMENT *)row, columns + tap * width + start, n,
-                   n_vectors ? first + tap * (width / (LANES + !LANES)) + start / (LANES + !LANES) : first, n_vectors, a + tap * MEDFAST_CHUNK);
+                   n_vectors ? first + tap * (width / (LANES + !LANES)) + start / (LANES + !LANES) : first, n_vectors,
+                   a + tap * MEDFAST_CHUNK);
         if (n_taps == 1) {
             for (i = 0; i < n; i++)
                 line[i] = a[i] * wa[i];

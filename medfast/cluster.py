@@ -281,7 +281,7 @@ def segment(
     n_classes = _validate.as_int(n_classes, "n_classes", minimum=1, maximum=MOST_CLASSES)
     mask = _validate.as_mask(mask, image.shape)
     num_threads = _validate.as_threads(num_threads)
-    out = _validate.as_out(out, image.shape, np.dtype(np.uint8), image, *([] if mask is None else [mask]))
+    out = _validate.as_out(out, image.shape, np.dtype(np.uint8), image, apart=mask)
     values, counts = partition.distinct(image, mask, None, num_threads)
     bounds = partition.optimum(values, counts, n_classes)[0] if len(values) else np.zeros(2, np.int64)
     thresholds = values[bounds[1:-1] - 1].astype(image.dtype)

@@ -79,7 +79,7 @@ def equalize_hist(
     """
     image = _validate.as_image(image)
     where = _validate.as_mask(mask, image.shape)
-    out = _validate.as_out(out, image.shape, image.dtype, image, in_place=True)
+    out = _validate.as_out(out, image.shape, image.dtype, image, in_place=True, apart=where)
     num_threads = _validate.as_threads(num_threads)
     if not image.size:
         return out
@@ -202,7 +202,7 @@ def clahe(
     if bit_depth is not None:
         bit_depth = _validate.as_int(bit_depth, "bit_depth", minimum=1, maximum=min(8 * image.dtype.itemsize, 16))
     where = _validate.as_mask(mask, image.shape)
-    out = _validate.as_out(out, image.shape, image.dtype, image)
+    out = _validate.as_out(out, image.shape, image.dtype, image, apart=where)
     num_threads = _validate.as_threads(num_threads)
     if not image.size:
         return out

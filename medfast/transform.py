@@ -121,14 +121,14 @@ def resize(
     num_threads = _validate.as_threads(num_threads)
     if channel_axis is None:
         image = _validate.as_image(image)
-        size, steps = _target(image.shape, shape, scale, spacing, new_spacing)
+        size, steps = _target(image.shape, 1, shape, scale, spacing, new_spacing)
         out = _validate.as_out(out, size, image.dtype, image)
         resample(image[..., None], out[..., None], steps, kind, num_threads)
         return out
     image = _validate.as_image(image, ndim=(3, 4))
     axis = _validate.as_axis(channel_axis, image.ndim) or 0
     spatial = image.shape[:axis] + image.shape[axis + 1 :]
-    size, steps = _target(spatial, shape, scale, spacing, new_spacing)
+    size, steps = _target(spatial, image.shape[axis], shape, scale, spacing, new_spacing)
     out = _validate.as_out(out, (*size[:axis], image.shape[axis], *size[axis:]), image.dtype, image)
     resample(np.moveaxis(image, axis, -1), np.moveaxis(out, axis, -1), steps, kind, num_threads)
     return out
@@ -162,6 +162,7 @@ def resample(
 
 def _target(
     shape: tuple[int, ...],
+    n_channels: int,
     new_shape: Sequence[int] | None,
     scale: float | Sequence[float] | None,
     spacing: float | Sequence[float] | None,
@@ -183,8 +184,11 @@ def _target(
             old = _validate.as_positives(spacing, "spacing", len(shape))
             new = _validate.as_positives(new_spacing, "new_spacing", len(shape))
             scales = tuple(a / b for a, b in zip(old, new, strict=True))
+        _validate.check_scales(scales)
         size = tuple(n and max(1, round(n * factor)) for n, factor in zip(shape, scales, strict=True))
         steps = tuple(1.0 / factor for factor in scales)
+    _validate.check_sides(shape, n_channels, "image")
+    _validate.check_sides(size, n_channels, "shape")
     if 0 in shape and 0 not in size:
         raise ValueError(f"image must have pixels to be resized to {size}, got shape {shape}")
     return size, steps
@@ -246,7 +250,7 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
     in_blocks = abs(row_step - round(row_step)) < _EPSILON and abs(col_step - round(col_step)) < _EPSILON
     halved = in_blocks and round(row_step) == round(col_step) == 2
     like_area = interpolation == "linear" or (interpolation == "linear-exact" and n_channels != 2)
-    half_up = halved and n_channels != 2  # as OpenCV
+    half_up = halved and n_channels in (1, 3, 4)  # as OpenCV
     if (interpolation == "area" and row_step >= 1 and col_step >= 1) or (halved and like_area):
         work = 0.1 * row_step * col_step * n_values
         if half_up and (height, width) == (2 * new_height, 2 * new_width):

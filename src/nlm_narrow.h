@@ -62,7 +62,7 @@ static void nlm_split_table(nlm_narrow *n, double rate)
     while (n_used < limit && n->table[n_used] > 0)
         n_used++;
     start = (NLM_SPLIT - n_used % NLM_SPLIT) % NLM_SPLIT;
-    if (start + n_used > NLM_SPLIT * (NLM_SPLIT - 1)) /* saturated distances must meet a zero */
+    if (start + n_used > limit - NLM_SPLIT) /* what saturates has the index limit - 1, and must meet a zero there */
         return;
     n->offset = start << n->shift;
     for (nudge = 0; nudge < 16 && !n->is_split; nudge++) {

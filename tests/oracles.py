@@ -582,7 +582,7 @@ def _area_uint8(image, shape, steps, halved):
             total, count = block.sum((0, 1), np.int64), block.shape[0] * block.shape[1]
             if count < tall * wide:
                 out[row, col] = np.rint(total.astype(np.float32) / np.float32(count))
-            elif halved and n_channels != 2:
+            elif halved and n_channels in (1, 3, 4):
                 out[row, col] = (total + 2) >> 2
             else:
                 out[row, col] = np.rint(total.astype(np.float32) * (np.float32(1) / np.float32(tall * wide)))

@@ -162,3 +162,21 @@ def test_multi_bad_arguments():
         cvlike.fastNlMeansDenoisingMulti([*frames[:2], np.zeros((4, 5), np.uint8)], 1, 3)
     with pytest.raises(ValueError, match="srcImgs must have 3 or 4 channels"):
         cvlike.fastNlMeansDenoisingColoredMulti(frames, 1, 3)
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("size", [3, 5, 7, 9, 11, 13, 15, 17, 21])
+def test_strengths_up_to_the_16_bit_bound(level, rng, size):
+    """Each patch has a strength from which sums no longer fit 16 bits: on both sides of it, with sums that saturate."""
+    import cv2
+
+    image = np.where(rng.random((26, 45)) < 0.5, 20, 220)
+    image[:, :20] = np.where(np.arange(20) < 9, 30, 200)
+    image = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+    bound = np.sqrt(65535 / (size * size * np.log(1000.0)))
+    strengths = bound * (np.linspace(0.5, 1.4, 6) if level == "jit" else np.linspace(0.5, 1.4, 46))
+    for h in strengths:
+        expected = cv2.fastNlMeansDenoising(image, None, float(h), size, 21)
+        np.testing.assert_array_equal(
+            cvlike.fastNlMeansDenoising(image, None, float(h), size, 21), expected, err_msg=f"h={h}"
+        )

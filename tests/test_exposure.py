@@ -155,3 +155,14 @@ def test_equalize_hist_names_the_bad_argument():
         medfast.equalize_hist(image, out=np.zeros((3, 3)))
     with pytest.raises(ValueError, match="num_threads must be >= 1, got 0"):
         medfast.equalize_hist(image, num_threads=0)
+
+
+@pytest.mark.parametrize("function", [medfast.equalize_hist, medfast.clahe])
+def test_out_is_apart_from_the_mask_and_from_itself(rng, function):
+    image = random_image(rng, (20, 33), "uint8")
+    mask = image > 90
+    with pytest.raises(ValueError, match="out must not overlap mask"):
+        function(image, mask=mask, out=mask.view(np.uint8))
+    row = np.lib.stride_tricks.as_strided(np.zeros(33, np.uint8), (20, 33), (0, 1))
+    with pytest.raises(ValueError, match="out must have a place of its own for each pixel"):
+        function(image, out=row)

@@ -292,3 +292,31 @@ def test_resize_refuses_bad_images(rng):
     image = random_image(rng, (8, 8), "uint8")
     with pytest.raises(ValueError, match="out must not overlap"):
         medfast.resize(image[:4, :4], (4, 2), out=image[2:6, 2:4])
+
+
+@pytest.mark.parametrize(
+    "target", [{"scale": 1e-30}, {"scale": 1e30}, {"spacing": 1e-300, "new_spacing": 1e300}], ids=str
+)
+def test_scales_beyond_any_size_are_refused(target):
+    with pytest.raises(ValueError, match="scale must lie between"):
+        medfast.resize(np.zeros((4, 5), np.uint8), **target)
+
+
+def test_a_row_too_long_for_31_bits_is_refused():
+    row = np.lib.stride_tricks.as_strided(np.zeros(1, np.uint8), (1, 2**31), (0, 0))
+    with pytest.raises(ValueError, match=r"image must have fewer than 2\*\*31 values along an axis"):
+        medfast.resize(row, (1, 7), interpolation="nearest")
+    with pytest.raises(ValueError, match=r"shape must have fewer than 2\*\*31 values along an axis"):
+        medfast.resize(np.zeros((1, 5), np.uint8), (1, 2**31))
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("interpolation", ["linear", "area", "linear-exact"])
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 4, 5, 7])
+def test_halving_rounds_as_opencv_whatever_the_channels(level, rng, n_channels, interpolation):
+    cv2 = pytest.importorskip("cv2")
+    image = rng.integers(0, 256, (20, 34, n_channels), np.uint8)
+    code = {"linear": cv2.INTER_LINEAR, "area": cv2.INTER_AREA, "linear-exact": cv2.INTER_LINEAR_EXACT}[interpolation]
+    expected = cv2.resize(image, (17, 10), interpolation=code).reshape(10, 17, n_channels)
+    found = medfast.resize(image, (10, 17), interpolation=interpolation, channel_axis=-1)
+    np.testing.assert_array_equal(found, expected)

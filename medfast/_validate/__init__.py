@@ -21,6 +21,8 @@ from medfast._validate.arrays import (
     check_minimum,
     check_ndim,
     check_not_empty,
+    check_scales,
+    check_sides,
     check_tile,
 )
 from medfast._validate.numbers import (
@@ -96,6 +98,8 @@ __all__ = [
     "check_ndim",
     "check_not_empty",
     "check_room",
+    "check_scales",
+    "check_sides",
     "check_tile",
     "check_window",
 ]

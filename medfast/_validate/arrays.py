@@ -1,5 +1,6 @@
 """Images, masks, destinations, axes: arrays come back as views wherever that is possible."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,18 @@ def check_tile(rows: int, cols: int) -> None:
         raise ValueError(f"tile_grid must give tiles of fewer than 2**31 pixels, got {rows} x {cols}")
 
 
+def check_scales(scales: Sequence[float]) -> None:
+    """Refuse scales beyond what any two sides of fewer than 2**31 pixels can ask for."""
+    if scales and not 2.0**-31 < min(scales) <= max(scales) < 2.0**31:
+        raise ValueError(f"scale must lie between 2**-31 and 2**31 on every axis, got {tuple(scales)}")
+
+
+def check_sides(sides: Sequence[float], n_channels: int, name: str) -> None:
+    """Refuse sides whose values, channels included, 31 bits do not count: kernels index along an axis with those."""
+    if sides and not max(sides) * max(1, n_channels) < 2**31:
+        raise ValueError(f"{name} must have fewer than 2**31 values along an axis, got {max(sides):g} x {n_channels}")
+
+
 def check_channels(shape: tuple[int, ...], axis: int | None, name: str, numbers: tuple[int, ...] = ()) -> None:
     """Refuse an image without channels along `axis`, or whose number of channels is none of `numbers`."""
     n_channels = 1 if axis is None else shape[axis]
@@ -90,12 +103,17 @@ def check_channels(shape: tuple[int, ...], axis: int | None, name: str, numbers:
 
 
 def as_out(
-    out: NDArray[Any] | None, shape: tuple[int, ...], dtype: np.dtype, *inputs: NDArray[Any], in_place: bool = False
+    out: NDArray[Any] | None,
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+    *inputs: NDArray[Any],
+    in_place: bool = False,
+    apart: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """`out` if it can take a result of `shape` and `dtype`, or a new array where it is None.
 
     `in_place` allows `out` to be exactly one of `inputs`, for kernels whose pixels depend on themselves alone; any
-    other overlap is refused.
+    other overlap is refused, and so is any with `apart`, a mask, which has to outlive the first pixel written.
     """
     if out is None:
         return np.empty(shape, dtype)
@@ -107,6 +125,11 @@ def as_out(
         raise ValueError(f"out must have shape {shape}, got {out.shape}")
     if not out.flags.writeable:
         raise ValueError("out must be writeable, got a read-only array")
+    extent = sum((n - 1) * abs(stride) for n, stride in zip(out.shape, out.strides, strict=True)) + out.itemsize
+    if out.size and extent < out.nbytes:
+        raise ValueError(f"out must have a place of its own for each pixel, got strides {out.strides}")
+    if apart is not None and _share_memory(out, apart):
+        raise ValueError("out must not overlap mask, got an array that shares memory with it")
     for array in inputs:
         if in_place and _is_same_view(out, array):
             continue

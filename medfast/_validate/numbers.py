@@ -86,7 +86,7 @@ def as_sizes(value: Any, name: str, n: int) -> tuple[int, ...]:
 
 def as_positives(value: Any, name: str, n: int) -> tuple[float, ...]:
     """`value` as `n` floats above 0, one per axis; a single number stands for all axes."""
-    if isinstance(value, str | bytes) or not hasattr(value, "__len__"):
+    if isinstance(value, str | bytes) or not hasattr(value, "__len__") or getattr(value, "ndim", 1) == 0:
         return (as_float(value, name, above=0.0),) * n
     if len(value) != n:
         raise ValueError(f"{name} must be a number or have {n} entries, one per axis, got {value!r}")

@@ -74,6 +74,27 @@ def test_every_kernel_is_in_the_short_run(kernel):
     assert any(kernel in case.kernels for case in select(quick=True))
 
 
+class _Watched:
+    """A kernel module that notes when one of its functions is asked for."""
+
+    def __init__(self, kernel, seen):
+        self.module, self.kernel, self.seen = getattr(_kernels, kernel), kernel, seen
+
+    def __getattr__(self, name):
+        self.seen.add(self.kernel)
+        return getattr(self.module, name)
+
+
+@pytest.mark.parametrize("case", [pytest.param(c, marks=() if c.quick else pytest.mark.slow, id=c.name) for c in CASES])
+def test_a_case_names_the_kernels_that_it_runs(case, monkeypatch):
+    seen = set()
+    prepared = runner.prepare(case, "medfast", case.inputs().arguments)
+    for kernel in _kernels.KERNELS:
+        monkeypatch.setattr(_kernels, kernel, _Watched(kernel, seen))
+    prepared.call()
+    assert seen == set(case.kernels)
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_case_is_complete(case):
     assert set(case.kernels) <= set(_kernels.KERNELS)

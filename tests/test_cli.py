@@ -301,13 +301,14 @@ def test_colours_where_gray_is_needed(capsys, tmp_path):
 
 
 def test_nothing_is_left_half_written(capsys, slice_file, tmp_path, monkeypatch):
-    def full_disk(path, *_, **__):
-        path.write_bytes(b"half of it")
-        raise OSError(28, "No space left on device", str(path))
+    def full_disk(file, *_, **__):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device", file.name)
 
     monkeypatch.setattr(np, "save", full_disk)
     err = invoke(capsys, "features", slice_file, tmp_path / "out.npy", fails=1)[1]
-    one_line(err, "No space left on device")
+    one_line(err, tmp_path / "out.npy", "No space left on device")
+    assert ".part" not in err
     assert [path.name for path in tmp_path.iterdir()] == [slice_file.name]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import medfast
 from medfast._commands import terminal
 from medfast._commands.app import app
+from medfast._files import whole_file
 
 Source = Annotated[
     Path, typer.Argument(metavar="IN", help="DICOM, NIfTI, PNG, JPEG or TIFF; a folder of DICOM slices.")
@@ -165,11 +166,11 @@ def features(
             channel_axis=image.channel_axis,
             num_threads=threads,
         )
-    with terminal.whole_file(target) as part:
+    with whole_file(target) as file:
         if suffix == ".npy":
-            np.save(part, found)
+            np.save(file, found)
         else:
-            np.savetxt(part, np.atleast_2d(found), delimiter=",", fmt="%.9g")
+            np.savetxt(file, np.atleast_2d(found), delimiter=",", fmt="%.9g")
 
 
 def _read(source: Path, target: Path) -> Any:

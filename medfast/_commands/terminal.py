@@ -1,7 +1,5 @@
-"""What the commands share: consoles, progress bars, whole files."""
+"""What the commands share: consoles, progress bars, the parsing of options."""
 
-import os
-import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,21 +42,6 @@ def progress_bar(title: str) -> Iterator[Callable[..., None]]:
                 bar.stop()
 
         yield advance
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` when all is written and vanishes if that fails.
-
-    It ends as `path` does, for the suffix decides the format.
-    """
-    check_writable(path)
-    part = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def check_writable(path: Path) -> None:

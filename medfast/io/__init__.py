@@ -7,15 +7,14 @@ each is imported when a file needs it.
 """
 
 import os
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from medfast import _validate
+from medfast._files import whole_file
 from medfast.io._image import Image, ImageReadError, as_image_to_write
 
 __all__ = ["Image", "ImageReadError", "read_image", "write_image"]
@@ -203,20 +202,6 @@ def write_image(path: str | os.PathLike[str], image: Image | ArrayLike, *, quali
         raise ValueError(f"path must end in .dcm, .nii, .nii.gz, .png, .jpg, .jpeg, .tif or .tiff, got {path.name!r}")
     with whole_file(path) as file:
         write(file)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which gets its name when everything is in it; an error leaves no file, or the old one."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _as_path(path: Any) -> Path:

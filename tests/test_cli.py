@@ -386,6 +386,26 @@ def test_predict_reports_a_bad_file_and_does_the_rest(capsys, trained, tmp_path)
     assert second["class"] in ("columns", "rows")
 
 
+def test_predict_reports_an_unsuitable_file_and_does_the_rest(capsys, trained, volume_file, tmp_path):
+    model, test = trained
+    good, spoilt = sorted(test.rglob("*.png")), tmp_path / "nan.tiff"
+    write_image(spoilt, np.full((40, 40), np.nan, np.float32))
+    files = [good[0], volume_file, good[-1], spoilt]
+    out, err = invoke(capsys, "predict", model, *files, "--json", fails=1)
+    answers = json.loads(out)
+    assert [answer["file"] for answer in answers] == list(map(str, files))
+    assert [set(answer) - {"file"} for answer in answers] == [{"class", "probabilities"}, {"error"}] * 2
+    shares = [list(answer["probabilities"].values()) for answer in answers[::2]]
+    np.testing.assert_array_equal(shares, medfast.pipeline.Model.load(model).predict_proba(files[::2]))
+    of_volume, of_spoilt = err.splitlines()
+    one_line(f"{of_volume}\n", volume_file, "shape")
+    one_line(f"{of_spoilt}\n", spoilt, "NaN")
+    table = invoke(capsys, "predict", model, *files, fails=1)[0]
+    assert good[0].name in table
+    assert good[-1].name in table
+    assert spoilt.name not in table
+
+
 def test_a_file_that_is_no_model(capsys, slice_file, trained):
     for command in ("predict", "evaluate"):
         one_line(invoke(capsys, command, slice_file, trained[1], fails=1)[1], slice_file)

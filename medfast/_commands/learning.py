@@ -178,7 +178,7 @@ def _size(text: str | None) -> int | tuple[int, ...] | None:
     if text is None:
         return None
     sides = terminal.integers(text, "--size")
-    if len(sides) > 2 or min(sides) < 1:
+    if len(sides) > 2:
         raise typer.BadParameter(f"{text!r} is neither a side nor ROWSxCOLUMNS", param_hint="--size")
     return sides[0] if len(sides) == 1 else sides
 

@@ -20,6 +20,8 @@ from medfast.io._image import Image, ImageReadError, as_image_to_write
 __all__ = ["Image", "ImageReadError", "read_image", "write_image"]
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 def read_image(
@@ -184,24 +186,30 @@ def write_image(path: str | os.PathLike[str], image: Image | ArrayLike, *, quali
     path = _as_path(path)
     quality = _validate.as_int(quality, "quality", minimum=1, maximum=100)
     image = as_image_to_write(image)
-    name = path.name.lower()
+    suffix = suffix_of(path)
     write: Callable[[Any], None]
-    if name.endswith((".nii", ".nii.gz")):
+    if suffix in NIFTI_SUFFIXES:
         from medfast.io import nifti
 
-        write = nifti.writer(image, compress=name.endswith(".gz"))
-    elif name.endswith(DICOM_SUFFIXES):
+        write = nifti.writer(image, compress=suffix.endswith(".gz"))
+    elif suffix in DICOM_SUFFIXES:
         from medfast.io import dicom_writer
 
         write = dicom_writer.writer(image)
-    elif name.endswith((".png", ".jpg", ".jpeg", ".tif", ".tiff")):
+    else:
         from medfast.io import raster
 
-        write = raster.writer(image, name.rpartition(".")[2], quality)
-    else:
-        raise ValueError(f"path must end in .dcm, .nii, .nii.gz, .png, .jpg, .jpeg, .tif or .tiff, got {path.name!r}")
+        write = raster.writer(image, suffix[1:], quality)
     with whole_file(path) as file:
         write(file)
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix that names a format to write, in small letters."""
+    for suffix in (*NIFTI_SUFFIXES, *DICOM_SUFFIXES, *RASTER_SUFFIXES):
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise ValueError(f"path must end in .dcm, .nii, .nii.gz, .png, .jpg, .jpeg, .tif or .tiff, got {path.name!r}")
 
 
 def _as_path(path: Any) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast.io import whole_file
+from medfast._files import whole_file
 
 __all__ = ["Report", "Section", "to_gray8"]
 

@@ -123,8 +123,10 @@ def test_info_as_json(capsys):
         ["denoise", "in.png", "out.png", "--patch", "4"],
         ["denoise", "in.png", "out.png", "--norm", "l3"],
         ["denoise", "in.png", "out.png", "--threads", "0"],
+        ["denoise", "in.png", "out.xyz"],
         ["equalize", "in.png", "out.png", "--clahe", "--tiles", "8xeight"],
         ["resize", "in.png", "out.png"],
+        ["resize", "in.png", "out.png", "--size", "8", "--interpolation", "sharp"],
         ["resize", "in.png", "out.png", "--size", "8x8", "--scale", "2"],
         ["features", "in.png", "out.txt"],
         ["train", "folder", "model", "--size", "1x2x3"],
@@ -139,6 +141,32 @@ def test_wrong_usage_is_exit_code_2(capsys, arguments):
     out, err = invoke(capsys, *arguments, fails=2)
     assert not out
     assert "Error" in err
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        *(("resize", "--size", f"{value}x3") for value in ("0", "-2", "inf", "-inf", "nan", "1e999", "1.5")),
+        *(("features", "--size", f"3x{value}") for value in ("0", "inf", "nan")),
+        *(("train", "--size", f"{value}") for value in ("0", "infx3", "nan")),
+        ("train", "--window", "40,nan"),
+        *(("resize", option, value) for option in ("--scale", "--spacing") for value in ("0", "-1", "inf", "1,nan")),
+        *(("denoise", "--h", value) for value in ("-3", "0", "nan", "inf")),
+        ("equalize", "--tiles", "0x0"),
+        ("equalize --clahe", "--tiles", "0x3"),
+        ("equalize --clahe", "--tiles", "3xinf"),
+        ("equalize --clahe", "--tiles", "3"),
+        ("equalize --clahe", "--clip-limit", "nan"),
+        ("equalize --clahe", "--clip-limit", "-1"),
+        ("segment", "--above", "nan"),
+    ],
+)
+def test_a_value_out_of_range_is_wrong_usage_of_its_option(capsys, command, option, value):
+    target = "out.npy" if command == "features" else "out.png"
+    out, err = invoke(capsys, *command.split(), "in.png", target, option, value, fails=2)
+    assert not out
+    assert f"Invalid value for {option}" in err.replace("'", "")
+    assert "warning" not in err
 
 
 # --- images ----------------------------------------------------------------------------------------------------------
@@ -185,7 +213,7 @@ def test_a_file_may_be_its_own_result(capsys, slice_file):
     np.testing.assert_array_equal(read_image(slice_file).array, expected)
 
 
-@pytest.mark.parametrize("interpolation", ["nearest", "linear", "area", "cubic"])
+@pytest.mark.parametrize("interpolation", medfast.transform.INTERPOLATIONS)
 def test_resize_to_a_size(capsys, slice_file, tmp_path, interpolation):
     out = tmp_path / "small.png"
     invoke(capsys, "resize", slice_file, out, "--size", "32x20", "--interpolation", interpolation)
@@ -274,9 +302,15 @@ def test_a_folder_that_is_not_there(capsys, slice_file, tmp_path):
     one_line(err, tmp_path / "none", "no such folder")
 
 
-def test_a_format_that_is_unknown(capsys, slice_file, tmp_path):
-    err = invoke(capsys, "equalize", slice_file, tmp_path / "out.gif", fails=1)[1]
-    one_line(err, "out.gif", ".png")
+def test_a_format_that_is_unknown(capsys, slice_file, tmp_path, monkeypatch):
+    from medfast import io
+
+    monkeypatch.setattr(io, "read_image", lambda path: pytest.fail("work was begun"))
+    for command in ("denoise", "equalize", "resize --size 8x8", "segment"):
+        name, *options = command.split()
+        err = invoke(capsys, name, slice_file, tmp_path / "out.gif", *options, fails=2)[1]
+        for part in ("OUT", "out.gif", ".png"):
+            assert part in err
 
 
 def test_a_format_that_cannot_hold_the_result(capsys, volume_file, tmp_path):
@@ -289,8 +323,9 @@ def test_a_format_that_cannot_hold_the_result(capsys, volume_file, tmp_path):
 
 
 def test_a_value_that_medfast_refuses(capsys, slice_file, tmp_path):
-    err = invoke(capsys, "denoise", slice_file, tmp_path / "out.png", "--h", "-1", fails=1)[1]
-    one_line(err, slice_file, "h must be > 0")
+    write_image(slice_file, np.zeros((4, 4), np.uint8))
+    err = invoke(capsys, "features", slice_file, tmp_path / "out.npy", fails=1)[1]
+    one_line(err, slice_file, "16 x 16 pixels, got 4 x 4")
 
 
 def test_colours_where_gray_is_needed(capsys, tmp_path):
@@ -301,13 +336,14 @@ def test_colours_where_gray_is_needed(capsys, tmp_path):
 
 
 def test_nothing_is_left_half_written(capsys, slice_file, tmp_path, monkeypatch):
-    def full_disk(path, *_, **__):
-        path.write_bytes(b"half of it")
-        raise OSError(28, "No space left on device", str(path))
+    def full_disk(file, *_, **__):
+        file.write(b"half of it")
+        raise OSError(28, "No space left on device", file.name)
 
     monkeypatch.setattr(np, "save", full_disk)
     err = invoke(capsys, "features", slice_file, tmp_path / "out.npy", fails=1)[1]
-    one_line(err, "No space left on device")
+    one_line(err, tmp_path / "out.npy", "No space left on device")
+    assert ".part" not in err
     assert [path.name for path in tmp_path.iterdir()] == [slice_file.name]
 
 
@@ -383,6 +419,26 @@ def test_predict_reports_a_bad_file_and_does_the_rest(capsys, trained, tmp_path)
     first, second = json.loads(out)
     assert set(first) == {"file", "error"}
     assert second["class"] in ("columns", "rows")
+
+
+def test_predict_reports_an_unsuitable_file_and_does_the_rest(capsys, trained, volume_file, tmp_path):
+    model, test = trained
+    good, spoilt = sorted(test.rglob("*.png")), tmp_path / "nan.tiff"
+    write_image(spoilt, np.full((40, 40), np.nan, np.float32))
+    files = [good[0], volume_file, good[-1], spoilt]
+    out, err = invoke(capsys, "predict", model, *files, "--json", fails=1)
+    answers = json.loads(out)
+    assert [answer["file"] for answer in answers] == list(map(str, files))
+    assert [set(answer) - {"file"} for answer in answers] == [{"class", "probabilities"}, {"error"}] * 2
+    shares = [list(answer["probabilities"].values()) for answer in answers[::2]]
+    np.testing.assert_array_equal(shares, medfast.pipeline.Model.load(model).predict_proba(files[::2]))
+    of_volume, of_spoilt = err.splitlines()
+    one_line(f"{of_volume}\n", volume_file, "shape")
+    one_line(f"{of_spoilt}\n", spoilt, "NaN")
+    table = invoke(capsys, "predict", model, *files, fails=1)[0]
+    assert good[0].name in table
+    assert good[-1].name in table
+    assert spoilt.name not in table
 
 
 def test_a_file_that_is_no_model(capsys, slice_file, trained):

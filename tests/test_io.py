@@ -122,9 +122,6 @@ def test_bad_arguments(tmp_path):
         ("a.nii", colour(np.zeros((3, 3, 4), np.uint8)), "NIfTI cannot hold colour uint8"),
         ("a.npy", np.zeros((3, 3), np.uint8), "path must end in"),
         ("a.nii", np.zeros((0, 3), np.uint8), "at least one row"),
-        ("a.nii", Image(np.zeros((3, 3), np.uint8), spacing=(1.0,)), "spacing must have 2 entries"),
-        ("a.nii", Image(np.zeros((3, 3), np.uint8), spacing=(1.0, -1.0)), "spacing must hold numbers > 0"),
-        ("a.nii", Image(np.zeros((3, 3), np.uint8), affine=np.eye(3)), "affine must be a finite 4x4"),
     ],
 )
 def test_what_cannot_be_written(tmp_path, name, image, words):
@@ -169,6 +166,40 @@ def test_image_is_an_array_to_numpy():
     with pytest.raises(ValueError, match="copy is needed"):
         image.__array__(np.float32, copy=False)
     assert np.mean(image) == 2.5
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "words"),
+    [
+        ({"array": [[1, 2], [3, 4]]}, TypeError, "array must be an ndarray, got list"),
+        ({"array": None}, TypeError, "array must be an ndarray, got NoneType"),
+        ({"meta": None}, TypeError, "meta must be a dict, got NoneType"),
+        ({"spacing": 1.0}, TypeError, "spacing must be numbers, one per axis, got 1.0"),
+        ({"spacing": ("wide", 1)}, TypeError, "spacing must be numbers"),
+        ({"spacing": (1.0,)}, ValueError, "spacing must have 2 entries"),
+        ({"spacing": (1.0, 1.0, 1.0)}, ValueError, "spacing must have 2 entries"),
+        ({"spacing": (1.0, 0.0)}, ValueError, "spacing must hold finite numbers > 0"),
+        ({"spacing": (1.0, -1.0)}, ValueError, "spacing must hold finite numbers > 0"),
+        ({"spacing": (np.nan, 1.0)}, ValueError, "spacing must hold finite numbers > 0"),
+        ({"spacing": (np.inf, 1.0)}, ValueError, "spacing must hold finite numbers > 0"),
+        ({"affine": np.eye(3)}, ValueError, r"affine must be a 4x4 matrix, got shape \(3, 3\)"),
+        ({"affine": "RAS"}, TypeError, "affine must be a 4x4 matrix of numbers"),
+        ({"affine": np.full((4, 4), np.nan)}, ValueError, "affine must be finite"),
+    ],
+)
+def test_image_checks_its_fields(fields, kind, words):
+    with pytest.raises(kind, match=words):
+        Image(**{"array": np.zeros((3, 4), np.uint8), **fields})
+
+
+def test_image_takes_spacing_and_affine_as_any_sequence():
+    image = Image(np.zeros((3, 4), np.uint8), spacing=[np.float32(0.5), 1], affine=np.eye(4).tolist())
+    assert image.spacing == (0.5, 1.0)
+    assert {type(entry) for entry in image.spacing} == {float}
+    np.testing.assert_array_equal(image.affine, np.eye(4))
+    assert colour(np.zeros((3, 4, 3), np.uint8), spacing=(1, 2)).spacing == (1.0, 2.0)
+    with pytest.raises(ValueError, match="spacing must have 1 entries"):
+        dataclasses.replace(image, array=image.array[0])
 
 
 def test_image_is_frozen_and_pickles():

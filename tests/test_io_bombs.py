@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import subprocess
+import sys
 import zlib
 
 import numpy as np
@@ -100,6 +102,52 @@ def test_codestream_size_of_jpeg_2000():
     assert codestream_size(next(pydicom.encaps.generate_frames(dataset.PixelData))) == (1024, 256)
     assert codestream_size(b"") is None
     assert codestream_size(b"\xff\xd8\xff\xe0\x00") is None
+
+
+JP2_START = b"\0\0\0\x0cjP  "
+
+
+@pytest.mark.parametrize(
+    ("length", "reason"),
+    [
+        (0, "box b'ftyp' of length 0 before the codestream"),
+        (1, "box b'ftyp' of length 1 before the codestream"),
+        (7, "box b'ftyp' of length 7 before the codestream"),
+        (2**32 - 1, "end before the codestream"),
+    ],
+)
+def test_broken_boxes_of_a_jp2_file_do_not_hang(tmp_path, length, reason):
+    data = bytearray((CARRIED / "GDCMJ2K_TextGBR.dcm").read_bytes())
+    second = data.find(JP2_START) + 12
+    data[second : second + 4] = length.to_bytes(4, "big")
+    path = tmp_path / "x.dcm"
+    path.write_bytes(data)
+    code = (
+        "from medfast.io import ImageReadError, read_image\n"
+        f"try: read_image({str(path)!r})\n"
+        "except ImageReadError as error: print(error)"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.startswith(f"cannot read {path}: ")
+    assert reason in done.stdout
+
+
+def test_codestream_size_of_a_jp2_file():
+    dataset = pydicom.dcmread(CARRIED / "GDCMJ2K_TextGBR.dcm")
+    frame = next(pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1))
+    size = (dataset.Rows, dataset.Columns)
+    assert codestream_size(frame) == size
+    stream = frame[frame.find(b"jp2c") + 4 :]
+    to_the_end = JP2_START + b"\r\n\x87\n" + bytes(4) + b"jp2c" + stream
+    assert codestream_size(to_the_end) == size
+    # neither what another box holds nor how much of it stands before counts
+    small = bytearray(stream[:110])
+    small[8:16] = bytes(7) + b"\1"
+    other = (8 + 5000).to_bytes(4, "big") + b"uuid" + small + bytes(5000 - len(small))
+    assert codestream_size(to_the_end[:12] + other + to_the_end[12:]) == size
+    with pytest.raises(ValueError, match="64-bit length"):
+        codestream_size(to_the_end[:12] + b"\0\0\0\1jp2c" + stream)
 
 
 def test_run_length_bomb(tmp_path):

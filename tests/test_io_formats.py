@@ -56,6 +56,16 @@ def test_nifti_affine_of_a_qform_alone_goes_round(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "c.nii").affine, moved.affine)
 
 
+def test_nifti_without_a_step_of_time_has_no_spacing(tmp_path):
+    volume = nibabel.Nifti1Image(np.zeros((3, 4, 5, 2), np.int16), np.diag([0.5, 0.5, 2, 1]))
+    volume.header["pixdim"][4] = 0
+    nibabel.save(volume, tmp_path / "a.nii")
+    image = read_image(tmp_path / "a.nii")
+    assert image.spacing is None
+    write_image(tmp_path / "b.nii", image)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.nii").affine, volume.affine)
+
+
 @pytest.mark.parametrize("byte_order", ["<", ">"])
 def test_nifti_rescale_and_byte_order(tmp_path, byte_order):
     volume = nibabel.Nifti1Image(np.arange(24, dtype=np.int16).reshape(2, 3, 4), np.eye(4))

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 import medfast
 from medfast._commands import terminal
 from medfast._commands.app import app
+from medfast._files import whole_file
 
 Source = Annotated[
     Path, typer.Argument(metavar="IN", help="DICOM, NIfTI, PNG, JPEG or TIFF; a folder of DICOM slices.")
 ]
 Target = Annotated[Path, typer.Argument(metavar="OUT", help="File to write; its suffix names the format.")]
-Interpolation = Literal["nearest", "linear", "area", "cubic"]
+Interpolation = Literal["nearest", "linear", "linear-exact", "area", "cubic", "lanczos4"]
 
 
 def _odd(value: int) -> int:
@@ -31,7 +32,8 @@ def denoise(
     source: Source,
     target: Target,
     h: Annotated[
-        float | None, typer.Option("--h", help="Strength, in gray levels; from the noise where omitted.")
+        float | None,
+        typer.Option("--h", callback=terminal.positive, help="Strength, in gray levels; from the noise where omitted."),
     ] = None,
     patch: Annotated[int, typer.Option(min=1, callback=_odd, help="Side of the patches, in pixels.")] = 7,
     search: Annotated[int, typer.Option(min=1, callback=_odd, help="Side of the search window.")] = 21,
@@ -63,7 +65,9 @@ def equalize(
     source: Source,
     target: Target,
     clahe: Annotated[bool, typer.Option("--clahe", help="Contrast-limited and adaptive, tile by tile.")] = False,
-    clip_limit: Annotated[float, typer.Option(min=0, help="Contrast limit of --clahe.")] = 2.0,
+    clip_limit: Annotated[
+        float, typer.Option(min=0, callback=terminal.finite, help="Contrast limit of --clahe.")
+    ] = 2.0,
     tiles: Annotated[str, typer.Option(help="ROWSxCOLUMNS of tiles of --clahe.")] = "8x8",
     threads: terminal.Threads = None,
 ) -> None:
@@ -92,17 +96,22 @@ def resize(
     """Resize to a size, by a factor, or to a voxel spacing."""
     if sum(option is not None for option in (size, scale, spacing)) != 1:
         raise typer.BadParameter("give one of --size, --scale and --spacing")
+    shape = None if size is None else terminal.integers(size, "--size")
+    factors = None if scale is None else terminal.positives(scale, "--scale")
+    wanted = None if spacing is None else terminal.positives(spacing, "--spacing")
     image = _read(source, target)
     axes = image.array.ndim - (image.channel_axis is not None)
     how: dict[str, Any] = {}
-    if size is not None:
-        how["shape"] = terminal.integers(size, "--size", axes)
-    elif scale is not None:
-        how["scale"] = _per_axis(scale, "--scale", axes)
-    else:
+    if shape is not None:
+        if len(shape) != axes:
+            raise typer.BadParameter(f"expected {axes} numbers, got {len(shape)}", param_hint="--size")
+        how["shape"] = shape
+    elif factors is not None:
+        how["scale"] = _per_axis(factors, "--scale", axes)
+    elif wanted is not None:
         if image.spacing is None:
             raise ValueError(f"{source}: the file gives no voxel spacing; use --size or --scale")
-        how["spacing"], how["new_spacing"] = image.spacing, _per_axis(str(spacing), "--spacing", axes)
+        how["spacing"], how["new_spacing"] = image.spacing, _per_axis(wanted, "--spacing", axes)
     with terminal.about(source):
         result = medfast.resize(
             image.array, **how, interpolation=interpolation, channel_axis=image.channel_axis, num_threads=threads
@@ -115,7 +124,10 @@ def segment(
     source: Source,
     target: Target,
     classes: Annotated[int, typer.Option(min=1, max=255, help="Number of classes.")] = 3,
-    above: Annotated[float | None, typer.Option(help="Only pixels above this value; the others become 0.")] = None,
+    above: Annotated[
+        float | None,
+        typer.Option(callback=terminal.finite, help="Only pixels above this value; the others become 0."),
+    ] = None,
     mask: Annotated[Path | None, typer.Option(help="Only pixels that are not 0 in this image.")] = None,
     threads: terminal.Threads = None,
 ) -> None:
@@ -144,11 +156,14 @@ def features(
     threads: terminal.Threads = None,
 ) -> None:
     """Describe an image, or each plane of a volume, by histograms of oriented gradients; one row per plane."""
+    from medfast import io
+
     suffix = target.suffix.lower()
     if suffix not in (".npy", ".csv"):
         raise typer.BadParameter(f"must end in .npy or .csv, got {target.name!r}", param_hint="OUT")
     shape = None if size is None else terminal.integers(size, "--size", 2)
-    image = _read(source, target)
+    terminal.check_writable(target)
+    image = io.read_image(source)
     array = image.array
     with terminal.about(source):
         if shape is not None:
@@ -165,17 +180,21 @@ def features(
             channel_axis=image.channel_axis,
             num_threads=threads,
         )
-    with terminal.whole_file(target) as part:
+    with whole_file(target) as file:
         if suffix == ".npy":
-            np.save(part, found)
+            np.save(file, found)
         else:
-            np.savetxt(part, np.atleast_2d(found), delimiter=",", fmt="%.9g")
+            np.savetxt(file, np.atleast_2d(found), delimiter=",", fmt="%.9g")
 
 
 def _read(source: Path, target: Path) -> Any:
     """The image, after a look at whether the result can be written at all."""
     from medfast import io
 
+    try:
+        io.suffix_of(target)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="OUT") from None
     terminal.check_writable(target)
     return io.read_image(source)
 
@@ -203,12 +222,9 @@ def _need_gray(image: Any, path: Path) -> None:
         raise ValueError(f"{path}: a gray image is needed, and this one has colours")
 
 
-def _per_axis(text: str, option: str, axes: int) -> tuple[float, ...]:
-    values = terminal.numbers(text, option, separators=",")
+def _per_axis(values: tuple[float, ...], option: str, axes: int) -> tuple[float, ...]:
     if len(values) not in (1, axes):
         raise typer.BadParameter(f"expected 1 or {axes} numbers, got {len(values)}", param_hint=option)
-    if min(values) <= 0:
-        raise typer.BadParameter(f"expected numbers > 0, got {text!r}", param_hint=option)
     return values * axes if len(values) == 1 else values
 
 

@@ -77,7 +77,7 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects as JSON.")] = False,
     threads: terminal.Threads = None,
 ) -> None:
-    """Say which class each image shows, and how surely. A file that cannot be read is reported; the rest are done."""
+    """Say which class each image shows, and how surely. A file that cannot be judged is reported; the rest are done."""
     from medfast import pipeline
 
     loaded = pipeline.Model.load(model)
@@ -123,7 +123,7 @@ def evaluate(
 def _predict(
     model: Any, files: Sequence[Path], progress: Callable[..., Any], threads: int | None
 ) -> Iterator[dict[str, Any]]:
-    """What the model says about each file, in order; for a file that cannot be read, the error."""
+    """What the model says about each file, in order; for a file that it cannot judge, the error."""
     from medfast import io
 
     for start in range(0, len(files), CHUNK):
@@ -135,13 +135,30 @@ def _predict(
                 readable.append(answer)
             except (OSError, ValueError) as error:
                 answer["error"] = describe(error)
-        if images:
-            shares = model.predict_proba(images, num_threads=threads)
-            for answer, row in zip(readable, shares.tolist(), strict=True):
-                answer["class"] = model.classes[row.index(max(row))]
-                answer["probabilities"] = dict(zip(map(str, model.classes), row, strict=True))
+        try:
+            shares = model.predict_proba(images, num_threads=threads).tolist() if images else []
+            for answer, row in zip(readable, shares, strict=True):
+                answer.update(_answer(model, row))
+        except (OSError, TypeError, ValueError):  # one is unsuitable; each alone shows which
+            for answer in readable:
+                answer.update(_predict_one(model, Path(answer["file"]), threads))
         progress(start + len(answers), len(files))
         yield from answers
+
+
+def _predict_one(model: Any, file: Path, threads: int | None) -> dict[str, Any]:
+    try:
+        with terminal.about(file):
+            return _answer(model, model.predict_proba([file], num_threads=threads)[0].tolist())
+    except (OSError, TypeError, ValueError) as error:
+        return {"error": describe(error)}
+
+
+def _answer(model: Any, shares: list[float]) -> dict[str, Any]:
+    return {
+        "class": model.classes[shares.index(max(shares))],
+        "probabilities": dict(zip(map(str, model.classes), shares, strict=True)),
+    }
 
 
 def _show(report: dict[str, Any], title: str) -> None:
@@ -161,7 +178,7 @@ def _size(text: str | None) -> int | tuple[int, ...] | None:
     if text is None:
         return None
     sides = terminal.integers(text, "--size")
-    if len(sides) > 2 or min(sides) < 1:
+    if len(sides) > 2:
         raise typer.BadParameter(f"{text!r} is neither a side nor ROWSxCOLUMNS", param_hint="--size")
     return sides[0] if len(sides) == 1 else sides
 

@@ -9,6 +9,7 @@ import typer
 from medfast import runtime
 from medfast._commands import terminal
 from medfast._commands.app import app, fail
+from medfast._files import whole_file
 
 
 @app.command()
@@ -74,11 +75,10 @@ def bench(
         )
     terminal.output().print(table.terminal_table(results))
     if json_file is not None:
-        with terminal.whole_file(json_file) as part:
-            part.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        with whole_file(json_file) as file:
+            file.write((json.dumps(results, indent=1, ensure_ascii=False) + "\n").encode())
     if plot_file is not None:
-        with terminal.whole_file(plot_file) as part:
-            plot.write(results, part)
+        plot.write(results, plot_file)
     refused = [record["title"] for record in results["results"] if "refused" in record]
     if refused:
         fail(f"wrong results, not timed: {', '.join(dict.fromkeys(refused))}")

@@ -1,7 +1,6 @@
-"""What the commands share: consoles, progress bars, whole files."""
+"""What the commands share: consoles, progress bars, the parsing of options."""
 
-import os
-import secrets
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,21 +45,6 @@ def progress_bar(title: str) -> Iterator[Callable[..., None]]:
         yield advance
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `path` when all is written and vanishes if that fails.
-
-    It ends as `path` does, for the suffix decides the format.
-    """
-    check_writable(path)
-    part = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
-    try:
-        yield part
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def check_writable(path: Path) -> None:
     """Refuse a path that can never be written, before the work is done rather than after."""
     if path.is_dir():
@@ -91,7 +75,7 @@ def numbers(text: str, option: str, count: int | None = None, separators: str = 
     Raises
     ------
     typer.BadParameter
-        If they are no numbers, or not `count` of them.
+        If they are no finite numbers, or not `count` of them.
     """
     for separator in separators[1:]:
         text = text.replace(separator, separators[0])
@@ -99,14 +83,40 @@ def numbers(text: str, option: str, count: int | None = None, separators: str = 
         found = tuple(float(part) for part in text.split(separators[0]))
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no list of numbers", param_hint=option) from None
+    if not all(map(math.isfinite, found)):
+        raise typer.BadParameter(f"expected finite numbers, got {text!r}", param_hint=option)
     if count is not None and len(found) != count:
         raise typer.BadParameter(f"expected {count} numbers, got {len(found)}", param_hint=option)
     return found
 
 
 def integers(text: str, option: str, count: int | None = None) -> tuple[int, ...]:
-    """Whole numbers of an option such as ``256x256``."""
+    """Whole numbers >= 1 of an option such as ``256x256``."""
     found = numbers(text, option, count)
     if any(number != int(number) for number in found):
         raise typer.BadParameter(f"{text!r} holds a number that is not whole", param_hint=option)
+    if min(found) < 1:
+        raise typer.BadParameter(f"expected numbers >= 1, got {text!r}", param_hint=option)
     return tuple(int(number) for number in found)
+
+
+def positives(text: str, option: str) -> tuple[float, ...]:
+    """Numbers > 0 of an option such as ``1,1,2.5``."""
+    found = numbers(text, option, separators=",")
+    if min(found) <= 0:
+        raise typer.BadParameter(f"expected numbers > 0, got {text!r}", param_hint=option)
+    return found
+
+
+def finite(value: float | None) -> float | None:
+    """The value of an option, unless it is infinite or no number."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"must be finite, got {value}")
+    return value
+
+
+def positive(value: float | None) -> float | None:
+    """The value of an option, if it is finite and > 0."""
+    if value is not None and not value > 0:
+        raise typer.BadParameter(f"must be > 0, got {value:g}")
+    return finite(value)

@@ -11,12 +11,13 @@ import io
 import json
 import math
 import os
-import tempfile
 import zipfile
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from medfast._files import whole_file
 
 FORMAT = "medfast-model"
 FORMAT_VERSION = 1
@@ -39,21 +40,9 @@ class ModelVersionError(ModelFileError):
 
 def write(path: str | os.PathLike[str], manifest: dict[str, Any], arrays: dict[str, NDArray[np.float64]]) -> None:
     """Write a model file: whole, or not at all."""
-    path = os.fspath(path)
     content = _encode(manifest, arrays)
-    folder, name = os.path.split(path)
-    # beside the target: a rename is only atomic within one file system
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder or ".")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with whole_file(path) as file:
+        file.write(content)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
@@ -139,10 +128,3 @@ def _array(data: bytes, name: str, expected: dict[str, Any]) -> NDArray[np.float
     if not np.isfinite(array).all():
         raise ModelFileError(f"array {name} holds NaN or infinity")
     return array.astype(np.float64, copy=False)
-
-
-def _umask() -> int:
-    """The mask of new files; it can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

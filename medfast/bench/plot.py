@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medfast._files import whole_file
 from medfast.bench import table
 from medfast.bench.runner import NAMES
 
@@ -72,4 +73,6 @@ def check(path: Path | str) -> None:
 
 def write(results: Mapping[str, Any], path: Path | str) -> None:
     """Draw the ratios into a file; its suffix decides the format."""
-    figure(results).savefig(path, dpi=150)
+    drawn = figure(results)
+    with whole_file(path) as file:
+        drawn.savefig(file, format=Path(path).suffix[1:].lower(), dpi=150)

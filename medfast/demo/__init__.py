@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 import medfast
 from medfast import _validate
+from medfast._files import whole_file
 from medfast.demo import plots
 from medfast.demo.data import Head, Slices, add_rician_noise, cut_slices, dice, load_head, psnr
 from medfast.demo.page import build_report, time_table
 from medfast.demo.timing import time_steps
-from medfast.io import whole_file
 
 __all__ = ["run"]
 

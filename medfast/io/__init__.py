@@ -7,20 +7,21 @@ each is imported when a file needs it.
 """
 
 import os
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from numpy.typing import ArrayLike
 
 from medfast import _validate
+from medfast._files import whole_file
 from medfast.io._image import Image, ImageReadError, as_image_to_write
 
 __all__ = ["Image", "ImageReadError", "read_image", "write_image"]
 
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+RASTER_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 
 def read_image(
@@ -185,38 +186,30 @@ def write_image(path: str | os.PathLike[str], image: Image | ArrayLike, *, quali
     path = _as_path(path)
     quality = _validate.as_int(quality, "quality", minimum=1, maximum=100)
     image = as_image_to_write(image)
-    name = path.name.lower()
+    suffix = suffix_of(path)
     write: Callable[[Any], None]
-    if name.endswith((".nii", ".nii.gz")):
+    if suffix in NIFTI_SUFFIXES:
         from medfast.io import nifti
 
-        write = nifti.writer(image, compress=name.endswith(".gz"))
-    elif name.endswith(DICOM_SUFFIXES):
+        write = nifti.writer(image, compress=suffix.endswith(".gz"))
+    elif suffix in DICOM_SUFFIXES:
         from medfast.io import dicom_writer
 
         write = dicom_writer.writer(image)
-    elif name.endswith((".png", ".jpg", ".jpeg", ".tif", ".tiff")):
+    else:
         from medfast.io import raster
 
-        write = raster.writer(image, name.rpartition(".")[2], quality)
-    else:
-        raise ValueError(f"path must end in .dcm, .nii, .nii.gz, .png, .jpg, .jpeg, .tif or .tiff, got {path.name!r}")
+        write = raster.writer(image, suffix[1:], quality)
     with whole_file(path) as file:
         write(file)
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write to, which gets its name when everything is in it; an error leaves no file, or the old one."""
-    temporary = path.with_name(f".{uuid.uuid4().hex}.part")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def suffix_of(path: Path) -> str:
+    """The suffix that names a format to write, in small letters."""
+    for suffix in (*NIFTI_SUFFIXES, *DICOM_SUFFIXES, *RASTER_SUFFIXES):
+        if path.name.lower().endswith(suffix):
+            return suffix
+    raise ValueError(f"path must end in .dcm, .nii, .nii.gz, .png, .jpg, .jpeg, .tif or .tiff, got {path.name!r}")
 
 
 def _as_path(path: Any) -> Path:

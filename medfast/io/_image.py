@@ -1,5 +1,6 @@
 """What the readers share: the image they give back, the one error, the size budget, rescale and window."""
 
+import dataclasses
 import importlib
 import os
 from collections.abc import Mapping
@@ -56,6 +57,13 @@ class Image:
     meta : dict, optional
         Technical facts from the file, by name. Nothing about the patient is ever in it.
 
+    Raises
+    ------
+    TypeError
+        If `array` is no ndarray, or another field is of the wrong type.
+    ValueError
+        If `spacing` has not one entry per axis, each finite and > 0, or `affine` is not a finite 4x4 matrix.
+
     Examples
     --------
     >>> import numpy as np
@@ -72,6 +80,17 @@ class Image:
     intercept: float = 0.0
     unit: str | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.array, np.ndarray):
+            raise TypeError(f"array must be an ndarray, got {type(self.array).__name__}")
+        if not isinstance(self.meta, Mapping):
+            raise TypeError(f"meta must be a dict, got {type(self.meta).__name__}")
+        if self.spacing is not None:
+            n_axes = self.array.ndim - (self.channel_axis is not None)
+            object.__setattr__(self, "spacing", _checked_spacing(self.spacing, n_axes))
+        if self.affine is not None:
+            object.__setattr__(self, "affine", _checked_affine(self.affine))
 
     @property
     def channel_axis(self) -> int | None:
@@ -196,6 +215,30 @@ def as_spacing(values: Any) -> tuple[float, ...] | None:
     return spacing if spacing and all(np.isfinite(value) and value > 0 for value in spacing) else None
 
 
+def _checked_spacing(spacing: Any, n_axes: int) -> tuple[float, ...]:
+    try:
+        entries = tuple(float(entry) for entry in spacing)
+    except (TypeError, ValueError):
+        raise TypeError(f"spacing must be numbers, one per axis, got {spacing!r}") from None
+    if len(entries) != n_axes:
+        raise ValueError(f"spacing must have {n_axes} entries, one per axis without colours, got {spacing!r}")
+    if as_spacing(entries) is None:
+        raise ValueError(f"spacing must hold finite numbers > 0, got {spacing!r}")
+    return entries
+
+
+def _checked_affine(affine: Any) -> NDArray[np.float64]:
+    try:
+        matrix = np.asarray(affine, np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"affine must be a 4x4 matrix of numbers, got {affine!r}") from None
+    if matrix.shape != (4, 4):
+        raise ValueError(f"affine must be a 4x4 matrix, got shape {matrix.shape}")
+    if not np.isfinite(matrix).all():
+        raise ValueError("affine must be finite, got NaN or infinity")
+    return matrix
+
+
 def as_image_to_write(image: Any) -> Image:
     """`image` as an Image that a writer can rely on; the checks that all formats share."""
     if not isinstance(image, Image):
@@ -209,16 +252,7 @@ def as_image_to_write(image: Any) -> Image:
         raise ValueError(f"image must have at least one row and one column, got shape {array.shape}")
     if image.channel_axis is not None and array.shape[-1] != image.meta["channels"]:
         raise ValueError(f"image must have {image.meta['channels']} colours on its last axis, got shape {array.shape}")
-    spacing = image.spacing
-    if spacing is not None:
-        if as_spacing(spacing) is None:
-            raise ValueError(f"spacing must hold numbers > 0, got {spacing!r}")
-        if len(spacing) != n_axes:
-            raise ValueError(f"spacing must have {n_axes} entries, got {spacing!r}")
-    affine = None if image.affine is None else np.asarray(image.affine, np.float64)
-    if affine is not None and (affine.shape != (4, 4) or not np.isfinite(affine).all()):
-        raise ValueError("affine must be a finite 4x4 matrix")
-    return Image(array, spacing, affine, image.slope, image.intercept, image.unit, image.meta)
+    return dataclasses.replace(image, array=array)
 
 
 def _as_array(values: ArrayLike) -> NDArray[Any]:

@@ -50,6 +50,8 @@ UNITS = {
 }
 DEFLATED = "1.2.840.10008.1.2.1.99"
 RLE = "1.2.840.10008.1.2.5"
+JP2, SOC_SIZ = b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"
+"""How a JP2 file begins, and how a JPEG 2000 codestream does."""
 EVENNESS = 0.01
 """Share of the mean distance by which the slices of a volume may lie apart from even."""
 
@@ -224,7 +226,11 @@ def _check_codestreams(pydicom: Any, dataset: Any, n_frames: int, max_bytes: int
 
 def codestream_size(data: bytes) -> tuple[int, int] | None:
     """Rows and columns of a JPEG, JPEG-LS or JPEG 2000 codestream, from its header; None where there is none."""
-    start = data.find(b"\xff\x4f\xff\x51", 0, 4096)
+    if data.startswith(JP2):
+        start = _jp2_codestream(data)
+        start = start if data.startswith(SOC_SIZ, start) else -1
+    else:
+        start = data.find(SOC_SIZ, 0, 4096)
     if start >= 0 and not data.startswith(b"\xff\xd8"):
         x_end, y_end, x_start, y_start = (
             int.from_bytes(data[start + i : start + i + 4], "big") for i in (8, 12, 16, 20)
@@ -242,6 +248,25 @@ def codestream_size(data: bytes) -> tuple[int, int] | None:
         else:
             position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
     return None
+
+
+def _jp2_codestream(data: bytes) -> int:
+    """Where the codestream of a JP2 file begins: in the box ``jp2c``, after boxes that each give their length.
+
+    Stricter than the standard, because pydicom walks the boxes too: one of length 0 (to the end of the file) would
+    hold it up for ever, and of one with a 64-bit length it would follow the first half.
+    """
+    position = 0
+    while position + 8 <= len(data):
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        if kind == b"jp2c":
+            if length == 1:
+                raise ValueError("its JPEG 2000 codestream has a 64-bit length, which is not supported")
+            return position + 8
+        if length < 8:
+            raise ValueError(f"its JPEG 2000 data have a box {kind!r} of length {length} before the codestream")
+        position += length
+    raise ValueError("its JPEG 2000 data end before the codestream")
 
 
 def _rle_size(data: bytes) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfast.io._image import Image, check_budget, choose_frame, need, rescaled, windowed
+from medfast.io._image import Image, as_spacing, check_budget, choose_frame, need, rescaled, windowed
 
 GEOMETRY = (
     "qform_code",
@@ -62,7 +62,7 @@ def read(path: Path, *, window: Any, frame: int | None, max_bytes: int) -> Image
     shape = shape[:3] if one_volume else shape
     # The file counts columns fastest, so its bytes are already in the order of the reversed axes.
     stored = np.frombuffer(data, stored_dtype).reshape(shape[::-1])
-    spacing = tuple(float(value) for value in header.get_zooms())[: len(shape)][::-1]
+    spacing = as_spacing(header.get_zooms()[: len(shape)][::-1])
     meta: dict[str, Any] = {
         "format": name,
         "spatial_unit": header.get_xyzt_units()[0],

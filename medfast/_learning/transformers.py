@@ -13,8 +13,8 @@ from sklearn.utils.validation import validate_data
 from medfast import _validate
 from medfast._learning.batch import for_images
 
-# The first one is what other dtypes become.
-_DTYPES = [np.float64, np.float32, np.uint8, np.uint16, np.int16]
+_DTYPES = list(_validate.DTYPES[::-1])
+"""float64 first, for scikit-learn makes other dtypes the first one."""
 
 _WORK_PER_PIXEL = 50  # nanoseconds; enough to know whether threads are worth it
 

@@ -6,7 +6,6 @@ order, a sequence that is no array). Every message names the argument, what was 
 
 from medfast._validate.arrays import (
     DTYPES,
-    INTEGER_DTYPES,
     as_array,
     as_axis,
     as_channel,
@@ -53,11 +52,11 @@ from medfast._validate.samples import (
     as_weights,
     check_distinct,
     check_enough,
+    check_weighted,
 )
 
 __all__ = [
     "DTYPES",
-    "INTEGER_DTYPES",
     "as_array",
     "as_axis",
     "as_callback",
@@ -97,5 +96,6 @@ __all__ = [
     "check_not_empty",
     "check_room",
     "check_tile",
+    "check_weighted",
     "check_window",
 ]

@@ -44,6 +44,23 @@ def as_weights(
     return array
 
 
+def check_weighted(weights: NDArray[np.float64], samples: NDArray[Any], name: str = "sample_weight") -> None:
+    """Refuse weights whose sum, or whose sum of squared distances between samples, is beyond float64.
+
+    Samples so far apart that their squared distances alone are beyond it are not the weights' fault.
+    """
+    if not samples.size:
+        return
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+        n_features = samples.size // weights.size
+        square = n_features * np.square(np.float64(samples.max()) - np.float64(samples.min()))
+        largest = total * max(1.0, square) if np.isfinite(square) else total
+    if not np.isfinite(largest):
+        got = f"a sum of {total:g}" + (f" with squared distances up to {square:g}" if np.isfinite(total) else "")
+        raise ValueError(f"{name} must be so small that its weighted sums are finite, got {got}")
+
+
 def as_centers(init: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, name: str = "init") -> NDArray[Any]:
     """Initial centers of `shape`, as a new array of `dtype`."""
     array = np.asarray(init)

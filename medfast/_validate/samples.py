@@ -112,7 +112,7 @@ def as_images(images: Any, name: str = "images") -> Any:
 
 def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
     """`labels` as strings or integers, one per image."""
-    if not hasattr(labels, "__array__") and not isinstance(labels, str):
+    if hasattr(labels, "__iter__") and not hasattr(labels, "__array__") and not isinstance(labels, str):
         labels = list(labels)
         kinds = sorted({_kind(label) for label in labels})
         if len(kinds) > 1:  # NumPy would make strings of them

@@ -103,8 +103,8 @@ def kmeans(
     TypeError
         If an argument has an unsupported type or dtype.
     ValueError
-        If `data` or a weight is NaN or infinite, a shape does not fit, a parameter lies outside its range, or there are
-        fewer vectors with a weight than clusters.
+        If `data` or a weight is NaN or infinite, weights are so large that weighted sums would be infinite, a shape
+        does not fit, a parameter lies outside its range, or there are fewer vectors with a weight than clusters.
 
     Notes
     -----
@@ -149,6 +149,9 @@ def kmeans(
     shape = samples.shape if one_channel else samples.shape[:-1]
     mask = _validate.as_mask(mask, shape)
     weights = _validate.as_weights(sample_weight, shape)
+    if weights is not None:
+        counted = (weights, samples) if mask is None else (weights[mask], samples[mask])
+        _validate.check_weighted(*counted)
     n_init = _validate.as_int(n_init, "n_init", minimum=1)
     max_iter = _validate.as_int(max_iter, "max_iter", minimum=1)
     tol = _validate.as_float(tol, "tol", minimum=0.0)
@@ -255,7 +258,7 @@ def segment(
     Raises
     ------
     TypeError
-        If `image`, `mask` or `out` has an unsupported dtype.
+        If `image`, `mask` or `out` has an unsupported dtype, or a parameter the wrong type.
     ValueError
         If `image` has NaN or infinity, a shape does not fit, `n_classes` lies outside its range, or `out` overlaps
         `image`.
@@ -280,6 +283,7 @@ def segment(
     image = _validate.as_image(image)
     n_classes = _validate.as_int(n_classes, "n_classes", minimum=1, maximum=MOST_CLASSES)
     mask = _validate.as_mask(mask, image.shape)
+    return_thresholds = _validate.as_flag(return_thresholds, "return_thresholds")
     num_threads = _validate.as_threads(num_threads)
     out = _validate.as_out(out, image.shape, np.dtype(np.uint8), image, apart=mask)
     values, counts = partition.distinct(image, mask, None, num_threads)

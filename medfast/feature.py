@@ -65,7 +65,8 @@ def hog(
         into.
     block_sigma : float, optional
         Standard deviation, in pixels, of the Gaussian that weighs the pixels of a block; infinity for equal weights.
-        The sum of the block's rows and columns in pixels, over 8, when omitted.
+        The sum of the block's rows and columns in pixels, over 8, when omitted. Far below a pixel, only the pixel at
+        the centre of the block weighs anything, if there is one: blocks of odd sides have zeros.
     levels : int, default=1
         Levels of the pyramid, each of half the height and width of the one before; their descriptors follow each other.
     channel_axis : int, optional

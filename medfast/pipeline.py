@@ -192,12 +192,17 @@ class Model:
         Raises
         ------
         TypeError
-            If images or labels have an unsupported type.
+            If images, labels or `validation` have an unsupported type, or labels are a mixture of types.
         ValueError
             If there are fewer than two classes, the counts of images and labels differ, or an image is too small for
             the options.
         ModuleNotFoundError
             If scikit-learn is missing.
+
+        Warns
+        -----
+        UserWarning
+            If a small image makes the size that all are resized to less than half of what the median image would give.
         """
         linear_svm = _import_svm()
         num_threads = _validate.as_threads(num_threads)
@@ -208,8 +213,10 @@ class Model:
             raise ValueError(f"labels must hold at least 2 classes, got {classes.tolist()}")
         held_out = None
         if validation is not None:
-            held_out = Images(validation[0], "validation images")
-            held_out_codes = self._codes(validation[1], len(held_out), tuple(classes.tolist()))
+            other, other_labels = _validate.as_labelled(validation, "validation")
+            held_out = Images(other, "validation images")
+            _validate.check_some(len(held_out), held_out.name)
+            held_out_codes = self._codes(other_labels, len(held_out), tuple(classes.tolist()))
         n_held_out = 0 if held_out is None else len(held_out)
         size = recipes.fixed_size(self.options)
         finds_size = size is None and not source.shapes_known
@@ -218,21 +225,21 @@ class Model:
         if size is None:
             progress_of_sizes = stages.next(len(source)) if finds_size else None
             shapes = source.shapes(self.options.window, num_threads, progress_of_sizes)
-            rows, cols = np.minimum(shapes.min(axis=0), recipes.TARGET_SIZE).tolist()
-            size = rows, cols
+            size = recipes.size_for(shapes, source.name_of)
         recipe = recipes.recipe_for(self.options, size)
         features = features_of(source, recipe, num_threads, stages.next(len(source)))
         svm = linear_svm(
             self.options.C,
             class_weight=None if self.options.class_weight == "none" else self.options.class_weight,
             random_state=self.seed,
+            feature_step=recipes.FEATURE_STEP,
             num_threads=num_threads,
         ).fit(features, codes)
         stages.next(1)(1, 1)
 
         self.recipe, self.n_train = recipe, len(source)
         self.classes = tuple(classes.tolist())
-        self.coef, self.intercept = _exact(svm.coef_), svm.intercept_
+        self.coef, self.intercept = svm.coef_, svm.intercept_
         self.validation = None
         if held_out is not None:
             decision = self._decision(held_out, stages.next(n_held_out), num_threads)
@@ -322,10 +329,11 @@ class Model:
         Raises
         ------
         ValueError
-            If a label is no class of the model, or the counts of images and labels differ.
+            If there is no image, a label is no class of the model, or the counts of images and labels differ.
         """
         self._check_is_fitted()
         source = Images(images)
+        _validate.check_some(len(source), source.name)
         codes = self._codes(labels, len(source), self.classes)
         return probability.report(codes, self._decision(source, progress, num_threads), self.classes)
 
@@ -439,13 +447,6 @@ class Model:
 
         for_features(source, self.recipe, use, num_threads, progress)
         return decision
-
-
-def _exact(coef: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Weights rounded so that any sum of products with features is exact: 53 bits hold the whole of it."""
-    _, exponent = np.frexp(np.abs(coef).sum(axis=1, keepdims=True))
-    step = np.ldexp(1.0 / recipes.FEATURE_STEP, exponent - 52)
-    return np.rint(coef / step) * step
 
 
 def _import_svm() -> Any:

@@ -2,8 +2,9 @@
 
 The transformers take a batch of images in one of three forms: a stack (n, rows, columns), flattened images (n, rows ·
 columns), as scikit-learn's own tools want them, or a list of arrays that may differ in size. Flattened images are
-square where their length is a square number, else a single row, unless `image_shape` says otherwise. Threads work on
-whole images.
+square where their length is a square number, else a single row, unless `image_shape` says otherwise. Once fitted to
+images of one size, an estimator refuses stacks and flattened images of another number of pixels; lists may still
+differ. Threads work on whole images.
 """
 
 from typing import Any
@@ -12,12 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
 from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
 
 import medfast
 from medfast import _validate
 from medfast._learning import recipes
 from medfast._learning.svm import LinearSVM
-from medfast._learning.transformers import ImageTransformer, OneByOne
+from medfast._learning.transformers import ImageTransformer, OneByOne, shapes_of
 
 __all__ = ["HOG", "Denoiser", "Equalizer", "LinearSVM", "Resizer", "Segmenter", "make_classifier"]
 
@@ -101,8 +103,9 @@ class Equalizer(OneToOneFeatureMixin, OneByOne):
         Global equalisation, or contrast-limited adaptive equalisation.
     clip_limit : float, default=2.0
         Clip limit of CLAHE.
-    tile_grid : tuple of two ints, default=(8, 8)
-        Tiles of CLAHE along rows and columns.
+    tile_grid : tuple of two ints or None, default=(8, 8)
+        Tiles of CLAHE along rows and columns. None: 8 by 8, fewer where a tile of the smallest image seen in `fit`
+        would have less than 12 pixels.
     image_shape : tuple of two ints, optional
         Rows and columns of flattened images.
     num_threads : int, optional
@@ -112,6 +115,8 @@ class Equalizer(OneToOneFeatureMixin, OneByOne):
     ----------
     n_features_in_ : int
         Pixels of an image seen in `fit`.
+    tile_grid_ : tuple of two ints
+        The tiles that follow from the images; with ``tile_grid=None`` alone.
 
     See Also
     --------
@@ -132,7 +137,7 @@ class Equalizer(OneToOneFeatureMixin, OneByOne):
         method: str = "hist",
         *,
         clip_limit: float = 2.0,
-        tile_grid: tuple[int, int] = (8, 8),
+        tile_grid: tuple[int, int] | None = (8, 8),
         image_shape: tuple[int, int] | None = None,
         num_threads: int | None = None,
     ) -> None:
@@ -142,10 +147,22 @@ class Equalizer(OneToOneFeatureMixin, OneByOne):
         self.image_shape = image_shape
         self.num_threads = num_threads
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = self.method == "clahe" and self.tile_grid is None
+        return tags
+
+    def _note(self, images: Any) -> None:
+        if self.tile_grid is None:
+            self.tile_grid_ = recipes.tile_grid_for(tuple(shapes_of(images).min(axis=0).tolist()))
+
     def _one(self, image: NDArray[Any], num_threads: int | None) -> NDArray[Any]:
         if _validate.as_choice(self.method, "method", ("hist", "clahe")) == "hist":
             return medfast.equalize_hist(image, num_threads=num_threads)
-        return medfast.clahe(image, self.clip_limit, self.tile_grid, num_threads=num_threads)
+        if self.tile_grid is None:
+            check_is_fitted(self, "tile_grid_")
+        grid = self.tile_grid_ if self.tile_grid is None else self.tile_grid
+        return medfast.clahe(image, self.clip_limit, grid, num_threads=num_threads)
 
 
 class Resizer(ClassNamePrefixFeaturesOutMixin, OneByOne):
@@ -153,10 +170,11 @@ class Resizer(ClassNamePrefixFeaturesOutMixin, OneByOne):
 
     Parameters
     ----------
-    shape : tuple of two ints, default=(256, 256)
-        Rows and columns of the results.
+    shape : tuple of two ints or None, default=(256, 256)
+        Rows and columns of the results. None: 256, or the side of the smallest image seen in `fit` where that is less,
+        of which a `UserWarning` tells if that is less than half of what the median image would give.
     interpolation : str, default="area"
-        As for `medfast.resize`.
+        As for `medfast.resize`; or "auto": by area where neither side grows, else linearly.
     image_shape : tuple of two ints, optional
         Rows and columns of flattened images.
     num_threads : int, optional
@@ -166,6 +184,8 @@ class Resizer(ClassNamePrefixFeaturesOutMixin, OneByOne):
     ----------
     n_features_in_ : int
         Pixels of an image seen in `fit`; none where that was a list.
+    shape_ : tuple of two ints
+        The rows and columns that follow from the images; with ``shape=None`` alone.
 
     See Also
     --------
@@ -186,7 +206,7 @@ class Resizer(ClassNamePrefixFeaturesOutMixin, OneByOne):
 
     def __init__(
         self,
-        shape: tuple[int, int] = (256, 256),
+        shape: tuple[int, int] | None = (256, 256),
         *,
         interpolation: Any = "area",
         image_shape: tuple[int, int] | None = None,
@@ -197,16 +217,33 @@ class Resizer(ClassNamePrefixFeaturesOutMixin, OneByOne):
         self.image_shape = image_shape
         self.num_threads = num_threads
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = self.shape is None
+        return tags
+
     @property
     def _n_features_out(self) -> int:
-        rows, cols = self.shape
+        rows, cols = self._target()
         return rows * cols
 
+    def _note(self, images: Any) -> None:
+        if self.shape is None:
+            self.shape_ = recipes.size_for(shapes_of(images), lambda i: f"X[{i}]", stacklevel=3)
+
+    def _target(self) -> tuple[int, int]:
+        if self.shape is not None:
+            return _validate.as_pair(self.shape, "shape")
+        check_is_fitted(self, "shape_")
+        return self.shape_
+
     def _out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return _validate.as_pair(self.shape, "shape")
+        return self._target()
 
     def _one(self, image: NDArray[Any], num_threads: int | None) -> NDArray[Any]:
-        return medfast.resize(image, tuple(self.shape), interpolation=self.interpolation, num_threads=num_threads)
+        if isinstance(self.interpolation, str) and self.interpolation == "auto":
+            return recipes.shrink_or_grow(image, self._target(), num_threads)
+        return medfast.resize(image, self._target(), interpolation=self.interpolation, num_threads=num_threads)
 
     def _transform(self, images: Any) -> Any:
         results = super()._transform(images)
@@ -276,8 +313,9 @@ class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
     ----------
     orientations : int, default=9
         Bins of each histogram.
-    cell : tuple of two ints, default=(8, 8)
-        Rows and columns of a cell, in pixels.
+    cell : tuple of two ints or None, default=(8, 8)
+        Rows and columns of a cell, in pixels. None: the largest square of side 8, 4, 2 or 1 of which four fit each side
+        of the image.
     block : tuple of two ints, default=(2, 2)
         Rows and columns of a block, in cells.
     stride : tuple of two ints, optional
@@ -290,8 +328,10 @@ class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         Whether opposite directions differ.
     gamma : bool, default=False
         Whether the square root of the gray levels is taken first.
-    levels : int, default=1
-        Levels of the pyramid, the image halved each time.
+    levels : int or None, default=1
+        Levels of the pyramid, the image halved each time. None: 5, or as many as hold a block.
+    feature_step : float, optional
+        Features are rounded to multiples of this, > 0; for `LinearSVM`, to be exact.
     image_shape : tuple of two ints, optional
         Rows and columns of flattened images.
     num_threads : int, optional
@@ -322,14 +362,15 @@ class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         self,
         orientations: int = 9,
         *,
-        cell: tuple[int, int] = (8, 8),
+        cell: tuple[int, int] | None = (8, 8),
         block: tuple[int, int] = (2, 2),
         stride: tuple[int, int] | None = None,
         norm: str = "l2-hys",
         clip: float = 0.2,
         signed: bool = False,
         gamma: bool = False,
-        levels: int = 1,
+        levels: int | None = 1,
+        feature_step: float | None = None,
         image_shape: tuple[int, int] | None = None,
         num_threads: int | None = None,
     ) -> None:
@@ -342,33 +383,51 @@ class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
         self.signed = signed
         self.gamma = gamma
         self.levels = levels
+        self.feature_step = feature_step
         self.image_shape = image_shape
         self.num_threads = num_threads
 
     def _note(self, images: Any) -> None:
-        stack = images if isinstance(images, np.ndarray) else _stack(images)
-        self._n_features_out = self._transform(stack[:1]).shape[1]
+        self._n_features_out = self._describe(_as_stack(images)[:1]).shape[1]
 
     def _transform(self, images: Any) -> NDArray[Any]:
-        return medfast.hog(
-            images if isinstance(images, np.ndarray) else _stack(images),
+        features = self._describe(_as_stack(images))
+        expected = getattr(self, "_n_features_out", features.shape[1])
+        if features.shape[1] != expected:  # as many pixels in other rows, or a list
+            raise ValueError(f"images of X must give {expected} features as in fit, got {features.shape[1]}")
+        return features
+
+    def _describe(self, images: NDArray[Any]) -> NDArray[Any]:
+        cell, levels = self.cell, self.levels
+        if cell is None:
+            cell = (recipes.cell_for(images.shape[1:]),) * 2
+        if levels is None:
+            (rows, cols), block = _validate.as_pair(cell, "cell"), _validate.as_pair(self.block, "block")
+            most = recipes.most_levels(images.shape[1:], (rows * block[0], cols * block[1]))
+            levels = max(1, min(recipes.MOST_LEVELS, most))
+        features = medfast.hog(
+            images,
             orientations=self.orientations,
-            cell=self.cell,
+            cell=cell,
             block=self.block,
             stride=self.stride,
             norm=self.norm,
             clip=self.clip,
             signed=self.signed,
             gamma=self.gamma,
-            levels=self.levels,
+            levels=levels,
             num_threads=self.num_threads,
         )
+        if self.feature_step is None:
+            return features
+        return recipes.rounded(features, _validate.as_float(self.feature_step, "feature_step", above=0))
 
 
 def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options: Any) -> Pipeline:
     """Return the steps of a `medfast.pipeline.Model` as a scikit-learn pipeline.
 
-    It serves to search parameters and to cross-validate.
+    It serves to search parameters and to cross-validate. For gray images of uint8, features and probabilities are those
+    of the model, bit for bit.
 
     Parameters
     ----------
@@ -377,14 +436,15 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
     num_threads : int, optional
         Most threads to use, >= 1.
     **options
-        Fields of `medfast.pipeline.Options`, but for `window`: images are taken as they are.
+        Fields of `medfast.pipeline.Options`, but for `window`: images are taken as they are, neither windowed nor
+        stretched to 8 bits nor made gray.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
         The steps ``denoise``, ``equalize``, ``resize``, ``segment``, ``hog`` and ``svm``, of which those left out by
-        the options are ``"passthrough"``. Without a `size`, images are taken to be of one size that is kept, and the
-        levels and the cell of HOG are those of 256 by 256 unless they are given.
+        the options are ``"passthrough"``. What the options leave open follows from the images of `fit`, as it does for
+        the model.
 
     Examples
     --------
@@ -395,35 +455,45 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
     chosen = recipes.Options(**options)
     if chosen.window is not None:
         raise ValueError(f"window must be None, for images are taken as they are, got {chosen.window}")
-    size = recipes.fixed_size(chosen)
-    recipe = recipes.recipe_for(chosen, size or (recipes.TARGET_SIZE, recipes.TARGET_SIZE))
+    size, cell = recipes.fixed_size(chosen), None if chosen.cell is None else (chosen.cell, chosen.cell)
+    levels, tile_grid = chosen.levels, chosen.tile_grid
+    if size is not None:
+        recipe = recipes.recipe_for(chosen, size)
+        cell, levels, tile_grid = (recipe.cell, recipe.cell), recipe.levels, recipe.tile_grid
     weight = None if chosen.class_weight == "none" else chosen.class_weight
     passthrough = "passthrough"
-    segmenter = Segmenter(chosen.segment, spread=True, num_threads=num_threads)
-    equalizer = Equalizer(
-        chosen.equalize, clip_limit=chosen.clip_limit, tile_grid=recipe.tile_grid, num_threads=num_threads
-    )
     denoiser = Denoiser(chosen.h, patch_size=chosen.patch_size, search_size=chosen.search_size, num_threads=num_threads)
+    equalizer = Equalizer(chosen.equalize, clip_limit=chosen.clip_limit, tile_grid=tile_grid, num_threads=num_threads)
     hog = HOG(
         chosen.orientations,
-        cell=(recipe.cell, recipe.cell),
+        cell=cell,
         block=(recipes.BLOCK, recipes.BLOCK),
-        levels=recipe.levels,
+        levels=levels,
+        feature_step=recipes.FEATURE_STEP,
         num_threads=num_threads,
     )
+    svm = LinearSVM(
+        chosen.C,
+        class_weight=weight,
+        random_state=seed,
+        feature_step=recipes.FEATURE_STEP,
+        num_threads=num_threads,
+    )
+    segmenter = Segmenter(chosen.segment, spread=True, num_threads=num_threads)
     return Pipeline(
         [
             ("denoise", denoiser if chosen.denoise else passthrough),
             ("equalize", equalizer if chosen.equalize != "none" else passthrough),
-            ("resize", Resizer(size, num_threads=num_threads) if size else passthrough),
-            (
-                "segment",
-                segmenter if chosen.segment else passthrough,
-            ),
+            ("resize", Resizer(size, interpolation="auto", num_threads=num_threads)),
+            ("segment", segmenter if chosen.segment else passthrough),
             ("hog", hog),
-            ("svm", LinearSVM(chosen.C, class_weight=weight, random_state=seed, num_threads=num_threads)),
+            ("svm", svm),
         ]
     )
+
+
+def _as_stack(images: Any) -> NDArray[Any]:
+    return images if isinstance(images, np.ndarray) else _stack(images)
 
 
 def _stack(images: list[NDArray[Any]]) -> NDArray[Any]:

@@ -167,6 +167,22 @@ def test_degenerate_channels(level):
     np.testing.assert_array_equal(extremes.labels, [0, 1, 1])  # a tie in float64: the last cluster begins lowest
 
 
+@pytest.mark.parametrize("exponent", [-600, 900])
+def test_weights_of_any_size(level, rng, exponent):
+    data, weights = rng.integers(0, 200, 60).astype(np.uint8), rng.integers(1, 5, 60)
+    expected = medfast.kmeans(data, 4, sample_weight=weights)
+    found = medfast.kmeans(data, 4, sample_weight=np.ldexp(weights.astype(float), exponent))
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.centers, expected.centers)
+    assert found.inertia == np.ldexp(expected.inertia, exponent)
+
+
+def test_weights_outside_the_mask_do_not_count():
+    mask = np.array([True, True, True, False])
+    result = medfast.kmeans(np.array([1, 2, 9, 9], np.uint8), 2, mask=mask, sample_weight=[1, 1, 1, 1.7e308])
+    np.testing.assert_array_equal(result.centers, [1.5, 9.0])
+
+
 def test_centers_keep_single_precision(level):
     assert medfast.kmeans(np.arange(9, dtype=np.float32), 2).centers.dtype == np.float32
     assert medfast.kmeans(np.arange(9, dtype=np.uint8), 2).centers.dtype == np.float64
@@ -445,6 +461,17 @@ VECTORS = np.arange(12.0).reshape(6, 2)
         ),
         (ValueError, "sample_weight must be finite", lambda: medfast.kmeans([1.0], 1, sample_weight=[np.nan])),
         (TypeError, "sample_weight must be numbers", lambda: medfast.kmeans([1.0], 1, sample_weight=["a"])),
+        (
+            ValueError,
+            "sample_weight must be so small that its weighted sums are finite, got a sum of inf",
+            lambda: medfast.kmeans(IMAGE, 2, sample_weight=np.full(IMAGE.shape, 1e308)),
+        ),
+        (
+            ValueError,
+            r"sample_weight .* finite, got a sum of 6e\+306 with squared distances up to",
+            lambda: medfast.kmeans(100 * VECTORS, 2, sample_weight=np.full(6, 1e306)),
+        ),
+        (TypeError, "return_thresholds must be True", lambda: medfast.segment(IMAGE, 2, return_thresholds="no")),
         (ValueError, "n_init must be >= 1", lambda: medfast.kmeans(VECTORS, 2, n_init=0)),
         (ValueError, "max_iter must be >= 1", lambda: medfast.kmeans(VECTORS, 2, max_iter=0)),
         (ValueError, "tol must be >= 0", lambda: medfast.kmeans(VECTORS, 2, tol=-1)),

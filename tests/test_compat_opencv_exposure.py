@@ -105,6 +105,8 @@ def test_bad_arguments_are_named():
         createCLAHE(2.0, (0, 8))
     with pytest.raises(TypeError, match="tileGridSize"):
         createCLAHE(2.0, (2.5, 8))
+    with pytest.raises(ValueError, match=r"tileGridSize must be two integers \(width, height\)"):
+        createCLAHE(2.0, (8, 8, 8))
     with pytest.raises(ValueError, match="clipLimit must be finite"):
         createCLAHE().setClipLimit(float("nan"))
     with pytest.raises(ValueError, match="bitShift must be <= 15"):

@@ -97,7 +97,7 @@ def test_a_single_channel_loses_its_axis(cv2, rng):
         ({"dsize": None}, ValueError, "fx must be > 0, got 0"),
         ({"dsize": (0, 0), "fx": 2}, ValueError, "fy must be > 0, got 0"),
         ({"dsize": (2, -2)}, ValueError, r"dsize\[1\] must be >= 0"),
-        ({"dsize": (2, 2, 2)}, ValueError, "dsize must be two integers"),
+        ({"dsize": (2, 2, 2)}, ValueError, r"dsize must be two integers \(width, height\)"),
         ({"dsize": None, "fx": 0.01, "fy": 1}, ValueError, "fx and fy must leave at least one pixel"),
         ({"dsize": (2, 2), "interpolation": 6}, ValueError, "interpolation must be <= 5, got 6"),
         ({"dsize": (2, 2), "interpolation": "linear"}, TypeError, "interpolation must be an integer"),

@@ -204,6 +204,16 @@ def test_hog_names_the_bad_value(parameters, message):
         medfast.hog(np.full((33, 40), -5, np.int16), **parameters)
 
 
+@pytest.mark.parametrize(("sigma", "same"), [(1e-300, 1e-2), (5e-324, 1e-2), (1e300, math.inf), (1.7e308, math.inf)])
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_hog_with_extreme_block_sigma(rng, sigma, same, dtype):
+    image = random_image(rng, (24, 32), dtype)
+    features = medfast.hog(image, block_sigma=sigma)
+    np.testing.assert_array_equal(features, medfast.hog(image, block_sigma=same))
+    assert features.any()
+    assert not medfast.hog(image, cell=(3, 3), block=(1, 1), block_sigma=1e-300).any()
+
+
 @pytest.mark.parametrize(
     "parameters", [{"signed": "no"}, {"orientations": 9.0}, {"norm": 2}, {"cell": 8}, {"clip": None}]
 )

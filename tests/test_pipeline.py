@@ -186,6 +186,21 @@ def test_size_is_the_target_or_the_smallest_image(rng, shapes, size):
     assert model.predict([rng.integers(0, 255, (50, 60), np.uint8)]).shape == (1,)  # blown up or shrunk to that size
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_one_small_image_is_told(rng, wide):
+    images = [rng.integers(0, 255, (64, 300) if wide else (300, 64), np.uint8) for _ in range(6)]
+    images[4] = images[4][:20, :20]
+    size = "64x256" if wide else "256x64"
+    message = rf"resized to 20x20 for the sake of the smallest, images\[4\] of 20x20 pixels; the median .* {size}\."
+    with pytest.warns(UserWarning, match=message) as told:
+        model = Model(denoise=False).fit(images, [0, 1] * 3)
+    assert model.size == (20, 20)
+    assert told[0].filename == __file__
+    assert Model(denoise=False, size=20).fit(images, [0, 1] * 3).size == (20, 20)  # asked for, so nothing to tell
+    images[4] = rng.integers(0, 255, (128, 32), np.uint8).reshape((32, 128) if wide else (128, 32))
+    assert Model(denoise=False).fit(images, [0, 1] * 3).size == ((32, 128) if wide else (128, 32))  # just half
+
+
 def test_five_levels_at_256():
     recipe = recipes.recipe_for(Options(), (256, 256))
     assert (recipe.levels, recipe.cell) == (5, 8)
@@ -275,6 +290,14 @@ def test_images_that_no_model_learns_from(images, error, message):
         ([1, 1], ValueError, r"labels must hold at least 2 classes, got \[1\]"),
         ([0.5, 1.5], TypeError, "labels must be strings or integers, got dtype float64"),
         ([[0], [1]], ValueError, r"labels must have shape \(2,\), one per image, got \(2, 1\)"),
+        ([], ValueError, r"labels must have shape \(2,\), one per image, got \(0,\)"),
+        ("ab", ValueError, r"labels must have shape \(2,\), one per image, got \(\)"),
+        (5, ValueError, r"labels must have shape \(2,\), one per image, got \(\)"),
+        (None, TypeError, "labels must be strings or integers, got dtype object"),
+        (["a", 1], TypeError, "labels must be all strings or all integers, got integers and strings"),
+        ([0, True], TypeError, "labels must be all strings or all integers, got bool and integers"),
+        (["a", b"b"], TypeError, "labels must be all strings or all integers, got bytes and strings"),
+        (np.array(["a", 1], object), TypeError, "labels must be strings or integers, got dtype object"),
     ],
 )
 def test_labels_that_no_model_learns(labels, error, message):
@@ -322,7 +345,8 @@ def test_no_images(trained):
     model = trained[0]
     assert model.predict([]).shape == (0,)
     assert model.predict_proba([]).shape == (0, 2)
-    assert model.evaluate([], np.array([], int))["accuracy"] is None
+    with pytest.raises(ValueError, match="images must hold at least 1 image, got none"):
+        model.evaluate([], np.array([], int))
 
 
 def test_progress(rng, tmp_path):
@@ -346,6 +370,31 @@ def test_a_model_learns_anew(rng):
     model = Model(denoise=False).fit(*small).fit(*large)
     assert model.size == (40, 40)
     np.testing.assert_array_equal(model.coef, Model(denoise=False).fit(*large).coef)
+
+
+def test_nothing_to_learn_from(trained):
+    images = np.zeros((0, 16, 16), np.uint8)
+    for nothing in ([], images):
+        with pytest.raises(ValueError, match=r"labels must hold at least 2 classes, got \[\]"):
+            Model().fit(nothing, [])
+        with pytest.raises(ValueError, match="images must hold at least 1 image, got none"):
+            trained[0].evaluate(nothing, [])
+        assert trained[0].predict(nothing).shape == (0,)
+    with pytest.raises(ValueError, match="validation images must hold at least 1 image, got none"):
+        Model(denoise=False).fit(*trained[1:], validation=([], []))
+
+
+@pytest.mark.parametrize(
+    ("validation", "error", "got"),
+    [
+        (np.zeros((2, 16, 16), np.uint8), TypeError, "ndarray"),
+        ([np.zeros((16, 16), np.uint8)] * 2, TypeError, "list"),
+        (([], [], []), ValueError, "3 entries"),
+    ],
+)
+def test_validation_is_images_and_labels(trained, validation, error, got):
+    with pytest.raises(error, match=f"validation must be a tuple of images and labels, got {got}"):
+        Model(denoise=False).fit(*trained[1:], validation=validation)
 
 
 def test_validation_teaches_nothing(trained, rng):
@@ -430,6 +479,25 @@ def test_a_file_that_cannot_be_read_is_named(folders):
     broken.write_bytes(b"no picture")
     with pytest.raises((OSError, ValueError), match=r"broken\.png"):
         train_folder(folders[0], denoise=False)
+
+
+def test_a_small_file_is_named(folders):
+    small = write_folder(folders[0], np.zeros((1, 12, 12), np.uint8), ["tiny"]) / "tiny" / "000.png"
+    with pytest.warns(UserWarning, match="resized to 12x12 .* of 12x12 pixels; the median would give 32x32") as told:
+        train_folder(folders[0], denoise=False)
+    assert str(small) in str(told[0].message)
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_command_line_tells_of_a_small_file(folders, tmp_path, capsys):
+    cli = pytest.importorskip("medfast.cli")
+    pytest.importorskip("typer")
+    write_folder(folders[0], np.zeros((1, 12, 12), np.uint8), ["tiny"])
+    assert cli.main(["train", str(folders[0]), str(tmp_path / "model"), "--no-denoise"]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("medfast: warning: all images are resized to 12x12")
+    assert "000.png" in error
+    assert error.count("\n") == 1
 
 
 def test_a_volume_is_no_image(folders, tmp_path):

@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 
 import medfast
-from images import random_image, smooth_image
+from images import random_image, smooth_image, stripes
 
 sklearn_base = pytest.importorskip("sklearn.base")
 
 from sklearn.datasets import load_digits  # noqa: E402
+from sklearn.exceptions import NotFittedError  # noqa: E402
 from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.svm import SVC  # noqa: E402
 from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
 
 from medfast._learning import svm  # noqa: E402
+from medfast.pipeline import Model  # noqa: E402
 from medfast.sklearn import (  # noqa: E402
     HOG,
     Denoiser,
@@ -30,9 +32,12 @@ CHECKED = {
     "Denoiser-h": Denoiser(h=0.5, patch_size=3, search_size=5),
     "Equalizer": Equalizer(),
     "Equalizer-clahe": Equalizer("clahe", tile_grid=(1, 2)),
+    "Equalizer-grid": Equalizer("clahe", tile_grid=None),
     "Resizer": Resizer((4, 3)),
+    "Resizer-auto": Resizer(None, interpolation="auto"),
     "Segmenter": Segmenter(2),
     "HOG": HOG(cell=(1, 1), block=(1, 1)),
+    "HOG-auto": HOG(cell=None, block=(1, 1), levels=None, feature_step=2.0**-15),
     "LinearSVM": LinearSVM(),
 }
 
@@ -199,6 +204,46 @@ def test_fit_then_other_size():
         resizer.transform(np.zeros((2, 25)))
 
 
+def test_fit_then_a_stack_of_other_size(rng):
+    large, small = smooth_image(rng, (3, 30, 30)), smooth_image(rng, (3, 20, 20))
+    hog = HOG(cell=(4, 4)).fit(large)
+    for images in (small, small.reshape(3, -1)):
+        with pytest.raises(ValueError, match="X has 400 features, but HOG is expecting 900 features as input"):
+            hog.transform(images)
+    for images in (large.reshape(3, 20, 45), list(small)):  # as many pixels, and a list, whose sizes nothing tells
+        with pytest.raises(ValueError, match="images of X must give 1296 features as in fit, got"):
+            hog.transform(images)
+    assert hog.fit(small).transform(small).shape == (3, len(hog.get_feature_names_out()))
+    with pytest.raises(ValueError, match="X has 900 features, but Denoiser is expecting 400 features as input"):
+        Denoiser().fit(small).transform(large)
+
+
+def test_what_follows_from_the_images(rng):
+    images = [smooth_image(rng, shape) for shape in ((40, 30), (28, 45))]
+    resizer = Resizer(None, interpolation="auto")
+    with pytest.raises(NotFittedError):
+        resizer.transform(images)
+    assert resizer.fit_transform(images).shape == (2, 28, 30)
+    assert len(resizer.get_feature_names_out()) == 28 * 30
+    equalizer = Equalizer("clahe", tile_grid=None)
+    with pytest.raises(NotFittedError):
+        equalizer.transform(images)
+    np.testing.assert_array_equal(equalizer.fit_transform(images)[0], medfast.clahe(images[0], 2.0, (2, 2)))
+    stack = smooth_image(rng, (2, 24, 24))
+    np.testing.assert_array_equal(
+        HOG(cell=None, levels=None).fit_transform(stack), medfast.hog(stack, cell=(4, 4), levels=2)
+    )
+    with pytest.raises(ValueError, match="image must hold one block of 16 x 16 pixels"):
+        HOG(levels=None).fit(stack[:, :10])
+
+
+def test_resizer_auto_is_area_only_where_nothing_grows(rng):
+    images = smooth_image(rng, (1, 30, 20))
+    for shape, interpolation in (((15, 20), "area"), ((48, 48), "linear"), ((15, 21), "linear"), ((31, 20), "linear")):
+        found = Resizer(shape, interpolation="auto").fit_transform(images)
+        np.testing.assert_array_equal(found[0], medfast.resize(images[0], shape, interpolation=interpolation))
+
+
 def test_segmenter_spread():
     image = np.array([[[10, 100, 200]]], np.uint8)
     np.testing.assert_array_equal(Segmenter(3, spread=True).fit_transform(image), [[[0, 128, 255]]])
@@ -219,6 +264,35 @@ def test_make_classifier_takes_images_of_different_sizes(rng):
     classifier = make_classifier(size=16, segment=4).fit(images[::2], labels[::2])
     assert classifier.score(images[1::2], labels[1::2]) == 1.0
     assert classifier.named_steps["hog"].levels == 2
+
+
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ((24, 24), {}),
+        ((24, 24), {"equalize": "clahe", "segment": 3}),
+        ((30, 30), {"size": 48}),
+        ((30, 30), {"size": (20, 40), "equalize": "clahe"}),
+        ((40, 16), {}),
+        ((40, 16), {"equalize": "clahe", "cell": 2, "class_weight": "none", "C": 0.1}),
+        ((270, 300), {"denoise": False, "levels": 1}),
+    ],
+)
+def test_make_classifier_has_the_steps_of_the_model(rng, shape, options):
+    images, labels = stripes(rng, 12, shape)
+    options = {"search_size": 5, "patch_size": 3, **options}
+    model = Model(seed=3, **options).fit(images, labels)
+    classifier = make_classifier(seed=3, **options).fit(images, labels)
+    np.testing.assert_array_equal(classifier[:-1].transform(images), model.features(images))
+    np.testing.assert_array_equal(classifier.predict_proba(images), model.predict_proba(images))
+
+
+def test_make_classifier_has_the_steps_of_the_model_for_images_of_any_size(rng):
+    images = [stripes(rng, 2, (24 + i % 5, 40 - i % 7))[0][i % 2] for i in range(12)]
+    model = Model(equalize="clahe", denoise=False).fit(images, [0, 1] * 6)
+    classifier = make_classifier(equalize="clahe", denoise=False).fit(images, [0, 1] * 6)
+    np.testing.assert_array_equal(classifier[:-1].transform(images), model.features(images))
+    np.testing.assert_array_equal(classifier.predict_proba(images), model.predict_proba(images))
 
 
 def test_make_classifier_refuses_what_it_has_no_step_for():

@@ -200,7 +200,9 @@ def _weights(cell: int, n_cells: int, parameters: Parameters) -> NDArray[np.floa
         shares = np.maximum(0.0, 1.0 - np.abs((pixels + 0.5) / cell - 0.5 - cells))
     else:
         shares = (pixels // cell == cells).astype(np.float64)
-    return shares * np.exp(-((pixels - len(pixels) / 2) ** 2) / (2 * parameters.sigma**2))
+    # Between these bounds the square is finite, and beyond them no weight changes any more.
+    sigma = min(max(parameters.sigma, 1e-3), 1e150)
+    return shares * np.exp(-((pixels - len(pixels) / 2) ** 2) / (2 * sigma**2))
 
 
 def _direction(numerator: int, denominator: int) -> tuple[float, float]:

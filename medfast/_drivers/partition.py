@@ -46,13 +46,14 @@ def optimum(
         return np.arange(n_values + 1), values, 0.0
     # Values of at most 1 cannot overflow when they are squared, and a power of two rounds nothing.
     exponent = math.frexp(max(-values[0], values[-1]))[1]
+    weight_exponent = math.frexp(weights.max())[1]  # so do the weights: the kernel squares their sums
     kernel = _kernels.partition
     sums = np.empty((6, n_values + 1))
     layers = np.empty((2, n_values + 1))
     choice = np.empty((n_clusters, n_values + 1), np.int32)
     bounds = np.empty(n_clusters + 1, np.int64)
     centers, inertia = np.empty(n_clusters), np.empty(n_clusters)
-    kernel.running_sums(np.ldexp(values, -exponent), weights, sums)
+    kernel.running_sums(np.ldexp(values, -exponent), np.ldexp(weights, -weight_exponent), sums)
     for layer in range(1, n_clusters + 1):
         # The clusters before need a value each, and so do those still to come; only the last layer's last entry is
         # asked.
@@ -60,7 +61,7 @@ def optimum(
         last = n_values - (n_clusters - layer)
         kernel.advance(sums, layers[(layer - 1) % 2], layer, first, last, layers[layer % 2], choice[layer - 1])
     kernel.trace(sums, choice, bounds, centers, inertia)
-    return bounds, np.ldexp(centers, exponent), _scaled(math.fsum(inertia), 2 * exponent)
+    return bounds, np.ldexp(centers, exponent), _scaled(math.fsum(inertia), 2 * exponent + weight_exponent)
 
 
 def label(

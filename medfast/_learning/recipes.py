@@ -1,6 +1,8 @@
 """From an image to the features that the classifier sees: which steps, with which parameters, in which order."""
 
 import dataclasses
+import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -49,7 +51,8 @@ class Options:
         Tiles of CLAHE along rows and columns. When omitted, 8 by 8, fewer where a tile would have less than 12 pixels.
     size : int or tuple of two ints, optional
         Rows and columns that each image is resized to. When omitted, 256, or the side of the smallest training image
-        where that is less: images are not blown up unless asked.
+        where that is less: images are not blown up unless asked. A warning tells if that is less than half of what it
+        would be without the smallest images, by the median.
     segment : int, default=0
         Classes of a k-means segmentation that the features are then taken of; 0 leaves it out.
     levels : int, optional
@@ -140,26 +143,54 @@ def fixed_size(options: Options) -> tuple[int, int] | None:
     return cast("tuple[int, int] | None", options.size)  # made a pair when it was checked
 
 
+def size_for(shapes: NDArray[np.intp], name_of: Callable[[int], str], stacklevel: int = 2) -> tuple[int, int]:
+    """Rows and columns for images of `shapes`: the target, or the smallest image's side where that is less.
+
+    Warns where one small image shrinks all others; `name_of` tells what to call it.
+    """
+    sides = np.minimum(shapes, TARGET_SIZE)
+    size, usual = sides.min(axis=0), np.median(sides, axis=0)
+    if (2 * size < usual).any():
+        smallest = int(shapes[:, (size / np.maximum(usual, 1)).argmin()].argmin())
+        warnings.warn(
+            f"all images are resized to {size[0]}x{size[1]} for the sake of the smallest, {name_of(smallest)} of "
+            f"{shapes[smallest][0]}x{shapes[smallest][1]} pixels; the median would give {usual[0]:g}x{usual[1]:g}. "
+            "Leave it out, or choose the size",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+    rows, cols = size.tolist()
+    return rows, cols
+
+
 def recipe_for(options: Options, size: tuple[int, int]) -> Recipe:
     """The recipe for images that are resized to `size`."""
-    side = min(size)
-    cell = options.cell or next(cell for cell in (8, 4, 2, 1) if side >= 4 * cell or cell == 1)
-    most = most_levels(size, cell)
+    cell = options.cell or cell_for(size)
+    most = most_levels(size, (BLOCK * cell, BLOCK * cell))
     of_images = f"of images of {size[0]}x{size[1]} pixels in cells of {cell}"
     _validate.as_int(most, f"levels {of_images} that hold a block", minimum=1)
     levels = min(MOST_LEVELS, most)
     if options.levels is not None:
         levels = _validate.as_int(options.levels, f"levels {of_images}", maximum=most)
-    tile_grid = options.tile_grid or (max(1, min(8, size[0] // 12)), max(1, min(8, size[1] // 12)))
-    return Recipe(options, size, cell, levels, tile_grid)
+    return Recipe(options, size, cell, levels, options.tile_grid or tile_grid_for(size))
 
 
-def most_levels(size: tuple[int, int], cell: int) -> int:
-    """Levels of the pyramid that hold a block."""
-    side, levels = min(size), 0
-    while side >= BLOCK * cell:
-        side, levels = side // 2, levels + 1
+def cell_for(size: tuple[int, int]) -> int:
+    """Side of the largest cell of which four fit each side of an image of `size`."""
+    return next(cell for cell in (8, 4, 2, 1) if min(size) >= 4 * cell or cell == 1)
+
+
+def most_levels(size: tuple[int, int], block: tuple[int, int]) -> int:
+    """Levels of the pyramid that hold a block; both are rows and columns of pixels."""
+    (rows, cols), levels = size, 0
+    while rows >= block[0] and cols >= block[1]:
+        rows, cols, levels = rows // 2, cols // 2, levels + 1
     return levels
+
+
+def tile_grid_for(size: tuple[int, int]) -> tuple[int, int]:
+    """Tiles of CLAHE for images of `size`: 8 by 8, fewer where a tile would have less than 12 pixels."""
+    return max(1, min(8, size[0] // 12)), max(1, min(8, size[1] // 12))
 
 
 def gray8(image: ArrayLike, window: tuple[float, float] | None, name: str) -> NDArray[np.uint8]:
@@ -229,10 +260,22 @@ def describe(images: NDArray[np.uint8], recipe: Recipe, num_threads: int | None 
         levels=recipe.levels,
         num_threads=num_threads,
     )
-    features *= np.float32(1.0 / FEATURE_STEP)
+    return rounded(features, FEATURE_STEP)
+
+
+def rounded(features: NDArray[Any], step: float) -> NDArray[Any]:
+    """`features` themselves, rounded to multiples of `step`."""
+    features *= features.dtype.type(1.0 / step)
     np.rint(features, out=features)
-    features *= np.float32(FEATURE_STEP)
+    features *= features.dtype.type(step)
     return features
+
+
+def exact_weights(coef: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Weights rounded so that any sum of products with multiples of `step` in 0…1 is exact: 53 bits hold all of it."""
+    _, exponent = np.frexp(np.abs(coef).sum(axis=1, keepdims=True))
+    unit = np.ldexp(1.0 / step, exponent - 52)
+    return np.rint(coef / unit) * unit
 
 
 def work(shape: tuple[int, ...], options: Options) -> float:

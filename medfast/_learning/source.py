@@ -35,9 +35,13 @@ class Images:
         if i in self.kept:
             return self.kept.pop(i)
         item = self.items[i]
-        if not isinstance(item, str | os.PathLike):
-            return recipes.gray8(item, window, f"{self.name}[{i}]")
-        return recipes.gray8(_read_image(item), window, os.fspath(item))
+        array = _read_image(item) if isinstance(item, str | os.PathLike) else item
+        return recipes.gray8(array, window, self.name_of(i))
+
+    def name_of(self, i: int) -> str:
+        """What messages call image `i`: its path, or its place."""
+        item = self.items[i]
+        return os.fspath(item) if isinstance(item, str | os.PathLike) else f"{self.name}[{i}]"
 
     def shapes(self, window: Any, num_threads: int | None, progress: Progress | None) -> NDArray[np.intp]:
         """Rows and columns of every image. Files that are not larger than the target are kept for the next `read`."""

@@ -11,7 +11,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from medfast import _parallel
+from medfast import _parallel, _validate
+from medfast._learning import recipes
 from medfast._learning.probability import to_probabilities
 
 MOST_GRAM = 10_000
@@ -39,6 +40,9 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         member leaves no fold: the sigmoid is then fitted to the training data themselves.
     random_state : int, RandomState instance or None, default=0
         How the folds are shuffled.
+    feature_step : float, optional
+        Say that all features are multiples of this in 0…1, a power of two: weights are then rounded so that every sum
+        is exact, and decisions have the same bits whatever the linear algebra underneath.
     num_threads : int, optional
         Most threads to use, >= 1.
 
@@ -82,12 +86,14 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
         class_weight: Any = "balanced",
         n_folds: int = 5,
         random_state: Any = 0,
+        feature_step: float | None = None,
         num_threads: int | None = None,
     ) -> None:
         self.C = C
         self.class_weight = class_weight
         self.n_folds = n_folds
         self.random_state = random_state
+        self.feature_step = feature_step
         self.num_threads = num_threads
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "LinearSVM":
@@ -152,6 +158,9 @@ class LinearSVM(ClassifierMixin, BaseEstimator):
             slope, offset = fit_sigmoid(held_out[machine], positive, weights)
             self.coef_[machine] *= slope
             self.intercept_[machine] = slope * self.intercept_[machine] + offset
+        if self.feature_step is not None:
+            step = _validate.as_float(self.feature_step, "feature_step", above=0)
+            self.coef_ = recipes.exact_weights(self.coef_, step)
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:

@@ -13,8 +13,8 @@ from sklearn.utils.validation import validate_data
 from medfast import _validate
 from medfast._learning.batch import for_images
 
-# The first one is what other dtypes become.
-_DTYPES = [np.float64, np.float32, np.uint8, np.uint16, np.int16]
+_DTYPES = list(_validate.DTYPES[::-1])
+"""float64 first, for scikit-learn makes other dtypes the first one."""
 
 _WORK_PER_PIXEL = 50  # nanoseconds; enough to know whether threads are worth it
 
@@ -91,9 +91,19 @@ class ImageTransformer(TransformerMixin, BaseEstimator, ABC):
                 self.n_features_in_ = math.prod(images.shape[1:])
                 if hasattr(self, "feature_names_in_"):
                     del self.feature_names_in_
+            else:
+                self._check_n_pixels(math.prod(images.shape[1:]))
             return images, False
         flat = validate_data(self, X, dtype=_DTYPES, reset=reset)
         return flat.reshape(len(flat), *self._shape_of(flat.shape[1])), True
+
+    def _check_n_pixels(self, n_pixels: int) -> None:
+        """What `validate_data` does for flattened images, in its words."""
+        if n_pixels != getattr(self, "n_features_in_", n_pixels):
+            name = type(self).__name__
+            raise ValueError(
+                f"X has {n_pixels} features, but {name} is expecting {self.n_features_in_} features as input"
+            )
 
     def _shape_of(self, n_pixels: int) -> tuple[int, int]:
         if self.image_shape is None:
@@ -132,6 +142,11 @@ class OneByOne(ImageTransformer):
 
         for_images(len(images), one, work_per_image=_WORK_PER_PIXEL * images[0].size, num_threads=n_threads)
         return results
+
+
+def shapes_of(images: Any) -> NDArray[np.intp]:
+    """Rows and columns of the images of a stack, which are alike, or of each in a list."""
+    return np.array([images.shape[1:]] if isinstance(images, np.ndarray) else [image.shape for image in images])
 
 
 def _is_list_of_images(X: Any) -> bool:

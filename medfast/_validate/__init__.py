@@ -6,7 +6,6 @@ order, a sequence that is no array). Every message names the argument, what was 
 
 from medfast._validate.arrays import (
     DTYPES,
-    INTEGER_DTYPES,
     as_array,
     as_axis,
     as_channel,
@@ -50,16 +49,18 @@ from medfast._validate.samples import (
     as_centers,
     as_generator,
     as_images,
+    as_labelled,
     as_labels,
     as_samples,
     as_weights,
     check_distinct,
     check_enough,
+    check_some,
+    check_weighted,
 )
 
 __all__ = [
     "DTYPES",
-    "INTEGER_DTYPES",
     "as_array",
     "as_axis",
     "as_callback",
@@ -75,6 +76,7 @@ __all__ = [
     "as_images",
     "as_initial_labels",
     "as_int",
+    "as_labelled",
     "as_labels",
     "as_levels",
     "as_mask",
@@ -100,6 +102,8 @@ __all__ = [
     "check_room",
     "check_scales",
     "check_sides",
+    "check_some",
     "check_tile",
+    "check_weighted",
     "check_window",
 ]

@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike, NDArray
 from medfast._validate.numbers import as_int
 
 DTYPES = tuple(np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64"))
-INTEGER_DTYPES = DTYPES[:3]
 
 
 def as_image(

@@ -44,6 +44,23 @@ def as_weights(
     return array
 
 
+def check_weighted(weights: NDArray[np.float64], samples: NDArray[Any], name: str = "sample_weight") -> None:
+    """Refuse weights whose sum, or whose sum of squared distances between samples, is beyond float64.
+
+    Samples so far apart that their squared distances alone are beyond it are not the weights' fault.
+    """
+    if not samples.size:
+        return
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+        n_features = samples.size // weights.size
+        square = n_features * np.square(np.float64(samples.max()) - np.float64(samples.min()))
+        largest = total * max(1.0, square) if np.isfinite(square) else total
+    if not np.isfinite(largest):
+        got = f"a sum of {total:g}" + (f" with squared distances up to {square:g}" if np.isfinite(total) else "")
+        raise ValueError(f"{name} must be so small that its weighted sums are finite, got {got}")
+
+
 def as_centers(init: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, name: str = "init") -> NDArray[Any]:
     """Initial centers of `shape`, as a new array of `dtype`."""
     array = np.asarray(init)
@@ -95,7 +112,14 @@ def as_images(images: Any, name: str = "images") -> Any:
 
 def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
     """`labels` as strings or integers, one per image."""
+    if hasattr(labels, "__iter__") and not hasattr(labels, "__array__") and not isinstance(labels, str):
+        labels = list(labels)
+        kinds = sorted({_kind(label) for label in labels})
+        if len(kinds) > 1:  # NumPy would make strings of them
+            raise TypeError(f"labels must be all strings or all integers, got {' and '.join(kinds)}")
     array = np.asarray(labels)
+    if not array.size:  # of no dtype to speak of
+        array = array.astype(np.intp)
     if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.ravel()):
         array = array.astype(str)
     if array.dtype.kind not in "iuU":
@@ -103,3 +127,25 @@ def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
     if array.shape != (n_images,):
         raise ValueError(f"labels must have shape ({n_images},), one per image, got {array.shape}")
     return array
+
+
+def as_labelled(value: Any, name: str) -> tuple[Any, Any]:
+    """`value` as a tuple of images and labels; anything else that holds two things may be two images."""
+    if not isinstance(value, tuple):
+        raise TypeError(f"{name} must be a tuple of images and labels, got {type(value).__name__}")
+    if len(value) != 2:
+        raise ValueError(f"{name} must be a tuple of images and labels, got {len(value)} entries")
+    return value
+
+
+def check_some(n: int, name: str) -> None:
+    """Refuse nothing at all."""
+    if n == 0:
+        raise ValueError(f"{name} must hold at least 1 image, got none")
+
+
+def _kind(label: Any) -> str:
+    if isinstance(label, str):
+        return "strings"
+    is_integer = isinstance(label, int | np.integer) and not isinstance(label, bool)
+    return "integers" if is_integer else type(label).__name__

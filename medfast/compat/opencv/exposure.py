@@ -186,7 +186,7 @@ class CLAHE:
         tileGridSize : tuple of int
             Tiles across and down (width, height), >= 1.
         """
-        self._grid = _validate.as_pair(tileGridSize, "tileGridSize")
+        self._grid = _validate.as_size(tileGridSize, "tileGridSize")
 
     def getTilesGridSize(self) -> tuple[int, int]:
         """Tell the number of tiles.

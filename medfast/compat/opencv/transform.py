@@ -82,7 +82,7 @@ def resize(
     height, width = image.shape[:2]
     if not image.size:
         raise ValueError(f"src must have pixels, got shape {image.shape}")
-    new_width, new_height = (0, 0) if dsize is None else _validate.as_pair(dsize, "dsize", minimum=0)
+    new_width, new_height = (0, 0) if dsize is None else _validate.as_size(dsize, "dsize", minimum=0)
     if new_width and new_height:
         fx, fy = new_width / width, new_height / height
     else:

@@ -45,11 +45,11 @@ clean:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install -q "pip>=25.1"
 	$(BIN)/pip install -q --group dev
-	$(BIN)/pip install -q --no-build-isolation -e ".[all]"
 	touch $@
 
+# An editable installation compiles everything; `python setup.py build_ext --inplace` does only what has changed.
 .venv/built: $(SOURCES) .venv/ready
-	$(BIN)/python setup.py -q build_ext --inplace
+	$(BIN)/pip install -q --no-build-isolation -e ".[all]"
 	touch $@
 
 .venv-cv5/ready: pyproject.toml

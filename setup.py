@@ -15,15 +15,9 @@ from setuptools.command.build_ext import build_ext
 
 LEVELS = runpy.run_path("medfast/_levels.py")["of_machine"](platform.machine())
 BASELINE = {"_cpu"}  # asked before a level is known, so built for any CPU
-DIRECTIVES = {
-    "language_level": 3,
-    "boundscheck": False,
-    "wraparound": False,
-    "initializedcheck": False,
-    "cdivision": True,
-    "freethreading_compatible": True,
-    "warn.unreachable": False,  # branches on a fused type: dead in one specialisation, alive in the next
-}
+# An "unreachable" branch on a fused type is dead in one specialisation and alive in the next: no warning.
+OFF = ("boundscheck", "wraparound", "initializedcheck", "warn.unreachable")
+DIRECTIVES = {"language_level": 3, "cdivision": True, "freethreading_compatible": True, **dict.fromkeys(OFF, False)}
 # abi3 and free threading exclude each other.
 ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
 # No -ffast-math: it would change results, and flip denormals for the whole process. No contraction: all levels agree

@@ -78,8 +78,8 @@ def test_import_needs_numpy_alone():
 
 
 def test_import_is_quick():
-    """Under 50 ms over NumPy, of the processor's time: the clock on the wall counts whatever else the machine does."""
-    code = "import time, numpy; start = time.process_time(); import medfast; print((time.process_time() - start) * 1e3)"
+    """Under 50 ms over NumPy, of this thread's time: the wall counts other programs, the process the threads of BLAS."""
+    code = "import time, numpy; start = time.thread_time(); import medfast; print((time.thread_time() - start) * 1e3)"
     assert min(float(run_python(code).stdout) for _ in range(5)) < 50.0
 
 

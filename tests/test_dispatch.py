@@ -78,7 +78,7 @@ def test_import_needs_numpy_alone():
 
 
 def test_import_is_quick():
-    """Under 50 ms over NumPy, of this thread's time: the wall counts other programs, the process the threads of BLAS."""
+    """Under 50 ms over NumPy, of this thread: the wall counts other programs, the process the threads of BLAS."""
     code = "import time, numpy; start = time.thread_time(); import medfast; print((time.thread_time() - start) * 1e3)"
     assert min(float(run_python(code).stdout) for _ in range(5)) < 50.0
 

@@ -6,6 +6,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from images import stripes
 from medfast import _kernels, _parallel
 
 hypothesis.settings.register_profile("medfast", deadline=None, max_examples=40, print_blob=True)
@@ -35,3 +36,27 @@ def n_threads(request, monkeypatch):
 def rng():
     """Random numbers, the same in every run."""
     return np.random.default_rng(20261122)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A model of two classes, and images that it has not seen."""
+    from medfast.pipeline import Model
+
+    rng = np.random.default_rng(5)
+    images, labels = stripes(rng, 40)
+    model = Model(patch_size=3, search_size=7).fit(images, labels)
+    return model, *stripes(rng, 20)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """A model of ten classes, and the rest of scikit-learn's digits."""
+    from sklearn.datasets import load_digits
+
+    from medfast.pipeline import Model
+
+    data = load_digits()
+    images = (data.images * 15).astype(np.uint8)
+    model = Model(denoise=False, equalize="none").fit(images[:900], data.target[:900])
+    return model, images[900:], data.target[900:]

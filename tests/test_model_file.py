@@ -13,31 +13,10 @@ import numpy as np
 import pytest
 
 import medfast
-from images import stripes
 from medfast._learning import model_file
 from medfast.pipeline import Model, ModelFileError, ModelVersionError
 
 pytest.importorskip("sklearn")
-
-
-@pytest.fixture(scope="module")
-def trained():
-    """A model of two classes, and images that it has not seen."""
-    rng = np.random.default_rng(5)
-    images, labels = stripes(rng, 40)
-    model = Model(patch_size=3, search_size=7).fit(images, labels)
-    return model, *stripes(rng, 20)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """A model of ten classes, and the rest of scikit-learn's digits."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    images = (data.images * 15).astype(np.uint8)
-    model = Model(denoise=False, equalize="none").fit(images[:900], data.target[:900])
-    return model, images[900:], data.target[900:]
 
 
 @pytest.fixture

@@ -21,26 +21,6 @@ pytest.importorskip("sklearn")
 PNEUMONIA = Path(os.environ.get("MEDFAST_DATA", Path(__file__).parents[2] / "shared" / "data"), "pneumonia_28.npz")
 
 
-@pytest.fixture(scope="module")
-def trained():
-    """A model of two classes, and images that it has not seen."""
-    rng = np.random.default_rng(5)
-    images, labels = stripes(rng, 40)
-    model = Model(patch_size=3, search_size=7).fit(images, labels)
-    return model, *stripes(rng, 20)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """A model of ten classes, and the rest of scikit-learn's digits."""
-    from sklearn.datasets import load_digits
-
-    data = load_digits()
-    images = (data.images * 15).astype(np.uint8)
-    model = Model(denoise=False, equalize="none").fit(images[:900], data.target[:900])
-    return model, images[900:], data.target[900:]
-
-
 def test_two_classes(trained):
     model, images, labels = trained
     assert model.classes == ("lying", "standing")

@@ -14,50 +14,63 @@ __all__ = ["denoise_nl_means", "denoise_nl_means_multi", "estimate_sigma"]
 NORMS = ("l2", "l1")
 NOISES = ("gaussian", "rician")
 
+_DEFAULTS = {2: (7, 21), 3: (3, 11)}
+"""Patch and search size by the number of axes."""
+
 
 def denoise_nl_means(
     image: ArrayLike,
     h: float | Sequence[float] | None = None,
     *,
-    patch_size: int = 7,
-    search_size: int = 21,
+    patch_size: int | Sequence[int] | None = None,
+    search_size: int | Sequence[int] | None = None,
     sigma: float | None = None,
     norm: str = "l2",
     noise: str = "gaussian",
+    mask: ArrayLike | None = None,
+    spacing: float | Sequence[float] | None = None,
     channel_axis: int | None = None,
     progress: Callable[[int, int], Any] | None = None,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
 ) -> NDArray[Any]:
-    """Denoise an image by non-local means.
+    """Denoise an image or a volume by non-local means.
 
     Each pixel becomes the mean of its neighbours, weighted by how closely the patches around them agree.
 
     Parameters
     ----------
-    image : array_like of shape (M, N), or 3-D with `channel_axis`, dtype {uint8, uint16, int16, float32, float64}
-        Noisy image of rows and columns; any strides.
+    image : array_like of shape (M, N) or (P, M, N), with one more axis for `channel_axis`
+        Noisy image or volume of planes, rows and columns, dtype {uint8, uint16, int16, float32, float64}; any strides.
     h : float or sequence of float, optional
         Filtering strength, in gray levels of `image`; larger is smoother. Must be > 0. One for all channels, or one per
         channel. When omitted, the noise level `sigma`.
-    patch_size : int, default=7
-        Side of the square patches that are compared, in pixels. Odd, >= 1. May be larger than the image.
-    search_size : int, default=21
-        Side of the square window in which similar patches are looked for, in pixels. Odd, >= 1. May be larger than the
-        image.
+    patch_size : int or sequence of int, optional
+        Side of the patches that are compared, in pixels, or one side per axis. Odd, >= 1. May be larger than the image.
+        7 in an image and 3 in a volume when omitted.
+    search_size : int or sequence of int, optional
+        Side of the window in which similar patches are looked for, in pixels, or one side per axis. Odd, >= 1. May be
+        larger than the image. 21 in an image and 11 in a volume when omitted.
     sigma : float, optional
         Noise level, in gray levels, >= 0. It sets `h` where that is omitted, and the bias that ``noise="rician"``
-        removes; it does not enter the distance. When omitted and needed, `estimate_sigma` of the image (the mean over
-        the channels).
+        removes; it does not enter the distance. When omitted and needed, `estimate_sigma` of the image inside `mask`
+        (the mean over the channels).
     norm : {"l2", "l1"}, default="l2"
         Whether the patches' distance `d` is the root of the mean squared difference, or the mean absolute difference.
     noise : {"gaussian", "rician"}, default="gaussian"
         With "rician", for magnitude images as MR gives them, squares are averaged and ``2 sigma**2`` is taken away.
+    mask : array_like of bool, same shape as `image` without `channel_axis`, optional
+        What to denoise. Pixels outside are returned as they are and do not enter any mean; patches are compared over
+        all pixels.
+    spacing : float or sequence of float, optional
+        Distance of neighbouring pixels along each axis, > 0, in any unit. Both windows then keep their extent in that
+        unit where pixels are not cubes: their radius r along an axis becomes ``round(r * min(spacing) /
+        spacing[axis])``.
     channel_axis : int, optional
         Axis of the channels, 1 or more, which are denoised jointly: one set of weights from all of them. When omitted,
         the image has one channel.
     progress : callable, optional
-        Called as ``progress(rows_done, rows)``.
+        Called as ``progress(done, total)``, from the calling thread, in parts of the work.
     out : ndarray, optional
         Where the result goes; same shape and dtype as `image`, without overlap.
     num_threads : int, optional
@@ -66,17 +79,15 @@ def denoise_nl_means(
     Returns
     -------
     ndarray, same shape and dtype as `image`
-        The denoised image; `out`, if it was given. An empty image comes back empty, one pixel or a constant image as it
-        is.
+        The denoised image; `out`, if it was given. An empty image comes back empty; one pixel, a constant image and
+        what an empty mask leaves out as it is.
 
     Raises
     ------
     TypeError
         If an argument has a wrong type or `image` an unsupported dtype.
     ValueError
-        If a parameter lies outside the ranges above, `image` is not finite, `out` overlaps `image`, or, where weights
-        come from a table, a window is so large that sums would not fit (a patch over 181 pixels in one channel, a
-        search window over 2901).
+        If a parameter lies outside the ranges above, `image` is not finite, or `out` overlaps `image` or `mask`.
 
     See Also
     --------
@@ -89,22 +100,30 @@ def denoise_nl_means(
     ``d2(p, q) = mean((P(p) - P(q))**2)`` and ``out(p) = sum(w * image(q)) / sum(w)`` over the search window around `p`,
     where ``w = exp(-d2 / h**2)``. With L1, ``w = exp(-d**2 * channels / h**2)`` of the mean absolute difference `d`, as
     in OpenCV. The image goes on beyond its border as its mirror image about the outermost pixels (again and again where
-    the window is larger than the image).
+    the window is larger than the image), and so does the mask.
 
-    uint8 is bit for bit ``cv2.fastNlMeansDenoising``, L2 and L1, and uint16 with L1 likewise (int16 with L1 is the same
-    from its lowest value on): integer weights, zero where they are under a thousandth, from a table over the distance
-    divided by the next power of two; the mean is rounded half up. All else is computed in float64, with weights under
-    exp(-64) taken as none, and integers are rounded half to even. Results do not depend on the CPU or the number of
-    threads.
+    uint8 images are bit for bit ``cv2.fastNlMeansDenoising``, L2 and L1, and uint16 with L1 likewise (int16 with L1 is
+    the same from its lowest value on): integer weights, zero where they are under a thousandth, from a table over the
+    distance divided by the power of two next to the number of the patch's pixels; the mean is rounded half up. Volumes
+    and windows that are not square are computed in the same way. Where OpenCV's integers overflow (uint8: patches of
+    more than 33025 pixels and channels, 181 by 181; search windows of more than 8421504 pixels, 2901 by 2901), and for
+    all else, the formula holds. Integers are the exact mean rounded half to even: sums are in float32, and where their
+    error could decide, the pixel is computed again in float64. float32 images have an error of at most four units in
+    the last place of their largest value, float64 images of some 1e-14 of it. Weights are not let fall under exp(-80)
+    (float64: exp(-598)). Results do not depend on the CPU or the number of threads.
 
-    Complexity O(pixels * search_size**2 * patch_size); extra memory is one padded copy of the image, two bytes a pixel
-    for uint8, and some rows per thread.
+    Complexity O(pixels * pixels of the search window * patch_size). Extra memory is one padded copy of the image, two
+    bytes a pixel for uint8 and four for 16 bits, of larger ones some 50 MiB at a time; and some rows per thread. An
+    interrupt (Ctrl-C) or an error in `progress` ends the call between two parts of the work.
 
     References
     ----------
     .. [1] A. Buades, B. Coll, J.-M. Morel, "Non-Local Means Denoising", Image Processing On Line 1, 2011.
        :doi:`10.5201/ipol.2011.bcm_nlm`
-    .. [2] N. Wiest-Daesslé, S. Prima, P. Coupé, S. P. Morrissey, C. Barillot, "Rician noise removal by non-local means
+    .. [2] P. Coupé, P. Yger, S. Prima, P. Hellier, C. Kervrann, C. Barillot, "An optimized blockwise nonlocal means
+       denoising filter for 3-D magnetic resonance images", IEEE Transactions on Medical Imaging 27(4), 2008.
+       :doi:`10.1109/TMI.2007.906087`
+    .. [3] N. Wiest-Daesslé, S. Prima, P. Coupé, S. P. Morrissey, C. Barillot, "Rician noise removal by non-local means
        filtering for low signal-to-noise ratio MRI", MICCAI 2008. :doi:`10.1007/978-3-540-85990-1_21`
 
     Examples
@@ -116,11 +135,23 @@ def denoise_nl_means(
     >>> image[2, 1] = 104
     >>> medfast.denoise_nl_means(image, 10, patch_size=3, search_size=5)[2]
     array([101, 101, 100, 200, 200, 200], dtype=uint8)
+
+    A volume whose planes are twice as far apart as its pixels, and only its middle:
+
+    >>> volume = np.random.default_rng(0).normal(100, 5, (8, 16, 16)).astype(np.float32)
+    >>> inside = np.zeros(volume.shape, bool)
+    >>> inside[2:6] = True
+    >>> result = medfast.denoise_nl_means(volume, mask=inside, spacing=(2, 1, 1))
+    >>> bool(result[2:6].std() < 2), bool((result[:2] == volume[:2]).all())
+    (True, True)
     """
-    source = _validate.as_image(image)
-    channel_axis = _channel_axis(channel_axis, source)
-    out = _validate.as_out(out, source.shape, source.dtype, source)
-    _denoise([source], out, h, patch_size, search_size, sigma, norm, noise, channel_axis, progress, num_threads)
+    channel_axis = None if channel_axis is None else _validate.as_int(channel_axis, "channel_axis")
+    source = _validate.as_image(image, ndim=(2, 3) if channel_axis is None else (3, 4))
+    axis = _validate.as_axis(channel_axis, source.ndim)
+    inside = _validate.as_mask(mask, _without(axis, source.shape))
+    out = _validate.as_out(out, source.shape, source.dtype, source, apart=inside)
+    windows = _windows(patch_size, search_size, spacing, source.ndim - (axis is not None))
+    _denoise([source], out, h, windows, sigma, norm, noise, inside, axis, progress, num_threads)
     return out
 
 
@@ -130,11 +161,13 @@ def denoise_nl_means_multi(
     temporal_size: int = 3,
     h: float | Sequence[float] | None = None,
     *,
-    patch_size: int = 7,
-    search_size: int = 21,
+    patch_size: int | Sequence[int] = 7,
+    search_size: int | Sequence[int] = 21,
     sigma: float | None = None,
     norm: str = "l2",
     noise: str = "gaussian",
+    mask: ArrayLike | None = None,
+    spacing: float | Sequence[float] | None = None,
     channel_axis: int | None = None,
     progress: Callable[[int, int], Any] | None = None,
     out: NDArray[Any] | None = None,
@@ -155,20 +188,25 @@ def denoise_nl_means_multi(
     h : float or sequence of float, optional
         Filtering strength, in gray levels; larger is smoother. Must be > 0. One for all channels, or one per channel.
         When omitted, the noise level `sigma`.
-    patch_size : int, default=7
-        Side of the square patches that are compared, in pixels. Odd, >= 1.
-    search_size : int, default=21
-        Side of the square window in which similar patches are looked for, in pixels. Odd, >= 1.
+    patch_size : int or sequence of int, default=7
+        Side of the patches that are compared, in pixels, or rows and columns. Odd, >= 1.
+    search_size : int or sequence of int, default=21
+        Side of the window in which similar patches are looked for, in each frame, in pixels, or rows and columns. Odd,
+        >= 1.
     sigma : float, optional
-        Noise level, in gray levels, >= 0. When omitted and needed, `estimate_sigma` of the denoised frame.
+        Noise level, in gray levels, >= 0. When omitted and needed, `estimate_sigma` of the frame inside `mask`.
     norm : {"l2", "l1"}, default="l2"
-        How patches are compared.
+        Whether patches differ by their mean squared, or by their mean absolute difference.
     noise : {"gaussian", "rician"}, default="gaussian"
         With "rician", squares are averaged and ``2 sigma**2`` is taken away.
+    mask : array_like of bool, same shape as a frame without `channel_axis`, optional
+        What to denoise, and in every frame what to average.
+    spacing : float or sequence of float, optional
+        Distance of neighbouring rows and columns, > 0, as in `denoise_nl_means`.
     channel_axis : int, optional
-        Axis of the channels within a frame, which are denoised jointly.
+        Axis of a frame's channels, which are denoised jointly.
     progress : callable, optional
-        Called as ``progress(rows_done, rows)``.
+        Called as ``progress(done, total)``, from the calling thread, in parts of the work.
     out : ndarray, optional
         Where the result goes; same shape and dtype as a frame, without overlap.
     num_threads : int, optional
@@ -194,7 +232,8 @@ def denoise_nl_means_multi(
     -----
     The mean of `denoise_nl_means` runs over the search windows of all `temporal_size` frames. uint8 is bit for bit
     ``cv2.fastNlMeansDenoisingMulti``, L2 and L1, and uint16 with L1 likewise. Complexity O(temporal_size * pixels *
-    search_size**2 * patch_size); extra memory is one padded copy of the frames in use and some rows per thread.
+    search_size**2 * patch_size); extra memory is one padded copy of the frames in use, of larger ones some 50 MiB at a
+    time, and some rows per thread.
 
     References
     ----------
@@ -210,108 +249,87 @@ def denoise_nl_means_multi(
     >>> medfast.denoise_nl_means_multi(frames, 1, h=10, patch_size=1, search_size=3)[2]
     array([100, 100, 101, 100, 100], dtype=uint8)
     """
-    if isinstance(frames, str | bytes) or not isinstance(frames, Sequence | np.ndarray):
-        raise TypeError(f"frames must be a sequence of images, got {type(frames).__name__}")
-    index = _validate.as_int(index, "index")
-    temporal_size = _validate.as_odd(temporal_size, "temporal_size")
-    radius = temporal_size // 2
-    if not 0 <= index - radius <= index + radius < len(frames):
-        raise ValueError(
-            f"index must have {radius} frames before and after it, got index {index} of {len(frames)} frames"
-        )
-    sources = [
-        _validate.as_image(frames[number], f"frames[{number}]") for number in range(index - radius, index + radius + 1)
-    ]
-    source = sources[radius]
-    for number, other in enumerate(sources, index - radius):
-        if other.shape != source.shape or other.dtype != source.dtype:
-            raise ValueError(
-                f"frames must agree in shape and dtype, got {other.shape} {other.dtype} at {number} and "
-                f"{source.shape} {source.dtype} at {index}"
-            )
-    channel_axis = _channel_axis(channel_axis, source)
-    out = _validate.as_out(out, source.shape, source.dtype, *sources)
-    _denoise(sources, out, h, patch_size, search_size, sigma, norm, noise, channel_axis, progress, num_threads)
+    ndim = 2 if channel_axis is None else 3
+    sources = _validate.as_frames(frames, index, temporal_size, ndim)
+    source = sources[len(sources) // 2]
+    axis = _validate.as_axis(channel_axis, ndim)
+    inside = _validate.as_mask(mask, _without(axis, source.shape))
+    out = _validate.as_out(out, source.shape, source.dtype, *sources, apart=inside)
+    patch, search = _windows(patch_size, search_size, spacing, 2)
+    windows = patch, (len(sources) // 2, search[1], search[2])
+    _denoise(sources, out, h, windows, sigma, norm, noise, inside, axis, progress, num_threads)
     return out
 
 
-def _channel_axis(channel_axis: Any, image: NDArray[Any]) -> int | None:
-    axis = _validate.as_axis(channel_axis, image.ndim)
-    if axis is None and image.ndim != 2:
-        raise ValueError(f"image must be 2-D, or 3-D with channel_axis, got shape {image.shape} without channel_axis")
-    if axis is not None and image.ndim != 3:
-        raise ValueError(f"image must be 3-D with channel_axis, got shape {image.shape}")
-    return axis
+def _without(axis: int | None, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
+
+
+def _windows(patch_size: Any, search_size: Any, spacing: Any, n_axes: int) -> tuple[nlm.Radii, nlm.Radii]:
+    """Radii of both windows along planes, rows and columns."""
+    patch = _validate.as_odds(_DEFAULTS[n_axes][0] if patch_size is None else patch_size, "patch_size", n_axes)
+    search = _validate.as_odds(_DEFAULTS[n_axes][1] if search_size is None else search_size, "search_size", n_axes)
+    steps = (1.0,) * n_axes if spacing is None else _validate.as_positives(spacing, "spacing", n_axes)
+    scales = [min(steps) / step for step in steps]
+    return _radii(patch, scales), _radii(search, scales)
+
+
+def _radii(sizes: Sequence[int], scales: Sequence[float]) -> nlm.Radii:
+    radii = [round(size // 2 * scale) for size, scale in zip(sizes, scales, strict=True)]
+    return (radii[0] if len(radii) == 3 else 0), radii[-2], radii[-1]
 
 
 def _denoise(
     frames: list[NDArray[Any]],
     out: NDArray[Any],
     h: Any,
-    patch_size: Any,
-    search_size: Any,
+    windows: tuple[nlm.Radii, nlm.Radii],
     sigma: Any,
     norm: Any,
     noise: Any,
+    mask: NDArray[np.bool_] | None,
     channel_axis: int | None,
     progress: Any,
     num_threads: Any,
 ) -> None:
     """Check what both forms have in common, find `h`, and run."""
-    patch_size = _validate.as_odd(patch_size, "patch_size")
-    search_size = _validate.as_odd(search_size, "search_size")
     order = 1 if _validate.as_choice(norm, "norm", NORMS) == "l1" else 2
     rician = _validate.as_choice(noise, "noise", NOISES) == "rician"
     progress = _validate.as_callback(progress)
     num_threads = _validate.as_threads(num_threads)
     image = frames[len(frames) // 2]
     n_channels = 1 if channel_axis is None else image.shape[channel_axis]
-    strengths = None if h is None else _strengths(h, n_channels)
+    strengths = None if h is None else _validate.as_strengths(h, n_channels)
     if sigma is not None:
         sigma = _validate.as_float(sigma, "sigma", minimum=0.0)
-    if nlm.has_table(image.dtype, order, rician=rician) and image.size:
-        _check_table_limits(patch_size, search_size, n_channels, len(frames), order)
     if not image.size:
         return
     if sigma is None and (rician or strengths is None):
-        sigma = float(np.mean(estimate_sigma(image, noise=noise, channel_axis=channel_axis)))
+        sigma = float(np.mean(estimate_sigma(image, mask=mask, noise=noise, channel_axis=channel_axis)))
     if strengths is None:
         if sigma == 0:  # nothing to remove
             out[...] = image
             return
         strengths = [sigma]
-    to_planes = (lambda array: array[np.newaxis]) if channel_axis is None else _channels_first(channel_axis)
+
     nlm.denoise(
-        [to_planes(frame) for frame in frames],
-        to_planes(out),
+        _to_planes(image, channel_axis) if len(frames) == 1 else [_to_planes(each, channel_axis)[0] for each in frames],
+        _to_planes(out, channel_axis),
         strengths,
-        patch_size=patch_size,
-        search_size=search_size,
+        patch=windows[0],
+        search=windows[1],
         norm=order,
-        bias=2.0 * sigma**2 if rician else -1.0,
+        rician_sigma=sigma if rician else None,
+        mask=mask if mask is None or mask.ndim == 3 else mask[np.newaxis],
         progress=progress,
         num_threads=num_threads,
     )
 
 
-def _channels_first(channel_axis: int) -> Callable[[NDArray[Any]], NDArray[Any]]:
-    return lambda array: np.moveaxis(array, channel_axis, 0)
-
-
-def _strengths(h: Any, n_channels: int) -> list[float]:
-    if np.ndim(h) == 0:
-        return [_validate.as_float(h, "h", above=0.0)]
-    values = [_validate.as_float(value, f"h[{channel}]", above=0.0) for channel, value in enumerate(h)]
-    if len(values) not in (1, n_channels):
-        raise ValueError(f"h must have one entry or one per channel ({n_channels}), got {len(values)}")
-    return values
-
-
-def _check_table_limits(patch_size: int, search_size: int, n_channels: int, n_frames: int, norm: int) -> None:
-    largest = nlm.largest_patch(n_channels, norm)
-    _validate.as_int(patch_size, "patch_size", maximum=largest)
-    largest = nlm.largest_search(n_frames)
-    _validate.as_int(search_size, "search_size", maximum=largest)
+def _to_planes(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
+    """A view of (planes, channels, rows, columns)."""
+    array = array[..., np.newaxis, :, :] if channel_axis is None else np.moveaxis(array, channel_axis, -3)
+    return array if array.ndim == 4 else array[np.newaxis]
 
 
 def estimate_sigma(
@@ -358,16 +376,23 @@ def estimate_sigma(
     -----
     The median of the absolute values of the finest diagonal band of a Daubechies wavelet of two vanishing moments,
     divided by 0.6745 [1]_; coefficients that are exactly zero do not count. Gaussian without a mask is
-    ``skimage.restoration.estimate_sigma`` within 1e-6. "rician" takes as background what has a local mean under three
-    times the noise level, in turns with the level itself, and divides by the standard deviation of the magnitude at
-    unit noise and the signal found, after [2]_. Complexity O(pixels); extra memory is a few float64 copies of the
-    image.
+    ``skimage.restoration.estimate_sigma`` within 1e-6.
+
+    "rician" leaves out the background, which has a local mean under three times the noise level, and of the rest the
+    half where the local mean changes most, for edges look like noise [2]_; and it divides by the standard deviation of
+    the magnitude at unit noise and the signal found [3]_; in turns, until nothing changes. Where the image is a head,
+    volumes were within 5 % at 1 to 9 % of noise, single slices within 5 % at 3 to 9 %, mostly.
+
+    Complexity O(pixels); extra memory is the band, a float for every four pixels or eight voxels, and under 64 MiB.
+    "rician" looks at a million coefficients, from all over the image, and takes under 64 MiB.
 
     References
     ----------
     .. [1] D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wavelet shrinkage", Biometrika 81, 1994.
        :doi:`10.1093/biomet/81.3.425`
-    .. [2] C. G. Koay, P. J. Basser, "Analytically exact correction scheme for signal extraction from noisy magnitude MR
+    .. [2] P. Coupé, J. V. Manjón, E. Gedamu, D. Arnold, M. Robles, D. L. Collins, "Robust Rician noise estimation for
+       MR images", Medical Image Analysis 14, 2010. :doi:`10.1016/j.media.2010.03.001`
+    .. [3] C. G. Koay, P. J. Basser, "Analytically exact correction scheme for signal extraction from noisy magnitude MR
        signals", Journal of Magnetic Resonance 179, 2006. :doi:`10.1016/j.jmr.2006.01.016`
 
     Examples

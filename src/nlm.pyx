@@ -5,36 +5,66 @@ and q agree. With D the sum of squared (L2) or absolute (L1) differences over th
 
     out(p) = sum_q w(D(p, q)) image(q) / sum_q w(D(p, q)).
 
-Work goes shift by shift, q = p + (dy, dx), over a block of rows at a time: D is then a box sum of the differences of
-the image with itself shifted, whatever the size of the patch. A block's sums stay in the cache, and no block depends
-on another one.
+Work goes shift by shift, q = p + (dz, dy, dx), over a tile of planes and rows at a time: D is then a box sum of the
+differences of the image with itself shifted, whatever the size of the patch. As w(p, q) = w(q, p), half of the shifts
+do, those that come after (0, 0, 0) in order: a line of such weights is what the line of p gains from that of q, and
+what q's gains from p's. A tile needs the first for each line in it, and the second for each line whose q is in it; no
+tile depends on another one. Each line gets its sums in one order, wherever the tile begins, so not even the rounding of
+floating-point sums depends on the tiles.
 
 Two families: `denoise_integer` reads w from a table and sums in integers, as OpenCV does, bit for bit;
-`denoise_formula` computes w in float64. Images come padded by `patch_radius + search_radius` on each side: (frames,
-channels, rows, cols). The frame in the middle is the one that is denoised.
+`denoise_formula` computes w, in float32 or float64. Images come padded by `patch + search` (radii) on each side of each
+axis. An image is a volume of one plane; frames of a film are planes, too, of which only the one in the middle is
+denoised. With a mask only what is inside is written and averaged with; patches are compared over everything.
 """
-from libc.math cimport fabs, rint, sqrt
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t, uintptr_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t
 from libc.string cimport memset
 
-cdef extern from "nlm_narrow.h":
-    enum:
-        NLM_BLOCK_ROWS
-    ctypedef struct nlm_narrow:
-        const uint16_t* padded
-        Py_ssize_t frame_stride, channel_stride, row_stride
-        Py_ssize_t n_frames, n_channels, n_cols, patch_radius, search_radius
-        const int32_t* table
-        int shift
-    bint nlm_is_narrow(const int32_t* table, Py_ssize_t n_entries, int shift) noexcept nogil
-    void nlm_split_table(nlm_narrow* narrow, double rate) noexcept nogil
-    Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_cols, Py_ssize_t patch_radius, Py_ssize_t search_radius) noexcept nogil
-    void nlm_narrow_block(const nlm_narrow* narrow, Py_ssize_t row_start, Py_ssize_t row_stop, int32_t* sums,
-                          Py_ssize_t row_size, uint8_t* scratch) noexcept nogil
+from nlm_rows cimport (ALIGNMENT, add_differences, aligned, box_sum, corner, gain, line_of, look_up, mask_row, nlm_tile,
+                       padded_row, pixel, sum_t, work_row)
 
-cdef extern from "nlm_exponential.h":
-    void nlm_exponential(const double* distances, double factor, bint is_squared, const double* exponentials,
-                         double limit, double steps, Py_ssize_t n, double* weights) noexcept nogil
+cdef extern from "nlm_narrow.h":
+    ctypedef struct nlm_narrow:
+        pass
+    bint nlm_is_narrow(const int32_t* table, Py_ssize_t n_entries, int shift) noexcept nogil
+    void nlm_narrow_weights(nlm_narrow* narrow, const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
+                            double rate, Py_ssize_t col_radius) noexcept nogil
+    Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_channels, Py_ssize_t n_planes, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                                  const Py_ssize_t* patch, const Py_ssize_t* search) noexcept nogil
+    void nlm_narrow_tile(const nlm_tile* tile, const nlm_narrow* narrow, int32_t* sums, Py_ssize_t row_size,
+                         uint8_t* scratch) noexcept nogil
+
+cdef extern from "nlm_wide.h":
+    ctypedef struct nlm_wide:
+        int norm, shift
+        const int32_t* table
+        int32_t n_used
+    bint nlm_wide_takes(const nlm_tile* tile) noexcept nogil
+    Py_ssize_t nlm_wide_scratch(const nlm_tile* tile) noexcept nogil
+    void nlm_wide_tile(const nlm_tile* tile, const nlm_wide* wide, int32_t* sums, Py_ssize_t row_size,
+                       uint8_t* scratch) noexcept nogil
+
+cdef extern from "nlm_wide64.h":
+    bint nlm_wide64_takes(const nlm_tile* tile) noexcept nogil
+    Py_ssize_t nlm_wide64_scratch(const nlm_tile* tile) noexcept nogil
+    void nlm_wide64_tile(const nlm_tile* tile, const nlm_wide* wide, const int64_t* table, int64_t* sums,
+                         Py_ssize_t row_size, uint8_t* scratch) noexcept nogil
+
+cdef extern from "nlm_real.h":
+    ctypedef enum nlm_pixels:
+        NLM_FLOATS, NLM_DOUBLES, NLM_INTEGERS
+    ctypedef struct nlm_formula:
+        int norm, is_rician
+        double rate, factor, bias
+        Py_ssize_t n_terms
+    double NLM_RATE
+    Py_ssize_t nlm_real_scratch(const nlm_tile* tile) noexcept nogil
+    void nlm_real_tile(const nlm_tile* tile, const nlm_formula* formula, nlm_pixels pixels, double* values,
+                       Py_ssize_t row_size, uint8_t* scratch) noexcept nogil
+
+ctypedef fused real:
+    float
+    double
 
 ctypedef fused unsigned_gray:
     uint8_t
@@ -47,338 +77,265 @@ ctypedef fused gray:
     float
     double
 
-ctypedef fused sum_t:
-    int32_t
-    int64_t
-
-# Rows of a block. The column sums of its first row cost as much as those of patch_size others, so not too few; its sums
-# should stay in the first-level cache, so not too many.
-cdef enum:
-    BLOCK_ROWS = 16
-    STEPS = 32          # entries of `exponentials` per unit of the exponent
-    ALIGNMENT = 64      # bytes
-
-
-cdef inline Py_ssize_t padded_row(Py_ssize_t n_cols) noexcept nogil:
-    """Elements of a scratch row: `n_cols`, rounded up so that rows of any type start aligned, and a vector more.
-
-    An odd number of units, or planes of BLOCK_ROWS rows would lie a multiple of 4096 bytes apart and evict one another.
-    """
-    return ((n_cols + ALIGNMENT - 1) // ALIGNMENT + 1 | 1) * ALIGNMENT
-
 
 def workspace(Py_ssize_t n_channels,
               Py_ssize_t n_weights,
+              Py_ssize_t n_planes,
+              Py_ssize_t n_rows,
               Py_ssize_t n_cols,
-              Py_ssize_t patch_radius,
-              Py_ssize_t search_radius):
-    """Bytes of scratch that a call needs for `n_cols` columns."""
-    cdef Py_ssize_t row = 8 * padded_row(n_cols + 2 * patch_radius), n_sums = n_channels + n_weights, wide, narrow
-    wide = row * (n_sums * BLOCK_ROWS + n_weights + 2 + BLOCK_ROWS + 2 * patch_radius)
-    narrow = row // 2 * n_sums * NLM_BLOCK_ROWS + nlm_narrow_scratch(n_cols, patch_radius, search_radius)
-    return max(wide, narrow) + ALIGNMENT
+              const Py_ssize_t[::1] radii):
+    """Bytes of scratch that a call needs for a tile of `n_planes` by `n_rows`."""
+    cdef Py_ssize_t row = 8 * padded_row(n_cols), n_sums = n_channels + n_weights, sums, plain, narrow, axis
+    cdef nlm_tile tile
+    tile.n_channels, tile.n_cols = n_channels, n_cols
+    for axis in range(3):
+        tile.patch[axis], tile.search[axis] = radii[axis], radii[3 + axis]
+    tile.planes[0] = tile.rows[0] = 0
+    tile.planes[1], tile.rows[1] = n_planes, n_rows
+    sums = row * n_sums * n_planes * n_rows
+    plain = 8 * padded_row(n_cols + radii[5] + 2 * radii[2]) * (n_weights + 3 + 2 * radii[1] + 1)
+    narrow = nlm_narrow_scratch(n_channels, n_planes, n_rows, n_cols, &radii[0], &radii[3])
+    return sums + max(plain, narrow, nlm_wide_scratch(&tile), nlm_wide64_scratch(&tile),
+                      nlm_real_scratch(&tile)) + 2 * ALIGNMENT
 
 
-cdef inline uint8_t* aligned(uint8_t* address) noexcept nogil:
-    return <uint8_t*> ((<uintptr_t> address + ALIGNMENT - 1) & ~<uintptr_t> (ALIGNMENT - 1))
+cdef void set_tile(nlm_tile* tile,
+                   const Py_ssize_t* shape,         # IN   (4,) of the padded image
+                   const uint8_t[:, :, ::1] mask,
+                   const Py_ssize_t[::1] radii,
+                   Py_ssize_t plane_start, Py_ssize_t plane_stop,
+                   Py_ssize_t row_start, Py_ssize_t row_stop,
+                   Py_ssize_t n_cols) noexcept nogil:
+    cdef Py_ssize_t axis
+    tile.row_stride = shape[3]
+    tile.channel_stride = shape[2] * shape[3]
+    tile.plane_stride = shape[1] * tile.channel_stride
+    tile.n_channels, tile.n_cols = shape[1], n_cols
+    for axis in range(3):
+        tile.patch[axis], tile.search[axis] = radii[axis], radii[3 + axis]
+    tile.planes[0], tile.planes[1] = plane_start, plane_stop
+    tile.rows[0], tile.rows[1] = row_start, row_stop
+    tile.mask = &mask[0, 0, 0] if mask.shape[0] else NULL
 
 
 # --- weights from a table --------------------------------------------------------------------------------------------
 
 
-cdef void add_differences(const uint16_t* a,    # IN     (n,) one row
-                          const uint16_t* b,    # IN     (n,) the shifted row
-                          Py_ssize_t n,
-                          int norm,
-                          int sign,             # 1 to add the differences, -1 to take them away
-                          int32_t* sums) noexcept nogil:  # INOUT  (n,)
-    cdef Py_ssize_t x
-    cdef int32_t difference
-    if norm == 1:
-        for x in range(n):
-            difference = <int32_t> a[x] - <int32_t> b[x]
-            difference = difference if difference >= 0 else -difference
-            sums[x] += sign * difference
-    elif sign > 0:
-        for x in range(n):
-            difference = <int32_t> a[x] - <int32_t> b[x]
-            sums[x] += difference * difference
-    else:
-        for x in range(n):
-            difference = <int32_t> a[x] - <int32_t> b[x]
-            sums[x] -= difference * difference
-
-
-cdef void box_sum(const int32_t* columns,       # IN   (n + size - 1,) sums over the rows of the patch
-                  Py_ssize_t n,
-                  Py_ssize_t size,              # of the patch, odd
-                  int32_t* sums) noexcept nogil:  # OUT  (n,) sums over the patch
-    cdef Py_ssize_t x, k
-    for x in range(n):
-        sums[x] = columns[x]
-    for k in range(1, size - 2, 4):
-        for x in range(n):
-            sums[x] += (columns[x + k] + columns[x + k + 1]) + (columns[x + k + 2] + columns[x + k + 3])
-    if size % 4 == 3:
-        for x in range(n):
-            sums[x] += columns[x + size - 2] + columns[x + size - 1]
-
-
-cdef void add_weighted(const sum_t* weights,    # IN     (n,)
-                       const uint16_t* pixels,  # IN     (n,)
-                       Py_ssize_t n,
-                       sum_t* sums) noexcept nogil:  # INOUT  (n,)
-    cdef Py_ssize_t x
-    for x in range(n):
-        sums[x] += weights[x] * <sum_t> pixels[x]
-
-
-cdef void add_weights(const sum_t* weights, Py_ssize_t n, sum_t* sums) noexcept nogil:
-    cdef Py_ssize_t x
-    for x in range(n):
-        sums[x] += weights[x]
-
-
-cdef void look_up(const int32_t* distances, int shift, const sum_t* table, Py_ssize_t n, sum_t* weights) noexcept nogil:
-    # No gathers, which the compiler would make if it knew that `weights` is not `table`: 1.2 times slower at v4.
-    cdef Py_ssize_t x
-    for x in range(n):
-        weights[x] = table[distances[x] >> shift]
-
-
-cdef void integer_block(const uint16_t[:, :, :, ::1] padded,
-                        Py_ssize_t patch_radius,
-                        Py_ssize_t search_radius,
-                        int norm,
-                        int shift,
-                        const sum_t[:, ::1] tables,
-                        uint8_t* scratch,
-                        Py_ssize_t row_start,
-                        Py_ssize_t row_stop,
-                        Py_ssize_t n_cols,
-                        sum_t* sums) noexcept nogil:
-    """Sums of weighted pixels per channel, then of weights per table: (channels + tables, BLOCK_ROWS, row)."""
-    cdef:
-        Py_ssize_t n_frames = padded.shape[0], n_channels = padded.shape[1], n_tables = tables.shape[0]
-        Py_ssize_t size = 2 * patch_radius + 1, border = patch_radius + search_radius, main = n_frames // 2
-        Py_ssize_t width = n_cols + 2 * patch_radius, row_size = padded_row(width), plane = BLOCK_ROWS * row_size
-        Py_ssize_t frame, channel, dy, dx, row, line, first, k
-        int32_t* columns = <int32_t*> scratch
-        int32_t* distances = columns + row_size
-        sum_t* weights = <sum_t*> (distances + row_size)  # (tables, row)
-    memset(sums, 0, (n_channels + n_tables) * plane * sizeof(sum_t))
-    for frame in range(n_frames):
-        for dy in range(-search_radius, search_radius + 1):
-            for dx in range(-search_radius, search_radius + 1):
-                for row in range(row_start, row_stop):
-                    # lines of the patch's rows in the padded image: search_radius + row ... + size - 1
-                    first = search_radius + row
-                    if row == row_start:
-                        memset(columns, 0, width * sizeof(int32_t))
-                    for channel in range(n_channels):
-                        for line in range(first if row == row_start else first + size - 1, first + size):
-                            add_differences(&padded[main, channel, line, search_radius],
-                                            &padded[frame, channel, line + dy, search_radius + dx],
-                                            width, norm, 1, columns)
-                        if row > row_start:
-                            add_differences(&padded[main, channel, first - 1, search_radius],
-                                            &padded[frame, channel, first - 1 + dy, search_radius + dx],
-                                            width, norm, -1, columns)
-                    box_sum(columns, n_cols, size, distances)
-                    k = (row - row_start) * row_size
-                    for channel in range(n_tables):
-                        look_up(distances, shift, &tables[channel, 0], n_cols, weights + channel * row_size)
-                        add_weights(weights + channel * row_size, n_cols, sums + (n_channels + channel) * plane + k)
-                    for channel in range(n_channels):
-                        add_weighted(weights + (channel if n_tables > 1 else 0) * row_size,
-                                     &padded[frame, channel, border + row + dy, border + dx],
-                                     n_cols, sums + channel * plane + k)
-
-
-cdef void integer_rows(const uint16_t[:, :, :, ::1] padded,
-                       Py_ssize_t patch_radius,
-                       Py_ssize_t search_radius,
+cdef void integer_sums(const nlm_tile* tile,
                        int norm,
                        int shift,
                        const sum_t[:, ::1] tables,
-                       double rate,
-                       sum_t* sums,                         # the scratch
-                       Py_ssize_t row_start,
-                       Py_ssize_t row_stop,
-                       unsigned_gray[:, :, :] out) noexcept nogil:
+                       uint8_t* scratch,
+                       Py_ssize_t row_size,
+                       sum_t* sums) noexcept nogil:
+    """Sums of weighted pixels per channel, then of weights per table: (channels + tables, planes * rows, row_size)."""
     cdef:
-        Py_ssize_t n_channels = out.shape[0], n_cols = out.shape[2], n_tables = tables.shape[0]
-        Py_ssize_t row_size = padded_row(n_cols + 2 * patch_radius), block_rows = BLOCK_ROWS
-        Py_ssize_t block = row_start, stop, col, channel, k, plane
+        Py_ssize_t n_channels = tile.n_channels, n_cols = tile.n_cols, n_tables = tables.shape[0]
+        Py_ssize_t n_lines = (tile.planes[1] - tile.planes[0]) * (tile.rows[1] - tile.rows[0])
+        Py_ssize_t size = 2 * tile.patch[1] + 1, stride = tile.row_stride, work = work_row(tile)
+        Py_ssize_t z, y, dz, dy, dx, dp, k, n, left, line, move, here, there
+        bint follows                # whether `columns` are those of the line before
+        const uint16_t* first       # pixel of the patch of the first p
+        const uint16_t* at
+        int32_t* columns = <int32_t*> scratch
+        int32_t* distances = columns + work
+        sum_t* weights = <sum_t*> (distances + work)        # (tables, work)
+        sum_t* chosen = weights + n_tables * work
+    memset(sums, 0, (n_channels + n_tables) * n_lines * row_size * sizeof(sum_t))
+    for k in range(n_tables):
+        for left in range(work):
+            weights[k * work + left] = tables[k, 0]
+    for z in range(tile.planes[0], tile.planes[1]):
+        for y in range(tile.rows[0], tile.rows[1]):
+            gain(tile, weights, work, n_tables, NULL, pixel(tile, <const uint16_t*> tile.padded, z, y, 0), chosen,
+                 line_of(tile, z, y), n_lines, row_size, sums)
+    for dz in range(tile.search[0] + 1):
+        for dy in range(-tile.search[1] if dz > 0 else 0, tile.search[1] + 1):
+            for dx in range(-tile.search[2] if dz > 0 or dy > 0 else 1, tile.search[2] + 1):
+                move = dz * tile.plane_stride + dy * stride + dx
+                left, n = max(dx, 0), n_cols + max(dx, -dx)      # of p, so that p or q is in columns 0 ... n_cols - 1
+                for z in range(tile.planes[0] - dz, tile.planes[1]):
+                    follows = False
+                    for y in range(tile.rows[0] - max(dy, 0), tile.rows[1] - min(dy, 0)):
+                        here, there = line_of(tile, z, y), line_of(tile, z + dz, y + dy)
+                        if here < 0 and there < 0:
+                            follows = False
+                            continue
+                        first = corner(tile, <const uint16_t*> tile.padded, z, y, -left)
+                        # Exact integers: of the line before, the row that the patch leaves goes, a new one comes.
+                        if not follows:
+                            memset(columns, 0, (n + 2 * tile.patch[2]) * sizeof(int32_t))
+                        for dp in range(2 * tile.patch[0] + 1):
+                            for k in range(n_channels):
+                                at = first + dp * tile.plane_stride + k * tile.channel_stride
+                                for line in range(size - 1 if follows else 0, size):
+                                    add_differences(at + line * stride, at + line * stride + move,
+                                                    n + 2 * tile.patch[2], norm, 1, columns)
+                                if follows:
+                                    add_differences(at - stride, at - stride + move,
+                                                    n + 2 * tile.patch[2], norm, -1, columns)
+                        follows = True
+                        box_sum(columns, n, 2 * tile.patch[2] + 1, distances)
+                        for k in range(n_tables):
+                            look_up(distances, shift, &tables[k, 0], n, weights + k * work)
+                        at = pixel(tile, <const uint16_t*> tile.padded, z, y, 0)
+                        if here >= 0:
+                            gain(tile, weights + left, work, n_tables, mask_row(tile, z + dz, y + dy, dx), at + move,
+                                 chosen, here, n_lines, row_size, sums)
+                        if there >= 0:
+                            gain(tile, weights + left - dx, work, n_tables, mask_row(tile, z, y, -dx), at - dx,
+                                 chosen, there, n_lines, row_size, sums)
+
+
+cdef void write_integers(const nlm_tile* tile,
+                         Py_ssize_t n_tables,
+                         Py_ssize_t row_size,
+                         sum_t* sums,                       # INOUT  as integer_sums gives them; quotients afterwards
+                         Py_ssize_t plane,                  # of the sums
+                         unsigned_gray[:, :, :, :] out) noexcept nogil:
+    """The means, rounded half up, where the mask is."""
+    cdef:
+        Py_ssize_t z, y, x, channel, k = 0
         sum_t* values
-        sum_t* weights
+        const sum_t* weights
+        const uint8_t* inside
+    for z in range(tile.planes[0], tile.planes[1]):
+        for y in range(tile.rows[0], tile.rows[1]):
+            inside = mask_row(tile, z, y, 0)
+            for channel in range(tile.n_channels):
+                values = sums + channel * plane + k
+                weights = sums + (tile.n_channels + (channel if n_tables > 1 else 0)) * plane + k
+                if inside is NULL:
+                    for x in range(tile.n_cols):
+                        if sum_t is int32_t:
+                            # Exact: a quotient below 256 is at least 1 / weight off the next integer, or equal to it.
+                            values[x] = <int32_t> ((<double> values[x] + <double> (weights[x] // 2))
+                                                   / <double> weights[x])
+                        else:
+                            values[x] = <int64_t> ((<uint64_t> values[x] + <uint64_t> weights[x] // 2)
+                                                   // <uint64_t> weights[x])
+                    for x in range(tile.n_cols):
+                        out[z, channel, y, x] = <unsigned_gray> values[x]
+                else:
+                    for x in range(tile.n_cols):
+                        if inside[x]:
+                            out[z, channel, y, x] = <unsigned_gray> (
+                                (<uint64_t> values[x] + <uint64_t> weights[x] // 2) // <uint64_t> weights[x])
+            k += row_size
+
+
+cdef bint narrow_sums(const nlm_tile* tile,
+                      int norm,
+                      int shift,
+                      const sum_t[:, ::1] tables,
+                      double rate,
+                      uint8_t* scratch,
+                      Py_ssize_t row_size,
+                      sum_t* sums) noexcept nogil:
+    """The same by nlm_narrow.h, where that is exact: whether it is."""
+    cdef nlm_narrow narrow
+    if sum_t is int64_t:
+        return False
+    else:
+        if tables.shape[0] > 1 or not nlm_is_narrow(&tables[0, 0], tables.shape[1], shift):
+            return False
+        nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2])
+        nlm_narrow_tile(tile, &narrow, <int32_t*> sums, row_size, scratch)
+        return True
+
+
+cdef bint wide_sums(const nlm_tile* tile,
+                    int norm,
+                    int shift,
+                    const sum_t[:, ::1] tables,
+                    Py_ssize_t row_size,
+                    sum_t* sums) noexcept nogil:            # the scratch
+    """The same as integer_sums by nlm_wide.h, if it is a tile that it can do."""
+    cdef:
+        Py_ssize_t plane = (tile.planes[1] - tile.planes[0]) * (tile.rows[1] - tile.rows[0]) * row_size
+        nlm_wide wide
         uint8_t* scratch
-        nlm_narrow narrow
-        bint is_narrow = False
+    if tables.shape[0] > 1 or not (nlm_wide_takes(tile) if sum_t is int32_t else nlm_wide64_takes(tile)):
+        return False
+    wide.norm, wide.shift, wide.n_used = norm, shift, 0
+    while wide.n_used < tables.shape[1] - 1 and tables[0, wide.n_used] > 0:
+        wide.n_used += 1
+    scratch = aligned(<uint8_t*> (sums + (tile.n_channels + 1) * plane))
     if sum_t is int32_t:
-        if norm == 2 and n_tables == 1 and nlm_is_narrow(&tables[0, 0], tables.shape[1], shift):
-            is_narrow = True
-            block_rows = NLM_BLOCK_ROWS
-            narrow.padded = &padded[0, 0, 0, 0]
-            narrow.row_stride = padded.shape[3]
-            narrow.channel_stride = padded.shape[2] * narrow.row_stride
-            narrow.frame_stride = n_channels * narrow.channel_stride
-            narrow.n_frames, narrow.n_channels, narrow.n_cols = padded.shape[0], n_channels, n_cols
-            narrow.patch_radius, narrow.search_radius = patch_radius, search_radius
-            narrow.table = &tables[0, 0]
-            narrow.shift = shift
-            nlm_split_table(&narrow, rate)
-    plane = block_rows * row_size
-    scratch = <uint8_t*> (sums + (n_channels + n_tables) * plane)
-    while block < row_stop:
-        stop = min(block + block_rows, row_stop)
-        if sum_t is int32_t and is_narrow:
-            nlm_narrow_block(&narrow, block, stop, <int32_t*> sums, row_size, scratch)
-        else:
-            integer_block(padded, patch_radius, search_radius, norm, shift, tables, scratch, block, stop, n_cols, sums)
-        for channel in range(n_channels):
-            for k in range(stop - block):
-                values = sums + channel * plane + k * row_size
-                weights = sums + (n_channels + (channel if n_tables > 1 else 0)) * plane + k * row_size
-                for col in range(n_cols):
-                    if sum_t is int32_t:
-                        # Exact: a quotient below 256 is at least 1 / weight off the next integer, or equal to it.
-                        out[channel, block + k, col] = <unsigned_gray> <int32_t> (
-                            (<double> values[col] + <double> (weights[col] // 2)) / <double> weights[col])
-                    else:
-                        out[channel, block + k, col] = <unsigned_gray> (
-                            (<uint64_t> values[col] + <uint64_t> weights[col] // 2) // <uint64_t> weights[col])
-        block = stop
+        wide.table = &tables[0, 0]
+        nlm_wide_tile(tile, &wide, sums, row_size, scratch)
+    else:
+        nlm_wide64_tile(tile, &wide, &tables[0, 0], sums, row_size, scratch)
+    return True
 
 
-def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (frames, channels, rows, cols) gray levels
-                    Py_ssize_t patch_radius,               # pixels
-                    Py_ssize_t search_radius,              # pixels
+def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (planes, channels, rows, cols) gray levels
+                    const uint8_t[:, :, ::1] mask,         # IN     (planes, rows, cols) 1 inside; none: (0, 0, 0)
+                    const Py_ssize_t[::1] radii,           # IN     (6,) of the patch, then of the search, pixels
                     int norm,                              # 1 or 2
                     int shift,                             # a distance D has weight table[D >> shift]
-                    const sum_t[:, ::1] tables,          # IN     (1 or channels, entries); sums are of its type
+                    const sum_t[:, ::1] tables,            # IN     (1 or channels, entries); sums are of its type
                     double rate,                           # the first table is about exp(-rate D >> shift), scaled
                     uint8_t[::1] scratch,                  # INOUT  (workspace(...),)
-                    Py_ssize_t row_start,
-                    Py_ssize_t row_stop,
-                    unsigned_gray[:, :, :] out):           # OUT    (channels, rows, cols)
-    """Denoise the rows with weights from tables; the mean is rounded half up."""
+                    Py_ssize_t plane_start, Py_ssize_t plane_stop,
+                    Py_ssize_t row_start, Py_ssize_t row_stop,
+                    unsigned_gray[:, :, :, :] out):        # OUT    (planes, channels, rows, cols)
+    """Denoise a tile with weights from tables; the mean is rounded half up."""
+    cdef:
+        nlm_tile tile
+        Py_ssize_t row_size = padded_row(out.shape[3]), plane
+        sum_t* sums = <sum_t*> aligned(&scratch[0])
+        uint8_t* rest
+    tile.padded = &padded[0, 0, 0, 0]
+    set_tile(&tile, padded.shape, mask, radii, plane_start, plane_stop, row_start, row_stop, out.shape[3])
     with nogil:
-        integer_rows(padded, patch_radius, search_radius, norm, shift, tables, rate, <sum_t*> aligned(&scratch[0]),
-                     row_start, row_stop, out)
+        plane = (plane_stop - plane_start) * (row_stop - row_start) * row_size
+        rest = aligned(<uint8_t*> (sums + (tile.n_channels + tables.shape[0]) * plane))
+        if not (narrow_sums(&tile, norm, shift, tables, rate, rest, row_size, sums)
+                or wide_sums(&tile, norm, shift, tables, row_size, sums)):
+            integer_sums(&tile, norm, shift, tables, rest, row_size, sums)
+        write_integers(&tile, tables.shape[0], row_size, sums, plane, out)
 
 
 # --- weights from the formula ----------------------------------------------------------------------------------------
 
 
-cdef void differences(const gray* a,            # IN   (n,)
-                      const gray* b,            # IN   (n,)
-                      Py_ssize_t n,
-                      int norm,
-                      bint first,               # whether `values` has nothing in it yet
-                      double* values) noexcept nogil:  # INOUT  (n,)
-    cdef Py_ssize_t x
-    cdef double d
-    if norm == 1:
-        for x in range(n):
-            d = fabs(<double> a[x] - <double> b[x])
-            values[x] = d if first else values[x] + d
-    else:
-        for x in range(n):
-            d = <double> a[x] - <double> b[x]
-            values[x] = d * d if first else values[x] + d * d
-
-
-cdef void add_rows(const double* row, Py_ssize_t n, bint first, double* sums) noexcept nogil:
-    cdef Py_ssize_t x
-    if first:
-        for x in range(n):
-            sums[x] = row[x]
-    else:
-        for x in range(n):
-            sums[x] += row[x]
-
-
-cdef void add_products(const double* weights,   # IN     (n,)
-                       const gray* pixels,      # IN     (n,) of the shifted row
-                       const gray* own,         # IN     (n,) of the row itself
-                       bint squares,            # of the pixels, in place of their differences
-                       Py_ssize_t n,
-                       double* sums) noexcept nogil:  # INOUT  (n,)
-    cdef Py_ssize_t x
-    if squares:
-        for x in range(n):
-            sums[x] += weights[x] * (<double> pixels[x] * <double> pixels[x])
-    else:
-        for x in range(n):
-            sums[x] += weights[x] * (<double> pixels[x] - <double> own[x])
-
-
-def denoise_formula(const gray[:, :, :, ::1] padded,       # IN     (frames, channels, rows, cols) gray levels
-                    Py_ssize_t patch_radius,               # pixels
-                    Py_ssize_t search_radius,              # pixels
+def denoise_formula(const real[:, :, :, ::1] padded,       # IN     (planes, channels, rows, cols) gray levels
+                    const uint8_t[:, :, ::1] mask,         # IN     (planes, rows, cols) 1 inside; none: (0, 0, 0)
+                    const Py_ssize_t[::1] radii,           # IN     (6,) of the patch, then of the search, pixels
                     int norm,                              # 1 or 2
-                    const double[::1] factors,             # IN     (1 or channels,) exponent per distance (L1: squared)
-                    const double[::1] exponentials,        # IN     exp(-j / 32); the last entry is 0
+                    double factor,                         # exponent per distance (L1: squared)
                     double bias,                           # taken from the mean square where >= 0; < 0: plain means
                     uint8_t[::1] scratch,                  # INOUT  (workspace(...),)
-                    Py_ssize_t row_start,
-                    Py_ssize_t row_stop,
-                    gray[:, :, :] out):                    # OUT    (channels, rows, cols)
-    """Denoise the rows with weights from the formula, in float64; integers are rounded half to even and saturated."""
+                    Py_ssize_t plane_start, Py_ssize_t plane_stop,
+                    Py_ssize_t row_start, Py_ssize_t row_stop,
+                    gray[:, :, :, :] out):                 # OUT    (planes, channels, rows, cols)
+    """Denoise a tile with weights from the formula; integers are rounded half to even and saturated."""
     cdef:
-        Py_ssize_t n_frames = padded.shape[0], n_channels = padded.shape[1], n_weights = factors.shape[0]
-        Py_ssize_t n_cols = out.shape[2], size = 2 * patch_radius + 1, border = patch_radius + search_radius
-        Py_ssize_t width = n_cols + 2 * patch_radius, row_size = padded_row(width), plane = BLOCK_ROWS * row_size
-        Py_ssize_t main = n_frames // 2, frame, channel, dy, dx, row, block, stop, line, k, col
-        double* sums = <double*> aligned(&scratch[0])                   # (channels + weights, BLOCK_ROWS, row)
-        double* lines = sums + (n_channels + n_weights) * plane         # (BLOCK_ROWS + size - 1, row)
-        double* columns = lines + (BLOCK_ROWS + size - 1) * row_size
-        double* distances = columns + row_size
-        double* weights = distances + row_size                          # (weights, row)
-        double limit = <double> (exponentials.shape[0] - 1) / STEPS
-        double value
+        nlm_tile tile
+        Py_ssize_t row_size = padded_row(out.shape[3])
+        Py_ssize_t plane = (plane_stop - plane_start) * (row_stop - row_start) * row_size, k = 0, z, y, x, channel
+        double* sums = <double*> aligned(&scratch[0])
+        const uint8_t* inside
+        nlm_formula formula
+        nlm_pixels pixels = NLM_FLOATS
+    tile.padded = &padded[0, 0, 0, 0]
+    set_tile(&tile, padded.shape, mask, radii, plane_start, plane_stop, row_start, row_stop, out.shape[3])
+    if real is double:
+        pixels = NLM_DOUBLES
+    elif gray is not float and gray is not double:
+        pixels = NLM_INTEGERS
+    formula.norm, formula.is_rician, formula.bias = norm, bias >= 0, bias
+    formula.n_terms = (2 * radii[0] + 1) * padded.shape[1]
+    formula.rate, formula.factor = factor, -NLM_RATE * factor
     with nogil:
-        block = row_start
-        while block < row_stop:
-            stop = min(block + BLOCK_ROWS, row_stop)
-            memset(sums, 0, (n_channels + n_weights) * plane * sizeof(double))
-            for frame in range(n_frames):
-                for dy in range(-search_radius, search_radius + 1):
-                    for dx in range(-search_radius, search_radius + 1):
-                        for k in range(stop - block + size - 1):
-                            line = search_radius + block + k
-                            for channel in range(n_channels):
-                                differences(&padded[main, channel, line, search_radius],
-                                            &padded[frame, channel, line + dy, search_radius + dx],
-                                            width, norm, channel == 0, lines + k * row_size)
-                        for row in range(block, stop):
-                            # Every sum anew and in one order: a running sum would depend on where the block starts.
-                            for k in range(size):
-                                add_rows(lines + (row - block + k) * row_size, width, k == 0, columns)
-                            for k in range(size):
-                                add_rows(columns + k, n_cols, k == 0, distances)
-                            for channel in range(n_weights):
-                                nlm_exponential(distances, factors[channel], norm == 1, &exponentials[0], limit, STEPS,
-                                                n_cols, weights + channel * row_size)
-                                add_rows(weights + channel * row_size, n_cols, False,
-                                         sums + (n_channels + channel) * plane + (row - block) * row_size)
-                            for channel in range(n_channels):
-                                add_products(weights + (channel if n_weights > 1 else 0) * row_size,
-                                             &padded[frame, channel, border + row + dy, border + dx],
-                                             &padded[main, channel, border + row, border],
-                                             bias >= 0, n_cols, sums + channel * plane + (row - block) * row_size)
-            for channel in range(n_channels):
-                for k in range(stop - block):
-                    for col in range(n_cols):
-                        value = (sums[channel * plane + k * row_size + col]
-                                 / sums[(n_channels + (channel if n_weights > 1 else 0)) * plane + k * row_size + col])
-                        if bias >= 0:
-                            value = sqrt(max(value - bias, 0.0))
-                        else:  # differences were averaged, so that what is constant stays so to the last bit
-                            value += <double> padded[main, channel, border + block + k, border + col]
-                        if gray is float or gray is double:
-                            out[channel, block + k, col] = <gray> value
-                        else:
-                            out[channel, block + k, col] = <gray> rint(value)
-            block = stop
+        nlm_real_tile(&tile, &formula, pixels, sums, row_size,
+                      aligned(<uint8_t*> (sums + (tile.n_channels + 1) * plane)))
+        for z in range(plane_start, plane_stop):
+            for y in range(row_start, row_stop):
+                inside = mask_row(&tile, z, y, 0)
+                for channel in range(tile.n_channels):
+                    for x in range(tile.n_cols):
+                        if inside is NULL or inside[x]:
+                            out[z, channel, y, x] = <gray> sums[channel * plane + k + x]
+                k += row_size

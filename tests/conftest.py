@@ -1,6 +1,7 @@
 """What all tests share: the levels, the test images, and hypothesis' settings."""
 
 import os
+from pathlib import Path
 
 import hypothesis
 import numpy as np
@@ -14,6 +15,17 @@ hypothesis.settings.register_profile("thorough", deadline=None, max_examples=100
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "medfast"))
 
 LEVELS = _kernels.supported_levels()
+
+
+def pytest_sessionstart():
+    """Forget compiled twins that are older than a source: Numba compares them with their own file, not with what that
+    imports.
+    """
+    folder = Path(_kernels.__file__).parent / "jit"
+    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+    for index in folder.glob("__pycache__/*.nbi"):
+        if index.stat().st_mtime < newest:
+            index.unlink(missing_ok=True)
 
 
 @pytest.fixture(params=LEVELS)

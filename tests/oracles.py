@@ -298,68 +298,93 @@ def lloyd(data, centers, weights=None, max_iter=300, tolerance=0.0):
 # --- nlm -------------------------------------------------------------------------------------------------------------
 
 
-def _nlm_shifts(frames, patch_size, search_size, norm):
-    """For each shift in the search window: the patch distance of every pixel, and what it is averaged with.
+def _nlm_shifts(planes, patch, search, norm, mask):
+    """For each shift in the search window: the patch distance of every pixel, what it is averaged with, and whether
+    that is inside the mask.
 
-    `frames` is (frames, channels, rows, cols); the distance is summed over the patch and the channels.
+    `planes` is (planes, channels, rows, cols), the windows are (planes, rows, cols); the distance is summed over the
+    patch and the channels. Of a film, whose frames `search` spans, only the one in the middle has distances.
     """
-    patch, search = patch_size // 2, search_size // 2
-    _, _, rows, cols = frames.shape
-    border = patch + search
-    padded = np.pad(frames, [(0, 0), (0, 0), (border, border), (border, border)], mode="reflect")
-    main = padded[len(frames) // 2]
-    for frame in padded:
-        for dy in range(-search, search + 1):
-            for dx in range(-search, search + 1):
-                distance = 0
-                for y in range(search, search + patch_size):
-                    for x in range(search, search + patch_size):
-                        here = main[:, y : y + rows, x : x + cols]
-                        there = frame[:, y + dy : y + dy + rows, x + dx : x + dx + cols]
-                        distance = distance + (abs(here - there) ** norm).sum(axis=0)
-                yield distance, frame[:, border + dy : border + dy + rows, border + dx : border + dx + cols]
+    patch, search = [size // 2 for size in patch], [size // 2 for size in search]
+    border = [p + s for p, s in zip(patch, search, strict=True)]
+    is_film = mask.shape[0] < planes.shape[0]
+    if is_film:
+        mask = np.repeat(mask, len(planes), axis=0)
+    around = [(0, 0) if is_film else (border[0],) * 2, (border[1],) * 2, (border[2],) * 2]
+    padded = np.pad(planes, [around[0], (0, 0), *around[1:]], mode="reflect")
+    padded_mask = np.pad(mask, around, mode="reflect")
+    shape = [padded_mask.shape[axis] - 2 * border[axis] for axis in range(3)]
+
+    def at(array, z, y, x):
+        return array[z : z + shape[0], ..., y : y + shape[1], x : x + shape[2]]
+
+    for shift in itertools.product(*(range(-s, s + 1) for s in search)):
+        distance = 0
+        for place in itertools.product(*(range(s, s + 2 * p + 1) for p, s in zip(patch, search, strict=True))):
+            other = [i + step for i, step in zip(place, shift, strict=True)]
+            distance = distance + (abs(at(padded, *place) - at(padded, *other)) ** norm).sum(axis=1)
+        donor = [b + step for b, step in zip(border, shift, strict=True)]
+        yield distance, at(padded, *donor), at(padded_mask, *donor)
 
 
-def nl_means(frames, h, patch_size, search_size, norm=2, rician_sigma=None):
-    """Non-local means by the formula, in float64 and not rounded; `h` is one number or one per channel."""
-    frames = frames.astype(np.float64)
-    n_channels = frames.shape[1]
+def _nlm_arguments(planes, patch, search, mask):
+    """Windows of three sides, and a mask: of one plane where `search` spans all planes, which then are a film."""
+    patch, search = ((1, size, size) if np.ndim(size) == 0 else tuple(size) for size in (patch, search))
+    if mask is None:
+        mask = np.ones((len(planes), *planes.shape[2:]), bool)
+    return patch, search, mask
+
+
+def nl_means(planes, h, patch, search, norm=2, rician_sigma=None, mask=None):
+    """Non-local means by the formula, in float64 and not rounded; `h` is one number or one per channel.
+
+    `planes` is (planes, channels, rows, cols); a window is a side or three. A mask of one plane makes a film of
+    several planes, of which the one in the middle is denoised.
+    """
+    patch, search, mask = _nlm_arguments(planes, patch, search, mask)
+    values = planes.astype(np.float64)
+    n_channels = planes.shape[1]
     h = np.broadcast_to(np.asarray(h, np.float64), n_channels)[:, None, None]
     top, bottom = 0.0, 0.0
-    for distance, donors in _nlm_shifts(frames, patch_size, search_size, norm):
-        mean = distance / patch_size**2
-        weights = np.exp(-(mean if norm == 2 else mean**2) / (h**2 * n_channels))
+    for distance, donors, inside in _nlm_shifts(values, patch, search, norm, mask):
+        mean = (distance / math.prod(patch))[:, None]
+        weights = np.exp(-(mean if norm == 2 else mean**2) / (h**2 * n_channels)) * inside[:, None]
         top = top + weights * (donors if rician_sigma is None else donors**2)
         bottom = bottom + weights
-    if rician_sigma is None:
-        return top / bottom
-    return np.sqrt(np.maximum(top / bottom - 2 * rician_sigma**2, 0))
+    with np.errstate(invalid="ignore"):  # nothing inside
+        result = top / bottom
+    if rician_sigma is not None:
+        result = np.sqrt(np.maximum(result - 2 * rician_sigma**2, 0))
+    return np.where(mask[:, None], result, values if len(mask) == len(values) else values[[len(values) // 2]])
 
 
-def nl_means_integer(frames, h, patch_size, search_size, norm=2):
+def nl_means_integer(planes, h, patch, search, norm=2, mask=None):
     """Non-local means in OpenCV's integers: uint8, or 16 bits with L1 (int16 counted from its lowest value)."""
-    dtype = frames.dtype
+    patch, search, mask = _nlm_arguments(planes, patch, search, mask)
+    dtype = planes.dtype
     lowest = int(np.iinfo(dtype).min)
     largest = 255 if dtype == np.uint8 else 65535
-    values = frames.astype(np.int64) - lowest
-    n_frames, n_channels = frames.shape[:2]
+    values = planes.astype(np.int64) - lowest
+    n_channels = planes.shape[1]
     h = np.broadcast_to(np.asarray(h, np.float32), n_channels)
-    scale = (2**31 - 1 if largest == 255 else 2**63 - 1) // (n_frames * search_size**2 * largest)
+    scale = (2**31 - 1 if largest == 255 else 2**63 - 1) // (math.prod(search) * largest)
     scale = min(scale, 2**31 - 1)
     shift = 0
-    while 2**shift < patch_size**2:
+    while 2**shift < math.prod(patch):
         shift += 1
     top, bottom = 0, 0
-    for distance, donors in _nlm_shifts(values, patch_size, search_size, norm):
-        mean = (distance >> shift) * (2**shift / patch_size**2)
+    for distance, donors, inside in _nlm_shifts(values, patch, search, norm, mask):
+        mean = (distance >> shift) * (2**shift / math.prod(patch))
         weights = []
         for channel in range(n_channels):
             h2 = float(h[channel] * h[channel] * np.float32(n_channels))
             weight = np.rint(scale * np.exp(-(mean if norm == 2 else mean * mean) / h2)).astype(np.int64)
-            weights.append(np.where(weight < 0.001 * scale, 0, weight))
-        top = top + np.array(weights) * donors
-        bottom = bottom + np.array(weights)
-    return ((top + bottom // 2) // bottom + lowest).astype(dtype)
+            weights.append(np.where((weight < 0.001 * scale) | ~inside, 0, weight))
+        top = top + np.stack(weights, axis=1) * donors
+        bottom = bottom + np.stack(weights, axis=1)
+    result = (top + bottom // 2) // np.maximum(bottom, 1) + lowest
+    middle = planes if len(mask) == len(planes) else planes[[len(planes) // 2]]
+    return np.where(mask[:, None], result, middle).astype(dtype)
 
 
 # --- partition -------------------------------------------------------------------------------------------------------

@@ -133,6 +133,39 @@ def test_destination(rng):
     np.testing.assert_array_equal(in_place, expected)
 
 
+@pytest.mark.opencv
+def test_two_forms_of_the_call(rng):
+    """An array in second place is `dst`, or `h` where only the form that begins with `h` takes what follows."""
+    import cv2
+
+    image, h = smooth_image(rng, (20, 30)), np.array([20.0])
+    for arguments in (
+        (h,),
+        (h, None),
+        (h.astype(np.float32), None, 5),
+        (h, np.zeros_like(image)),
+        (h, None, 7, 21, cv2.NORM_L2),
+        ([20.0], None),
+        (None, 20.0),
+        (None, None, 5, 9),
+    ):
+        expected = cv2.fastNlMeansDenoising(image, *arguments)
+        np.testing.assert_array_equal(cvlike.fastNlMeansDenoising(image, *arguments), expected)
+        expected = cv2.fastNlMeansDenoisingMulti([image], 0, 1, *arguments)
+        np.testing.assert_array_equal(cvlike.fastNlMeansDenoisingMulti([image], 0, 1, *arguments), expected)
+    np.testing.assert_array_equal(
+        cvlike.fastNlMeansDenoising(image, h=h, normType=cv2.NORM_L1),
+        cv2.fastNlMeansDenoising(image, h=h, normType=cv2.NORM_L1),
+    )
+
+
+def test_in_place_frames(rng):
+    frames = [smooth_image(rng, (300, 20)) for _ in range(3)]
+    expected = cvlike.fastNlMeansDenoisingMulti(frames, 1, 3, None, 10)
+    assert cvlike.fastNlMeansDenoisingMulti(frames, 1, 3, frames[1], 10) is frames[1]
+    np.testing.assert_array_equal(frames[1], expected)
+
+
 @pytest.mark.parametrize(
     ("error", "message", "arguments"),
     [

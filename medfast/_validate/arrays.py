@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast._validate.numbers import as_int
+from medfast._validate.numbers import as_int, as_odd
 
 DTYPES = tuple(np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64"))
 
@@ -41,6 +41,25 @@ def as_channel(image: Any, name: str, dtypes: tuple[np.dtype, ...]) -> NDArray[A
     if array.ndim != 2:
         raise ValueError(f"{name} must be 2-D, of one channel, got shape {array.shape}")
     return array
+
+
+def as_frames(frames: Any, index: Any, temporal_size: Any, ndim: int) -> list[NDArray[Any]]:
+    """The `temporal_size` frames around `index`, alike in shape and dtype."""
+    if isinstance(frames, str | bytes) or not isinstance(frames, Sequence | np.ndarray):
+        raise TypeError(f"frames must be a sequence of images, got {type(frames).__name__}")
+    middle = as_int(index, "index")
+    radius = as_odd(temporal_size, "temporal_size") // 2
+    if not 0 <= middle - radius <= middle + radius < len(frames):
+        got = f"index {middle} of {len(frames)} frames"
+        raise ValueError(f"index must have {radius} frames before and after it, got {got}")
+    numbers = range(middle - radius, middle + radius + 1)
+    found = [as_image(frames[number], f"frames[{number}]", ndim=(ndim,)) for number in numbers]
+    shape, dtype = found[radius].shape, found[radius].dtype
+    for number, frame in zip(numbers, found, strict=True):
+        if frame.shape != shape or frame.dtype != dtype:
+            got = f"{frame.shape} {frame.dtype}"
+            raise ValueError(f"frames[{number}] must be as frames[{middle}], {shape} {dtype}, got {got}")
+    return found
 
 
 def check_ndim(array: NDArray[Any], name: str, ndim: tuple[int, ...]) -> None:

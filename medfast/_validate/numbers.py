@@ -14,7 +14,7 @@ def as_int(value: Any, name: str, *, minimum: int | None = None, maximum: int | 
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    _check_range(number, name, minimum, maximum)
+    _check_range(number, name, minimum, 2**63 - 1 if maximum is None else maximum)
     return number
 
 
@@ -28,6 +28,8 @@ def as_float(
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
+    except OverflowError:  # an integer of some hundred digits
+        number = np.inf
     if not np.isfinite(number):
         raise ValueError(f"{name} must be finite, got {number}")
     if above is not None and not number > above:
@@ -37,11 +39,20 @@ def as_float(
 
 
 def as_odd(value: Any, name: str) -> int:
-    """`value` as an odd integer of at least 1."""
-    number = as_int(value, name, minimum=1)
+    """`value` as an odd integer of at least 1, and no larger than an image can be."""
+    number = as_int(value, name, minimum=1, maximum=2**31 - 1)
     if number % 2 == 0:
         raise ValueError(f"{name} must be odd, got {number}")
     return number
+
+
+def as_odds(value: Any, name: str, n: int) -> tuple[int, ...]:
+    """`value` as `n` odd integers of at least 1, one per axis; a single integer stands for all axes."""
+    if type(value) is int or isinstance(value, str | bytes) or not hasattr(value, "__len__") or np.ndim(value) == 0:
+        return (as_odd(value, name),) * n
+    if len(value) != n:
+        raise ValueError(f"{name} must be an integer or have {n} entries, one per axis, got {value!r}")
+    return tuple([as_odd(entry, f"{name}[{i}]") for i, entry in enumerate(value)])
 
 
 def as_flag(value: Any, name: str) -> bool:
@@ -93,6 +104,16 @@ def as_positives(value: Any, name: str, n: int) -> tuple[float, ...]:
     return tuple([as_float(entry, f"{name}[{i}]", above=0.0) for i, entry in enumerate(value)])
 
 
+def as_strengths(h: Any, n_channels: int) -> list[float]:
+    """`h` as floats above 0: one, or one per channel."""
+    if np.ndim(h) == 0:
+        return [as_float(h, "h", above=0.0)]
+    values = [as_float(value, f"h[{channel}]", above=0.0) for channel, value in enumerate(h)]
+    if len(values) not in (1, n_channels):
+        raise ValueError(f"h must have one entry or one per channel ({n_channels}), got {len(values)}")
+    return values
+
+
 def as_window(value: Any, name: str) -> tuple[float, float]:
     """`value` as the center and the width of a window of gray levels."""
     try:
@@ -116,6 +137,10 @@ def as_callback(progress: Any) -> Any:
 
 def _check_range(number: float, name: str, minimum: float | None, maximum: float | None) -> None:
     if minimum is not None and number < minimum:
-        raise ValueError(f"{name} must be >= {minimum:g}, got {number:g}")
+        raise ValueError(f"{name} must be >= {_text(minimum)}, got {_text(number)}")
     if maximum is not None and number > maximum:
-        raise ValueError(f"{name} must be <= {maximum:g}, got {number:g}")
+        raise ValueError(f"{name} must be <= {_text(maximum)}, got {_text(number)}")
+
+
+def _text(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"

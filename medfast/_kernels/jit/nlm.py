@@ -1,191 +1,125 @@
-"""Numba twin of src/nlm.pyx: shift by shift, box sums of the differences between the image and itself shifted."""
+"""Numba twin of src/nlm.pyx.
+
+With D(p, q) the sum of the squared (L2) or absolute (L1) differences of the patches around p and q, each pixel becomes
+
+    out(p) = sum_q w(D(p, q)) image(q) / sum_q w(D(p, q)),    q in the search window around p.
+
+D is symmetric, so half the shifts q - p do. Each D serves two pixels: *forward* is what p gains from q = p + shift,
+*reverse* what q gains from p, and a tile adds both where they fall inside. D is a box sum of the differences of the
+image with itself shifted: over the channels and the planes of the patch, then down its rows, then along the line.
+
+The image comes padded by the radii of patch and search window; voxel (z, y, x) of the output stands at
+padded[z + pz + sz, :, y + py + sy, x + px + sx]. Sums are kept line by line: (planes, rows, channels + weights, cols).
+"""
 
 import numpy as np
 
-from medfast._kernels.jit import kernel
-
-BLOCK_ROWS = 16
-STEPS = 32
-
-
-@kernel
-def workspace(n_channels, n_weights, n_cols, patch_radius, search_radius):
-    """Bytes of scratch that a call needs for `n_cols` columns."""
-    width, size = n_cols + 2 * patch_radius, 2 * patch_radius + 1
-    return 8 * (2 * n_channels * BLOCK_ROWS * n_cols + n_cols + (1 + BLOCK_ROWS + size - 1) * width)
+from medfast._kernels.jit import kernel, uncounted
+from medfast._kernels.jit.nlm_formula import MOST_SHIFTS, sum_formula, working
+from medfast._kernels.jit.nlm_lines import mask_of
+from medfast._kernels.jit.nlm_table import sum_integer
 
 
 @kernel
-def add_differences(a, b, norm, sign, sums):
-    """Add `sign` times the differences of two rows."""
-    for x in range(len(sums)):
-        difference = np.int32(a[x]) - np.int32(b[x])
-        sums[x] += sign * np.int32(abs(difference) if norm == 1 else difference * difference)
+def workspace(n_channels, n_weights, n_planes, n_rows, n_cols, radii):
+    """Bytes of scratch that a call needs for a tile of `n_planes` x `n_rows` lines."""
+    py, px, sx = radii[1], radii[2], radii[5]
+    n_sums = n_channels + n_weights
+    n_lines = max((2 * sx + 1) * (n_weights + 1) + 2, min(2 * sx + 1, MOST_SHIFTS) * (n_sums + 2 * py + 1) + 4)
+    return 8 * (2 * n_sums * n_planes * n_rows * n_cols + n_lines * (n_cols + 2 * px + 2 * sx))
 
 
 @kernel
-def box_sum(columns, size, sums):
-    """Sums of `size` neighbours."""
-    for x in range(len(sums)):
-        sums[x] = columns[x]
-    for k in range(1, size):
-        for x in range(len(sums)):
-            sums[x] += columns[x + k]
-
-
-@kernel
-def add_weighted(distances, shift, table, pixels, weights, sums, weight_sums):
-    """Look up the weights; add them, and the pixels times them."""
-    for x in range(len(sums)):
-        weights[x] = table[distances[x] >> shift]
-    for x in range(len(sums)):
-        weight_sums[x] += weights[x]
-        sums[x] += weights[x] * weights.dtype.type(pixels[x])
-
-
-@kernel
-def denoise_integer(padded, patch_radius, search_radius, norm, shift, tables, rate, scratch, row_start, row_stop, out):
-    """Denoise the rows with weights from tables; the mean is rounded half up."""
-    n_frames, n_channels = padded.shape[:2]
-    n_cols = out.shape[2]
-    size, border, width = 2 * patch_radius + 1, patch_radius + search_radius, n_cols + 2 * patch_radius
-    main = n_frames // 2
-    plane = BLOCK_ROWS * n_cols
-    wide, narrow = scratch.view(tables.dtype), scratch[8 * (2 * n_channels * plane + n_cols) :].view(np.int32)
-    sums = wide[: n_channels * plane].reshape(n_channels, BLOCK_ROWS, n_cols)
-    weight_sums = wide[n_channels * plane : 2 * n_channels * plane].reshape(n_channels, BLOCK_ROWS, n_cols)
-    weights = wide[2 * n_channels * plane :][:n_cols]
-    columns, distances = narrow[:width], narrow[width:][:n_cols]
-    for block in range(row_start, row_stop, BLOCK_ROWS):
-        stop = min(block + BLOCK_ROWS, row_stop)
-        sums[:] = 0
-        weight_sums[:] = 0
-        for frame in range(n_frames):
-            for dy in range(-search_radius, search_radius + 1):
-                for dx in range(-search_radius, search_radius + 1):
-                    left, shifted = search_radius, search_radius + dx
-                    columns[:] = 0
-                    for row in range(block, stop):
-                        # rows of the patch: `first` to `last`; the column sums of the row before need only its ends
-                        first, last = search_radius + row, search_radius + row + size - 1
-                        for channel in range(n_channels):
-                            a, b = padded[main, channel], padded[frame, channel]
-                            for line in range(first if row == block else last, last + 1):
-                                add_differences(
-                                    a[line, left : left + width],
-                                    b[line + dy, shifted : shifted + width],
-                                    norm,
-                                    np.int32(1),
-                                    columns,
-                                )
-                            if row > block:
-                                add_differences(
-                                    a[first - 1, left : left + width],
-                                    b[first - 1 + dy, shifted : shifted + width],
-                                    norm,
-                                    np.int32(-1),
-                                    columns,
-                                )
-                        box_sum(columns, size, distances)
-                        for channel in range(n_channels):
-                            add_weighted(
-                                distances,
-                                shift,
-                                tables[min(channel, len(tables) - 1)],
-                                padded[frame, channel, border + row + dy, border + dx : border + dx + n_cols],
-                                weights,
-                                sums[channel, row - block],
-                                weight_sums[channel, row - block],
-                            )
-        for channel in range(n_channels):
-            for row in range(block, stop):
-                for col in range(n_cols):
-                    weight = np.uint64(weight_sums[channel, row - block, col])
-                    value = np.uint64(sums[channel, row - block, col])
-                    out[channel, row, col] = (value + weight // np.uint64(2)) // weight
-
-
-@kernel
-def exponential(t, exponentials):
-    """exp(-t) = exp(-j / STEPS) exp(r), with the series of the second factor."""
-    t = min(t, (len(exponentials) - 1) / STEPS)
-    j = np.int32(t * STEPS + 0.5)
-    r = j * (1.0 / STEPS) - t
-    series = 1.0 + r * (1.0 + r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720))))))
-    return exponentials[j] * series
-
-
-@kernel
-def add_formula(distances, norm, factor, exponentials, bias, pixels, own, sums, weight_sums):
-    """Compute the weights; add them, and times them the pixels' squares or what they differ by from their own row."""
-    for x in range(len(sums)):
-        d = distances[x]
-        weight = exponential((d * d if norm == 1 else d) * factor, exponentials)
-        pixel = np.float64(pixels[x])
-        weight_sums[x] += weight
-        sums[x] += weight * (pixel * pixel if bias >= 0 else pixel - np.float64(own[x]))
+def denoise_integer(
+    padded,
+    mask,
+    radii,
+    norm,
+    shift,
+    tables,
+    rate,
+    scratch,
+    plane_start,
+    plane_stop,
+    row_start,
+    row_stop,
+    out,
+):
+    """Denoise the tile with weights from tables; the mean is rounded half up."""
+    n_channels, n_cols, n_weights = out.shape[1], out.shape[3], len(tables)
+    shape = plane_stop - plane_start, row_stop - row_start, n_channels + n_weights, n_cols
+    n_sums = shape[0] * shape[1] * shape[2] * shape[3]
+    sums = scratch.view(tables.dtype)[:n_sums].reshape(shape)
+    sum_integer(
+        uncounted(padded),
+        uncounted(mask),
+        radii,
+        norm,
+        shift,
+        uncounted(tables),
+        plane_start,
+        row_start,
+        uncounted(scratch[sums.nbytes :]),
+        uncounted(sums),
+    )
+    for z in range(plane_start, plane_stop):
+        for y in range(row_start, row_stop):
+            inside = mask_of(mask, radii, z, y, n_cols)
+            for channel in range(n_channels):
+                values = sums[z - plane_start, y - row_start, channel]
+                weights = sums[z - plane_start, y - row_start, n_channels + min(channel, n_weights - 1)]
+                for x in range(n_cols):
+                    if not mask.size or inside[x]:
+                        weight = np.uint64(weights[x])
+                        out[z, channel, y, x] = (np.uint64(values[x]) + weight // np.uint64(2)) // weight
 
 
 @kernel
 def denoise_formula(
-    padded, patch_radius, search_radius, norm, factors, exponentials, bias, scratch, row_start, row_stop, out
+    padded,
+    mask,
+    radii,
+    norm,
+    factor,
+    bias,
+    scratch,
+    plane_start,
+    plane_stop,
+    row_start,
+    row_stop,
+    out,
 ):
-    """Denoise the rows with weights from the formula, in float64; integers are rounded half to even and saturated."""
-    n_frames, n_channels = padded.shape[:2]
-    n_cols = out.shape[2]
-    size, border, width = 2 * patch_radius + 1, patch_radius + search_radius, n_cols + 2 * patch_radius
-    main = n_frames // 2
+    """Denoise the tile with weights from the formula; integers are rounded half to even and saturated."""
+    n_channels, n_cols = out.shape[1], out.shape[3]
+    shape = plane_stop - plane_start, row_stop - row_start, n_channels + 1, n_cols
+    n_sums = shape[0] * shape[1] * shape[2] * shape[3]
+    sums = scratch[: 8 * n_sums].view(np.float64).reshape(shape)
+    space = working(scratch[8 * n_sums :], out)
+    totals = space[:n_sums].reshape(shape)
+    sum_formula(
+        uncounted(padded),
+        uncounted(mask),
+        radii,
+        norm,
+        factor,
+        bias >= 0,
+        plane_start,
+        row_start,
+        uncounted(space[n_sums:]),
+        uncounted(totals),
+        uncounted(sums),
+    )
     rounds = out.dtype.type(0.5) == 0  # an integer dtype
-    plane = BLOCK_ROWS * n_cols
-    space = scratch.view(np.float64)
-    sums = space[: n_channels * plane].reshape(n_channels, BLOCK_ROWS, n_cols)
-    weight_sums = space[n_channels * plane : 2 * n_channels * plane].reshape(n_channels, BLOCK_ROWS, n_cols)
-    space = space[2 * n_channels * plane :]
-    distances, columns, lines = space[:n_cols], space[n_cols:][:width], space[n_cols + width :].reshape(-1, width)
-    for block in range(row_start, row_stop, BLOCK_ROWS):
-        stop = min(block + BLOCK_ROWS, row_stop)
-        sums[:] = 0
-        weight_sums[:] = 0
-        for frame in range(n_frames):
-            for dy in range(-search_radius, search_radius + 1):
-                for dx in range(-search_radius, search_radius + 1):
-                    for k in range(stop - block + size - 1):
-                        line = search_radius + block + k
-                        for channel in range(n_channels):
-                            a = padded[main, channel, line]
-                            b = padded[frame, channel, line + dy]
-                            for x in range(width):
-                                d = np.float64(a[search_radius + x]) - np.float64(b[search_radius + dx + x])
-                                d = abs(d) if norm == 1 else d * d
-                                lines[k, x] = d if channel == 0 else lines[k, x] + d
-                    for row in range(block, stop):
-                        # every sum anew and in one order: a running sum would depend on where the block starts
-                        for k in range(size):
-                            for x in range(width):
-                                columns[x] = (
-                                    lines[row - block + k, x] if k == 0 else columns[x] + lines[row - block + k, x]
-                                )
-                        for k in range(size):
-                            for x in range(n_cols):
-                                distances[x] = columns[x + k] if k == 0 else distances[x] + columns[x + k]
-                        for channel in range(n_channels):
-                            add_formula(
-                                distances,
-                                norm,
-                                factors[min(channel, len(factors) - 1)],
-                                exponentials,
-                                bias,
-                                padded[frame, channel, border + row + dy, border + dx : border + dx + n_cols],
-                                padded[main, channel, border + row, border : border + n_cols],
-                                sums[channel, row - block],
-                                weight_sums[channel, row - block],
-                            )
-        for channel in range(n_channels):
-            for row in range(block, stop):
-                for col in range(n_cols):
-                    value = sums[channel, row - block, col] / weight_sums[channel, row - block, col]
-                    if bias >= 0:
-                        value = np.sqrt(max(value - bias, 0.0))
-                    else:  # differences were averaged, so that what is constant stays so to the last bit
-                        value += np.float64(padded[main, channel, border + row, border + col])
-                    out[channel, row, col] = np.rint(value) if rounds else value
+    for z in range(plane_start, plane_stop):
+        for y in range(row_start, row_stop):
+            inside = mask_of(mask, radii, z, y, n_cols)
+            for channel in range(n_channels):
+                own_line = padded[z + radii[0] + radii[3], channel, y + radii[1] + radii[4], radii[2] + radii[5] :]
+                values = sums[z - plane_start, y - row_start, channel]
+                weights = sums[z - plane_start, y - row_start, n_channels]
+                for x in range(n_cols):
+                    if mask.size and not inside[x]:
+                        continue
+                    mean, own = values[x] / weights[x], np.float64(own_line[x])
+                    value = np.sqrt(max(mean + (own * own - bias), 0.0)) if bias >= 0 else mean + own
+                    out[z, channel, y, x] = np.rint(value) if rounds else value

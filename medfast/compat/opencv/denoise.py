@@ -36,12 +36,12 @@ def fastNlMeansDenoising(
     h: Any = 3.0,
     templateWindowSize: int = 7,
     searchWindowSize: int = 21,
-    normType: int = NORM_L2,
+    normType: int | None = None,
 ) -> NDArray[Any]:
     """Denoise an image of 1 to 4 channels, as ``cv2.fastNlMeansDenoising``.
 
     The form ``fastNlMeansDenoising(src, h[, dst[, templateWindowSize[, searchWindowSize[, normType]]]])``, in which `h`
-    is a list or tuple, is understood too.
+    is a list, a tuple or an array of floats, is understood too.
 
     Parameters
     ----------
@@ -81,8 +81,7 @@ def fastNlMeansDenoising(
     >>> fastNlMeansDenoising(np.array([[9, 9, 12]], np.uint8), None, 3, 1, 3)
     array([[ 9,  9, 11]], dtype=uint8)
     """
-    if isinstance(dst, list | tuple):  # the form with h first: its second and third argument change places
-        dst, h = (h if isinstance(h, np.ndarray) else None), dst
+    dst, h, normType = _overload(dst, h, normType)
     image = _image(src, "src", normType)
     out = _destination(dst, image)
     _denoise([image], out, h, templateWindowSize, searchWindowSize, normType)
@@ -97,11 +96,11 @@ def fastNlMeansDenoisingMulti(
     h: Any = 3.0,
     templateWindowSize: int = 7,
     searchWindowSize: int = 21,
-    normType: int = NORM_L2,
+    normType: int | None = None,
 ) -> NDArray[Any]:
     """Denoise one of several frames, as ``cv2.fastNlMeansDenoisingMulti``.
 
-    The form with a list or tuple `h` before `dst` is understood too.
+    The form with a list, a tuple or an array of floats `h` before `dst` is understood too.
 
     Parameters
     ----------
@@ -145,8 +144,7 @@ def fastNlMeansDenoisingMulti(
     >>> fastNlMeansDenoisingMulti(np.array([[[9]], [[12]], [[9]]], np.uint8), 1, 3, None, 3, 1, 1)
     array([[11]], dtype=uint8)
     """
-    if isinstance(dst, list | tuple):
-        dst, h = (h if isinstance(h, np.ndarray) else None), dst
+    dst, h, normType = _overload(dst, h, normType)
     frames = _frames(srcImgs, imgToDenoiseIndex, temporalWindowSize, templateWindowSize, searchWindowSize, normType)
     out = _destination(dst, frames[0])
     _denoise(frames, out, h, templateWindowSize, searchWindowSize, normType)
@@ -272,6 +270,16 @@ def fastNlMeansDenoisingColoredMulti(
     return out
 
 
+def _overload(dst: Any, h: Any, norm_type: Any) -> tuple[Any, Any, Any]:
+    """The arguments in the order of the first of OpenCV's forms. An array that could be either is `dst`, as in OpenCV,
+    unless another one follows or a norm is given, which that form lacks.
+    """
+    is_vector = isinstance(dst, np.ndarray) and dst.ndim == 1 and dst.dtype.kind == "f"
+    if isinstance(dst, list | tuple) or (is_vector and (isinstance(h, np.ndarray) or norm_type is not None)):
+        dst, h = (h if isinstance(h, np.ndarray) else None), dst
+    return dst, 3.0 if h is None else h, NORM_L2 if norm_type is None else norm_type
+
+
 def _image(src: ArrayLike, name: str, norm_type: Any) -> NDArray[Any]:
     """`src` as (rows, columns) or (rows, columns, 2 to 4 channels)."""
     if norm_type not in (NORM_L1, NORM_L2):
@@ -318,21 +326,23 @@ def _destination(dst: Any, image: NDArray[Any]) -> NDArray[Any]:
 
 
 def _denoise(frames: list[NDArray[Any]], out: NDArray[Any], h: Any, template: Any, search: Any, norm_type: Any) -> None:
-    # The kernel reads a padded copy alone, so `out` may be one of the frames.
     to_planes = (lambda array: array[np.newaxis]) if out.ndim == 2 else (lambda array: np.moveaxis(array, 2, 0))
     norm = 1 if norm_type == NORM_L1 else 2
     n_channels = 1 if out.ndim == 2 else out.shape[2]
     strengths = _strengths(h, n_channels)
     patch_size = _window(template, "templateWindowSize", nlm.largest_patch(n_channels, norm))
     search_size = _window(search, "searchWindowSize", nlm.largest_search(len(frames)))
+    target = np.empty_like(out) if any(np.may_share_memory(out, frame) for frame in frames) else out
     nlm.denoise(
         [to_planes(frame) for frame in frames],
-        to_planes(out),
+        to_planes(target)[np.newaxis],
         strengths,
-        patch_size=patch_size,
-        search_size=search_size,
+        patch=(0, patch_size // 2, patch_size // 2),
+        search=(len(frames) // 2, search_size // 2, search_size // 2),
         norm=norm,
     )
+    if target is not out:
+        out[...] = target
 
 
 def _denoise_colored(

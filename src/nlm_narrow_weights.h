@@ -1,0 +1,357 @@
+/* Weights of distances of 16 bits, for nlm_narrow.h: a table of integers, exactly, and where it can be a product. */
+#ifndef MEDFAST_NLM_NARROW_WEIGHTS_H
+#define MEDFAST_NLM_NARROW_WEIGHTS_H
+
+#include <math.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "nlm_vectors.h"
+
+#if NLM_LANES == 16
+enum { NLM_ROWS = 16, NLM_ROW = 64, NLM_LOW = 8 };
+#else
+enum { NLM_ROWS = 32, NLM_ROW = 32, NLM_LOW = 32 };
+#endif
+
+/* The split table: table[i] = round(high[t / NLM_ROW] middle[t % NLM_ROW / NLM_LOW] low[t % NLM_LOW]), see below. */
+typedef struct {
+    const int32_t *table; /* weight of a distance >> shift */
+    ptrdiff_t n_entries;
+    int shift, norm;
+    int n_flush;  /* weights whose sum fits an unsigned word */
+    int is_split; /* whether the factors hold */
+    int offset;   /* added to the sum of each column before they index the factors */
+    float high[NLM_ROWS], middle[NLM_ROW / NLM_LOW], low[NLM_LOW];
+} nlm_narrow;
+
+/* Whether 16-bit sums are exact: weight zero from 65535 on, and weights that fit a signed word. */
+static int nlm_is_narrow(const int32_t *table, ptrdiff_t n_entries, int shift)
+{
+    ptrdiff_t last = 65535 >> shift;
+    return NLM_LANES > 0 && (n_entries <= last || table[last] == 0) && table[0] > 0 && table[0] <= 32767;
+}
+
+#if NLM_LANES >= 16
+
+/* The weight of entry k of a row, before it is rounded: products as the vectors make them. An exact one comes last, of
+   24 bits times 24. */
+static double nlm_row_product(const nlm_narrow *n, float high, ptrdiff_t k)
+{
+    const float row = NLM_LOW < NLM_ROW ? (float)((double)high * (double)n->middle[k / NLM_LOW]) : high;
+    return (double)row * (double)n->low[k % NLM_LOW];
+}
+
+/* The factor of a row of the table that gives all its entries, rounded, or -1 where there is none. */
+static float nlm_high_factor(const nlm_narrow *n, ptrdiff_t first, ptrdiff_t n_used, int fine)
+{
+    double from = 0.0, to = 1e30;
+    float factor;
+    ptrdiff_t k;
+    for (k = 0; k < NLM_ROW; k++)
+        if (first + k >= 0 && first + k < n_used) {
+            const double rest = (double)n->middle[k / NLM_LOW] * (double)n->low[k % NLM_LOW];
+            from = fmax(from, (n->table[(first + k) >> fine] - 0.5) / rest);
+            to = fmin(to, (n->table[(first + k) >> fine] + 0.5) / rest);
+        }
+    factor = (float)(0.5 * (from + to));
+    for (k = 0; k < NLM_ROW; k++)
+        if (first + k >= 0 && first + k < n_used &&
+            (int32_t)rint(nlm_row_product(n, factor, k)) != n->table[(first + k) >> fine])
+            return -1.0f;
+    return factor;
+}
+
+/* The table as a product: exp(-(32 a + b) r) = exp(-32 a r) exp(-b r), rounded, is right for every entry or not used at
+   all; with registers of 8 floats, exp(-(64 a + 8 b + c) r). Each factor exp(-32 a r) has only 32 (64) entries to get
+   right, and is taken from the middle of what does.
+
+   The index t of a distance, ten bits of it from bit 6 on or further down, is that of the table plus a start, such that
+   the last weight above zero is the last of a row, that zeros follow for the distances that saturate, and that ten bits
+   of t tell all weights above zero apart. The start comes for nothing, as an offset to each sum of a column, so it is a
+   multiple of the columns of a patch. */
+static void nlm_split_table(nlm_narrow *n, ptrdiff_t n_entries, double rate, ptrdiff_t col_radius)
+{
+    const int bits = n->shift < 6 ? n->shift : 6, fine = n->shift - bits; /* below t; of t, below the table's index */
+    const ptrdiff_t limit = 65536 >> bits, before = limit - NLM_ROWS * NLM_ROW, width = 2 * col_radius + 1;
+    const ptrdiff_t step = width << fine;
+    ptrdiff_t n_used = 0, start = (before + step - 1) / step * step, row;
+    n->is_split = 0;
+    while (n_used < n_entries && n_used < limit >> fine && n->table[n_used] > 0)
+        n_used++;
+    n_used <<= fine;
+    if (fine > 4)
+        return;
+    while ((start + n_used) % NLM_ROW)
+        start += step;
+    if (n->norm != 2 || start + n_used > limit - NLM_ROW || !(rate < 64.0 / NLM_ROW)) /* exp(-63) is still a float */
+        return;
+    n->offset = (int)((start / width) << bits);
+    for (row = 0; row < NLM_ROW / NLM_LOW; row++)
+        n->middle[row] = (float)exp(-(double)(row * NLM_LOW >> fine) * rate);
+    for (row = 0; row < NLM_LOW; row++)
+        n->low[row] = (float)exp(-(double)(row >> fine) * rate);
+    for (row = 0; row < NLM_ROWS; row++) {
+        const ptrdiff_t first = before + NLM_ROW * row - start; /* as an index of the table */
+        n->high[row] = first + NLM_ROW <= 0 || first >= n_used ? 0.0f : nlm_high_factor(n, first, n_used, fine);
+        if (n->high[row] < 0.0f)
+            return;
+    }
+    n->is_split = 1;
+}
+#else
+static void nlm_split_table(nlm_narrow *n, ptrdiff_t n_entries, double rate, ptrdiff_t col_radius)
+{
+    (void)n_entries, (void)rate, (void)col_radius;
+    n->is_split = 0;
+}
+#endif
+
+#if NLM_LANES == 32
+typedef struct {
+    __m512 high[2], low[2], magic;
+    __m512i shifts[4], move;
+} nlm_factors;
+
+NLM_INLINE nlm_factors nlm_load_factors(const nlm_narrow *n)
+{
+    const int bits = n->shift < 6 ? n->shift : 6;
+    nlm_factors f;
+    f.high[0] = _mm512_loadu_ps(n->high), f.high[1] = _mm512_loadu_ps(n->high + 16);
+    f.low[0] = _mm512_loadu_ps(n->low), f.low[1] = _mm512_loadu_ps(n->low + 16);
+    f.magic = _mm512_set1_ps(12582912.0f); /* 3 * 2^22: what is added to it is rounded, and ends its mantissa */
+    f.shifts[0] = _mm512_set1_epi32(bits), f.shifts[1] = _mm512_set1_epi32(bits + 5);
+    f.shifts[2] = _mm512_set1_epi32(bits + 16), f.shifts[3] = _mm512_set1_epi32(bits + 21);
+    f.move = _mm512_set1_epi32(0x01000100); /* the low word of each dword twice, within 128 bits */
+    f.move = _mm512_add_epi32(f.move, _mm512_maskz_set1_epi32(0x2222, 0x04040404));
+    f.move = _mm512_add_epi32(f.move, _mm512_maskz_set1_epi32(0x4444, 0x08080808));
+    f.move = _mm512_add_epi32(f.move, _mm512_maskz_set1_epi32(0x8888, 0x0c0c0c0c));
+    return f;
+}
+
+/* The weight of the low (k = 0) or high (k = 2) word of each dword of d, in the low words. Two permutations of
+   registers, which look at the low five bits of an index alone, and a product. */
+NLM_INLINE __m512i nlm_product(const nlm_factors *f, __m512i d, int k)
+{
+    __m512 low = _mm512_permutex2var_ps(f->low[0], _mm512_srlv_epi32(d, f->shifts[k]), f->low[1]);
+    __m512 high = _mm512_permutex2var_ps(f->high[0], _mm512_srlv_epi32(d, f->shifts[k + 1]), f->high[1]);
+    return _mm512_castps_si512(_mm512_fmadd_ps(high, low, f->magic));
+}
+
+/* Pairs of weights, of the even and of the odd lanes, from the distances of two shifts: 22 instructions for 64 weights,
+   0.2 cycles each, where a gather takes 0.6 and a look-up 0.7. */
+NLM_INLINE void nlm_pairs_split(const nlm_factors *f, nlm_vec first, nlm_vec second, nlm_vec *even, nlm_vec *odd)
+{
+    const __mmask64 high = 0xCCCCCCCCCCCCCCCC;
+    *even = _mm512_mask_shuffle_epi8(nlm_product(f, first, 0), high, nlm_product(f, second, 0), f->move);
+    *odd = _mm512_mask_shuffle_epi8(nlm_product(f, first, 2), high, nlm_product(f, second, 2), f->move);
+}
+
+NLM_INLINE void nlm_single_split(const nlm_factors *f, nlm_vec first, nlm_vec *even, nlm_vec *odd)
+{
+    *even = _mm512_maskz_mov_epi16(0x55555555, nlm_product(f, first, 0));
+    *odd = _mm512_maskz_mov_epi16(0x55555555, nlm_product(f, first, 2));
+}
+#elif NLM_LANES == 16
+typedef struct {
+    __m256 high[2], middle, low, magic;
+    __m128i up;
+    int is_up;
+} nlm_factors;
+
+NLM_INLINE nlm_factors nlm_load_factors(const nlm_narrow *n)
+{
+    nlm_factors f;
+    f.high[0] = _mm256_loadu_ps(n->high), f.high[1] = _mm256_loadu_ps(n->high + 8);
+    f.middle = _mm256_loadu_ps(n->middle), f.low = _mm256_loadu_ps(n->low);
+    f.magic = _mm256_set1_ps(12582912.0f); /* 3 * 2^22: what is added to it is rounded, and ends its mantissa */
+    f.is_up = n->shift < 6, f.up = _mm_cvtsi32_si128(6 - n->shift);
+    return f;
+}
+
+/* The weight of the low or high word of each dword of d, in the low words: t is the ten upper bits of a word. Three
+   permutations of registers, of which one takes two, as a blend looks at the upper bit alone. */
+NLM_INLINE __m256i nlm_product(const nlm_factors *f, __m256i d, int is_odd)
+{
+    const __m256i row = _mm256_srli_epi32(d, is_odd ? 28 : 12);
+    __m256 low = _mm256_permutevar8x32_ps(f->low, _mm256_srli_epi32(d, is_odd ? 22 : 6));
+    __m256 middle = _mm256_permutevar8x32_ps(f->middle, _mm256_srli_epi32(d, is_odd ? 25 : 9));
+    __m256 high = _mm256_blendv_ps(_mm256_permutevar8x32_ps(f->high[0], row),
+                                   _mm256_permutevar8x32_ps(f->high[1], row),
+                                   _mm256_castsi256_ps(is_odd ? d : _mm256_slli_epi32(d, 16)));
+    return _mm256_castps_si256(_mm256_fmadd_ps(_mm256_mul_ps(high, middle), low, f->magic));
+}
+
+/* 0.41 cycles a weight, where a look-up takes 0.72, which made the whole call 1.2 times as fast. The upper bit as a
+   factor of its own took 0.43, another bit 0.44 to 0.56, a fourth permutation 0.54; look-ups of every second weight at
+   the same time 0.61 or more. Gathers took 0.53, of every second weight 0.35, but far more on CPUs that are guarded
+   against data sampling. */
+NLM_INLINE void nlm_pairs_split(const nlm_factors *f, nlm_vec first, nlm_vec second, nlm_vec *even, nlm_vec *odd)
+{
+    if (f->is_up)
+        first = _mm256_sll_epi16(first, f->up), second = _mm256_sll_epi16(second, f->up);
+    *even = nlm_blend_pairs(nlm_product(f, first, 0), nlm_low_to_high(nlm_product(f, second, 0)));
+    *odd = nlm_blend_pairs(nlm_product(f, first, 1), nlm_low_to_high(nlm_product(f, second, 1)));
+}
+
+NLM_INLINE void nlm_single_split(const nlm_factors *f, nlm_vec first, nlm_vec *even, nlm_vec *odd)
+{
+    if (f->is_up)
+        first = _mm256_sll_epi16(first, f->up);
+    *even = nlm_blend_pairs(nlm_product(f, first, 0), nlm_zero());
+    *odd = nlm_blend_pairs(nlm_product(f, first, 1), nlm_zero());
+}
+#endif
+
+/* The same by look-ups, one pixel at a time, of two shifts or (`second` NULL) of one: loads and stores alone, where the
+   rest is arithmetic. Four indices are loaded at a time, and a pair is stored as one: 0.72 cycles a weight, where one
+   index and one word at a time took 1.15, and shifts of all 64 bits 0.76. */
+NLM_INLINE void nlm_pairs_table(const uint32_t *low, const uint32_t *high, const uint16_t *first,
+                                const uint16_t *second, ptrdiff_t n, uint32_t *even, uint32_t *odd)
+{
+    ptrdiff_t k;
+    for (k = 0; k < n; k += 4) {
+        uint64_t i, j;
+        uint32_t i0, i1, j0, j1, e0, e1, o0, o1;
+        memcpy(&i, first + k, sizeof(i));
+        i0 = (uint32_t)i, i1 = (uint32_t)(i >> 32);
+        e0 = low[i0 & 0xffff], o0 = low[i0 >> 16], e1 = low[i1 & 0xffff], o1 = low[i1 >> 16];
+        if (second) {
+            memcpy(&j, second + k, sizeof(j));
+            j0 = (uint32_t)j, j1 = (uint32_t)(j >> 32);
+            e0 |= high[j0 & 0xffff], o0 |= high[j0 >> 16], e1 |= high[j1 & 0xffff], o1 |= high[j1 >> 16];
+        }
+        even[k / 2] = e0, even[k / 2 + 1] = e1, odd[k / 2] = o0, odd[k / 2 + 1] = o1;
+    }
+}
+
+#if NLM_LANES > 0
+
+/* Box sums of neighbouring vectors, two at a time: what is kept of those before. */
+typedef struct {
+    nlm_vec last, p1, p3; /* s(2 radius - 1), P(1), P(3) of the two to come */
+} nlm_window;
+
+/* Vector v + k, of which s is v; after the last of a row come the first, a lane on. */
+NLM_INLINE nlm_vec nlm_at(const nlm_vec *s, ptrdiff_t v, ptrdiff_t k, ptrdiff_t size)
+{
+    const uint16_t *at = (const uint16_t *)(s + k);
+    return nlm_load(v + k < size ? at : at - size * NLM_LANES + 1);
+}
+
+NLM_INLINE void nlm_start(nlm_window *w, const nlm_vec *s, ptrdiff_t size, ptrdiff_t radius)
+{
+    w->p1 = w->p3 = w->last = nlm_zero();
+    if (radius >= 1)
+        w->last = nlm_at(s, 0, 2 * radius - 1, size);
+    if (radius >= 2)
+        w->p1 = nlm_add_sat16(nlm_at(s, 0, 1, size), nlm_at(s, 0, 2, size));
+    if (radius >= 3)
+        w->p3 = nlm_add_sat16(nlm_at(s, 0, 3, size), nlm_at(s, 0, 4, size));
+}
+
+NLM_INLINE void nlm_next(nlm_window *w, const nlm_vec *s, ptrdiff_t v, ptrdiff_t size, ptrdiff_t radius, nlm_vec *sums)
+{
+    nlm_vec pair, shared;
+    s += v;
+    if (radius == 0) {
+        sums[0] = s[0], sums[1] = s[1];
+        return;
+    }
+    shared = pair = nlm_add_sat16(w->last, nlm_at(s, v, 2 * radius, size));
+    w->last = nlm_at(s, v, 2 * radius + 1, size);
+    if (radius >= 2)
+        shared = nlm_add_sat16(shared, w->p1);
+    if (radius >= 3)
+        shared = nlm_add_sat16(shared, w->p3);
+    sums[0] = nlm_add_sat16(shared, s[0]);
+    sums[1] = nlm_add_sat16(shared, w->last);
+    w->p1 = radius >= 3 ? w->p3 : pair;
+    w->p3 = pair;
+}
+
+/* Weights of a line of one shift or (is_pair) two, from the sums of its columns. */
+NLM_INLINE void nlm_weigh_line(const nlm_narrow *n, const uint32_t *table, const nlm_vec *first, const nlm_vec *second,
+                               ptrdiff_t size, ptrdiff_t wrap, ptrdiff_t radius, int is_split, int is_pair,
+                               nlm_vec *indices, nlm_vec *even, nlm_vec *odd)
+{
+    nlm_window w[2];
+    nlm_vec d[4];
+    ptrdiff_t v, i;
+#if NLM_LANES >= 16
+    const nlm_factors f = nlm_load_factors(n);
+#endif
+    const __m128i count = _mm_cvtsi32_si128(n->shift);
+    nlm_start(w, first, wrap, radius);
+    if (is_pair)
+        nlm_start(w + 1, second, wrap, radius);
+    for (v = 0; v < size; v += 2) { /* a vector more if their number is odd: there is room */
+        nlm_next(w, first, v, wrap, radius, d);
+        if (is_pair)
+            nlm_next(w + 1, second, v, wrap, radius, d + 2);
+        for (i = 0; i < 2; i++) {
+            if (!is_split) {
+                indices[v + i] = nlm_shift16(d[i], count);
+                if (is_pair)
+                    indices[size + 1 + v + i] = nlm_shift16(d[i + 2], count);
+            }
+#if NLM_LANES >= 16
+            else if (v + i == size)
+                break;
+            else if (is_pair)
+                nlm_pairs_split(&f, d[i], d[i + 2], even + v + i, odd + v + i);
+            else
+                nlm_single_split(&f, d[i], even + v + i, odd + v + i);
+#endif
+        }
+    }
+    if (!is_split)
+        nlm_pairs_table(table, table + (65536 >> n->shift), (const uint16_t *)indices,
+                        is_pair ? (const uint16_t *)(indices + size + 1) : NULL, size * NLM_LANES, (uint32_t *)even,
+                        (uint32_t *)odd);
+}
+
+static void nlm_line_weights(const nlm_narrow *n, const uint32_t *table, const nlm_vec *first, const nlm_vec *second,
+                             ptrdiff_t size, ptrdiff_t wrap, ptrdiff_t radius, int is_pair, nlm_vec *indices,
+                             nlm_vec *even, nlm_vec *odd)
+{
+#define WEIGH(r) \
+    if (n->is_split && is_pair) \
+        nlm_weigh_line(n, table, first, second, size, wrap, r, 1, 1, indices, even, odd); \
+    else if (n->is_split) \
+        nlm_weigh_line(n, table, first, second, size, wrap, r, 1, 0, indices, even, odd); \
+    else if (is_pair) \
+        nlm_weigh_line(n, table, first, second, size, wrap, r, 0, 1, indices, even, odd); \
+    else \
+        nlm_weigh_line(n, table, first, second, size, wrap, r, 0, 0, indices, even, odd);
+    switch (radius) {
+    case 3: WEIGH(3) break;
+    case 2: WEIGH(2) break;
+    case 1: WEIGH(1) break;
+    default: WEIGH(0) break;
+    }
+#undef WEIGH
+}
+
+#endif
+
+/* The table for that: each weight in the low word, then each in the high one; zeros after the last entry. */
+static void nlm_fill_table(const nlm_narrow *n, uint32_t *table)
+{
+    const ptrdiff_t limit = 65536 >> n->shift;
+    ptrdiff_t i;
+    for (i = 0; i < limit; i++) {
+        table[i] = i < n->n_entries ? (uint32_t)n->table[i] : 0;
+        table[limit + i] = table[i] << 16;
+    }
+}
+
+static void nlm_narrow_weights(nlm_narrow *n, const int32_t *table, ptrdiff_t n_entries, int shift, int norm,
+                               double rate, ptrdiff_t col_radius)
+{
+    n->table = table, n->n_entries = n_entries, n->shift = shift, n->norm = norm, n->n_flush = 65535 / table[0];
+    nlm_split_table(n, n_entries, rate, col_radius);
+}
+
+#endif

@@ -1,5 +1,11 @@
-"""The noise level of an image, from its finest diagonal wavelet band. Arguments were checked by the caller."""
+"""The noise level of an image, from its finest diagonal wavelet band. Arguments were checked by the caller.
 
+A coefficient is a weighted sum of four samples along each axis: number i of those 2 i - 2 ... 2 i + 1. The band is
+computed block by block, so that what it takes beside itself is bounded.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,80 +21,148 @@ BACKGROUND = 3.0
 """Local means below this many noise levels are background: there the mean of pure noise is 1.25 levels, and the first
 guess of the level is at worst 0.65 of the truth."""
 
-BACKGROUND_WINDOW = 5
 ROUNDS = 10
+BLOCK = 2**19
+"""Samples of a block: 4 MiB in float64."""
+
+ENOUGH = 2**20
+"""Coefficients that are looked at for Rician noise, where nothing needs to agree to the last digit: their median is off
+by a fraction of a per cent."""
 
 
 def estimate(image: NDArray[Any], mask: NDArray[np.bool_] | None, *, rician: bool) -> float:
     """Noise level of an image or volume; 0.0 where nothing is to be seen."""
     if not image.size:
         return 0.0
+    if rician:
+        return _rician(image, mask)
     band = diagonal_band(image)
-    use = np.ones(band.shape, bool) if mask is None else _supported(mask)
-    sigma = _robust_deviation(band[use])
-    if not rician or not sigma:
-        return sigma
-    local_mean = _box_mean(image, BACKGROUND_WINDOW)
-    signal = local_mean if mask is None else local_mean[mask]
+    if mask is not None:
+        for block in _blocks(band.shape):
+            band[block] *= _over_support(_samples(mask, block), np.logical_and)
+    return _robust_deviation(np.abs(band, out=band))
+
+
+def diagonal_band(image: NDArray[Any]) -> NDArray[Any]:
+    """High-pass along every axis, each second sample; the image goes on beyond its border mirrored, border included."""
+    dtype = np.dtype(np.float32 if image.dtype == np.float32 else np.float64)
+    band = np.empty([(n + 3) // 2 for n in image.shape], dtype)
+    for block in _blocks(band.shape):
+        band[block] = _high_pass(_samples(image, block).astype(dtype, copy=False))
+    return band
+
+
+def _rician(image: NDArray[Any], mask: NDArray[np.bool_] | None) -> float:
+    """Noise level of a magnitude image: without its background, and away from edges, which look like noise.
+
+    In turns: what is background follows from the level; the level from the coefficients inside where the local mean
+    changes least, the lower half; and what the magnitude hides of the noise from the level and the local mean.
+    """
+    coefficients, means, changes = (np.concatenate(parts) for parts in zip(*_details(image, mask), strict=True))
+    sigma = _robust_deviation(coefficients.copy())
+    if not sigma:
+        return 0.0
     for _ in range(ROUNDS):
-        if mask is None:
-            inside = local_mean > BACKGROUND * sigma
-            use = _supported(inside)
-            if not use.any():  # all is background: pure noise has the deviation of a Rayleigh variable
-                return sigma / np.sqrt(2.0 - np.pi / 2.0)
-            signal = local_mean[inside]
-        previous, sigma = sigma, _robust_deviation(band[use])
-        sigma /= _magnitude_deviation(float(np.median(signal)) / sigma if sigma else 0.0)
+        inside = np.flatnonzero(means - changes / 2 > BACKGROUND * sigma) if mask is None else np.arange(means.size)
+        if not inside.size:  # all is background: pure noise has the deviation of a Rayleigh variable
+            return sigma / float(np.sqrt(2.0 - np.pi / 2.0))
+        flat = inside[changes[inside] <= np.median(changes[inside])]
+        previous, sigma = sigma, _robust_deviation(coefficients[flat])
+        sigma /= _magnitude_deviation(float(np.median(means[flat])) / sigma)
         if abs(sigma - previous) <= 1e-6 * sigma:
             break
     return sigma
 
 
-def diagonal_band(image: NDArray[Any]) -> NDArray[Any]:
-    """High-pass along every axis, each second sample; the image goes on beyond its border mirrored, border included."""
-    band = image if image.dtype == np.float32 else image.astype(np.float64)
-    for axis in range(band.ndim):
-        samples = np.moveaxis(band, axis, 0)
-        n = samples.shape[0]
-        samples = np.pad(samples, [(3, 3), *[(0, 0)] * (band.ndim - 1)], mode="symmetric")
-        n_out = (n + 3) // 2
+def _details(image: NDArray[Any], mask: NDArray[np.bool_] | None) -> Iterator[tuple[NDArray[Any], ...]]:
+    """For coefficients other than zero: the absolute value, and the middle and the range of the local mean around.
+
+    Of a large image blocks at even distances. Coefficients that reach beyond the border, which are smaller there, are
+    left out, unless an axis has no others to speak of.
+    """
+    band_shape = [(n + 3) // 2 for n in image.shape]
+    inner = tuple(slice(1, n // 2) if n >= 8 else slice(0, (n + 3) // 2) for n in image.shape)
+    blocks = list(_blocks(band_shape, inner))
+    step = -(-int(np.prod([float(part.stop - part.start) for part in inner])) // ENOUGH)
+    for block in blocks[step // 2 :: step] or blocks[-1:]:
+        samples = _samples(image, block, margin=1)
+        samples = samples.astype(np.float32 if image.dtype == np.float32 else np.float64, copy=False)
+        mean = samples
+        for axis in range(mean.ndim):
+            lines = np.moveaxis(mean, axis, 0)
+            mean = np.moveaxis((lines[:-2] + lines[1:-1] + lines[2:]) / 3, 0, axis)
+        low, high = _over_support(mean, np.minimum), _over_support(mean, np.maximum)
+        coefficients = np.abs(_high_pass(samples[(slice(1, -1),) * samples.ndim]))
+        used = coefficients != 0
+        if mask is not None:
+            used &= _over_support(_samples(mask, block), np.logical_and)
+        yield coefficients[used], low[used] / 2 + high[used] / 2, high[used] - low[used]
+
+
+def _blocks(shape: Any, inner: tuple[slice, ...] | None = None) -> Iterator[tuple[slice, ...]]:
+    """Parts of a band, `inner` or all of it, whose samples are few: some of the first two axes, all of the last."""
+    inner = inner or tuple(slice(0, n) for n in shape)
+    room = max(BLOCK // (2 * shape[-1] + 4), 1)
+    steps = []
+    for part in reversed(inner[:-1]):
+        n = min(part.stop - part.start, max(room // 2 - 2, 1))
+        steps.append(n)
+        room = max(room // (2 * n + 4), 1)
+    ranges = [
+        [slice(start, min(start + step, part.stop)) for start in range(part.start, part.stop, step)]
+        for part, step in zip(inner[:-1], reversed(steps), strict=True)
+    ]
+    return ((*parts, inner[-1]) for parts in itertools.product(*ranges))
+
+
+def _samples(array: NDArray[Any], block: tuple[slice, ...], margin: int = 0) -> NDArray[Any]:
+    """What a block of the band is made of, and `margin` samples more on each side."""
+    for axis, part in enumerate(block):
+        n = array.shape[axis]
+        start, stop = 2 * part.start - 2 - margin, 2 * part.stop + margin
+        if start >= 0 and stop <= n:
+            array = array[(slice(None),) * axis + (slice(start, stop),)]
+        else:
+            places = np.arange(start, stop) % (2 * n)
+            array = array.take(np.minimum(places, 2 * n - 1 - places), axis)
+    return array
+
+
+def _high_pass(samples: NDArray[Any]) -> NDArray[Any]:
+    """The block of the band that the samples make."""
+    for axis in range(samples.ndim):
+        lines = np.moveaxis(samples, axis, 0)
+        n = len(lines) // 2 - 1
         # From the first to the last tap, one after another: flat regions then give exactly the zeros that do not count.
-        total = np.zeros((n_out, *samples.shape[1:]), band.dtype)
+        total = np.zeros((n, *lines.shape[1:]), samples.dtype)
         for tap, weight in enumerate(HIGH_PASS):
-            start = 4 - tap  # sample 2 i + 1 - tap, after 3 padded ones
-            total += band.dtype.type(weight) * samples[start : start + 2 * n_out : 2][:n_out]
-        band = np.moveaxis(total, 0, axis)
-    return band
+            total += samples.dtype.type(weight) * lines[3 - tap :: 2][:n]
+        samples = np.moveaxis(total, 0, axis)
+    return samples
 
 
-def _supported(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which coefficients of the band come from pixels of the mask alone."""
-    for axis in range(mask.ndim):
-        samples = np.moveaxis(mask, axis, 0)
-        n = samples.shape[0]
-        samples = np.pad(samples, [(3, 3), *[(0, 0)] * (mask.ndim - 1)], mode="symmetric")
-        n_out = (n + 3) // 2
-        supported = np.ones((n_out, *samples.shape[1:]), bool)
-        for tap in range(4):
-            supported &= samples[4 - tap : 4 - tap + 2 * n_out : 2][:n_out]
-        mask = np.moveaxis(supported, 0, axis)
-    return mask
+def _over_support(samples: NDArray[Any], function: Callable[..., NDArray[Any]]) -> NDArray[Any]:
+    """The least, the largest, ... of the samples that make each coefficient."""
+    for axis in range(samples.ndim):
+        lines = np.moveaxis(samples, axis, 0)
+        n = len(lines) // 2 - 1
+        total = function(lines[0::2][:n], lines[1::2][:n])
+        for tap in (2, 3):
+            total = function(total, lines[tap::2][:n])
+        samples = np.moveaxis(total, 0, axis)
+    return samples
 
 
-def _robust_deviation(coefficients: NDArray[Any]) -> float:
-    used = np.abs(coefficients[coefficients != 0])
-    return float(np.median(used)) / QUARTILE if used.size else 0.0
-
-
-def _box_mean(image: NDArray[Any], size: int) -> NDArray[np.float64]:
-    mean = image.astype(np.float64)
-    for axis in range(mean.ndim):
-        samples = np.moveaxis(mean, axis, 0)
-        n = samples.shape[0]
-        samples = np.pad(samples, [(size // 2, size // 2), *[(0, 0)] * (mean.ndim - 1)], mode="symmetric")
-        total = np.add.reduce([samples[k : k + n] for k in range(size)])
-        mean = np.moveaxis(total / size, 0, axis)
-    return mean
+def _robust_deviation(sizes: NDArray[Any]) -> float:
+    """The deviation of normal variables from the median of their sizes, zeros left out; reorders the sizes."""
+    sizes = sizes.reshape(-1)
+    count = int(np.count_nonzero(sizes))
+    if not count:
+        return 0.0
+    zeros = sizes.size - count
+    middle = [zeros + (count - 1) // 2, zeros + count // 2]
+    sizes.partition(middle)  # in place: no copy of the band
+    return float(np.mean(sizes[middle])) / QUARTILE
 
 
 def _magnitude_deviation(ratio: float) -> float:
@@ -106,8 +180,8 @@ def _magnitude_deviation(ratio: float) -> float:
 
 def _variance(theta: float) -> float:
     """Variance of a Rician variable of signal `theta` and unit noise."""
-    if theta > 30:  # the series in 1 / theta
-        return 1.0 - 0.5 / theta**2
+    if theta > 15:  # the series in 1 / theta; the sum below would overflow from 22 on
+        return 1.0 - 0.5 / theta**2 - 0.5 / theta**4
     # the mean, as a sum over the points of a grid: no Bessel functions in NumPy
     x = np.linspace(max(0.0, theta - 9.0), theta + 9.0, 2001)[1:]
     density = x * np.exp(-0.5 * (x - theta) ** 2) * np.i0(x * theta) * np.exp(-x * theta)

@@ -183,11 +183,25 @@ def test_denoise_a_volume_keeps_where_it_lies(capsys, volume_file, tmp_path):
     out = tmp_path / "clean.nii.gz"
     invoke(capsys, "denoise", volume_file, out, "--h", "150", "--search", "9", "--threads", "1")
     before, after = read_image(volume_file), read_image(out)
-    for plane, denoised in zip(before.array, after.array, strict=True):
-        np.testing.assert_array_equal(denoised, medfast.denoise_nl_means(plane, 150, search_size=9))
+    expected = medfast.denoise_nl_means(before.array, 150, search_size=9, spacing=before.spacing)
+    np.testing.assert_array_equal(after.array, expected)
     assert after.array.dtype == before.array.dtype
     assert after.spacing == before.spacing
     np.testing.assert_array_equal(after.affine, before.affine)
+
+
+def test_denoise_planes_inside_a_mask(capsys, volume_file, tmp_path):
+    out, drawn = tmp_path / "clean.nii.gz", tmp_path / "mask.nii.gz"
+    before = read_image(volume_file)
+    mask = before.array > 300
+    write_image(drawn, mask.astype(np.uint8))
+    invoke(capsys, "denoise", volume_file, out, "--search", "9", "--noise", "rician", "--planes", "--mask", drawn)
+    options = {"search_size": 9, "noise": "rician", "spacing": before.spacing[1:]}
+    for plane, inside, denoised in zip(before.array, mask, read_image(out).array, strict=True):
+        np.testing.assert_array_equal(denoised, medfast.denoise_nl_means(plane, mask=inside, **options))
+    write_image(drawn, np.ones((3, 24, 31), np.uint8))
+    err = invoke(capsys, "denoise", volume_file, out, "--mask", drawn, fails=1)[1]
+    assert "mask must have shape" in err
 
 
 def test_denoise_in_colour(capsys, tmp_path):

@@ -10,6 +10,7 @@ import typer
 from numpy.typing import NDArray
 
 import medfast
+from medfast import _validate
 from medfast._commands import terminal
 from medfast._commands.app import app
 from medfast._files import whole_file
@@ -21,8 +22,8 @@ Target = Annotated[Path, typer.Argument(metavar="OUT", help="File to write; its 
 Interpolation = Literal["nearest", "linear", "linear-exact", "area", "cubic", "lanczos4"]
 
 
-def _odd(value: int) -> int:
-    if value % 2 == 0:
+def _odd(value: int | None) -> int | None:
+    if value is not None and value % 2 == 0:
         raise typer.BadParameter(f"must be odd, got {value}")
     return value
 
@@ -35,25 +36,45 @@ def denoise(
         float | None,
         typer.Option("--h", callback=terminal.positive, help="Strength, in gray levels; from the noise where omitted."),
     ] = None,
-    patch: Annotated[int, typer.Option(min=1, callback=_odd, help="Side of the patches, in pixels.")] = 7,
-    search: Annotated[int, typer.Option(min=1, callback=_odd, help="Side of the search window.")] = 21,
+    patch: Annotated[
+        int | None, typer.Option(min=1, callback=_odd, help="Side of the patches, in pixels: 7; in a volume 3.")
+    ] = None,
+    search: Annotated[
+        int | None, typer.Option(min=1, callback=_odd, help="Side of the search window: 21; in a volume 11.")
+    ] = None,
     norm: Annotated[Literal["l2", "l1"], typer.Option(help="Distance of patches.")] = "l2",
+    noise: Annotated[Literal["gaussian", "rician"], typer.Option(help="Kind of noise; Rician is that of MR.")] = (
+        "gaussian"
+    ),
+    planes: Annotated[bool, typer.Option("--planes", help="Each plane of a volume by itself.")] = False,
+    mask: Annotated[Path | None, typer.Option(help="Only pixels that are not 0 in this image.")] = None,
     threads: terminal.Threads = None,
 ) -> None:
-    """Denoise by non-local means; a volume plane by plane."""
+    """Denoise by non-local means; a volume in three dimensions, with the spacing of its voxels."""
     image = _read(source, target)
     result = np.empty(image.array.shape, image.array.dtype)
-    planes, denoised = _as_planes(image.array, image), _as_planes(result, image)
+    n_axes = min(2 if planes else 3, image.array.ndim - (image.channel_axis is not None))
+    parts, denoised = _as_stack(image.array, image, n_axes), _as_stack(result, image, n_axes)
+    inside = None
+    if mask is not None:
+        with terminal.about(mask):
+            shape = image.array.shape[: image.array.ndim - (image.channel_axis is not None)]
+            drawn = _read(mask, target).array != 0
+            _validate.as_mask(drawn, shape)
+            inside = drawn.reshape(-1, *shape[len(shape) - n_axes :])
     with terminal.progress_bar("denoising") as progress, terminal.about(source):
-        for index, (plane, out) in enumerate(zip(planes, denoised, strict=True)):
+        for index, (part, out) in enumerate(zip(parts, denoised, strict=True)):
             medfast.denoise_nl_means(
-                plane,
+                part,
                 h,
                 patch_size=patch,
                 search_size=search,
                 norm=norm,
+                noise=noise,
+                mask=None if inside is None else inside[index],
+                spacing=None if image.spacing is None else image.spacing[-n_axes:],
                 channel_axis=image.channel_axis,
-                progress=_of_plane(progress, index, len(planes)),
+                progress=_of_part(progress, index, len(parts)),
                 out=out,
                 num_threads=threads,
             )
@@ -206,14 +227,13 @@ def _write(target: Path, image: Any, array: NDArray[Any]) -> None:
         io.write_image(target, dataclasses.replace(image, array=array))
 
 
-def _as_planes(array: NDArray[Any], image: Any) -> NDArray[Any]:
-    """`array` as a stack of planes, colours last."""
-    plane = array.shape[-2:] if image.channel_axis is None else array.shape[-3:]
-    return array.reshape(-1, *plane)
+def _as_stack(array: NDArray[Any], image: Any, n_axes: int) -> NDArray[Any]:
+    """`array` as a stack of images of `n_axes`, colours last."""
+    return array.reshape(-1, *array.shape[array.ndim - n_axes - (image.channel_axis is not None) :])
 
 
-def _of_plane(progress: Callable[..., None], index: int, count: int) -> Callable[[int, int], None]:
-    """Progress within one plane as progress of the whole stack."""
+def _of_part(progress: Callable[..., None], index: int, count: int) -> Callable[[int, int], None]:
+    """Progress within one part as progress of the whole."""
     return lambda done, total: progress(index * total + done, count * total)
 
 

@@ -13,7 +13,7 @@ import functools
 import pytest
 
 from medfast import _kernels, runtime
-from medfast.bench.cases import CASES
+from medfast.bench.cases import select
 from medfast.bench.library import Unavailable
 from medfast.bench.runner import NAMES, OURS, load_library, pinned, prepare
 
@@ -45,7 +45,7 @@ def participants(case):
     ("case", "library", "level", "threads"),
     [
         pytest.param(case, library, level, n, id=f"{case.name}-{level or library}-{n}thread")
-        for case in CASES
+        for case in select()
         for n in THREADS
         for library, level in participants(case)
     ],

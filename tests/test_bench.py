@@ -28,6 +28,7 @@ from medfast.bench.cases import CASES, Case, select
 from medfast.bench.library import Prepared, Unavailable
 
 IMAGE = images.head(40, 48)[0]
+ALL_BUT_BY_NAME = [pytest.param(c, marks=() if c.quick else pytest.mark.slow, id=c.name) for c in select()]
 
 
 def tiny(name="tiny", function="equalize", **changes):
@@ -85,7 +86,7 @@ class _Watched:
         return getattr(self.module, name)
 
 
-@pytest.mark.parametrize("case", [pytest.param(c, marks=() if c.quick else pytest.mark.slow, id=c.name) for c in CASES])
+@pytest.mark.parametrize("case", ALL_BUT_BY_NAME)
 def test_a_case_names_the_kernels_that_it_runs(case, monkeypatch):
     seen = set()
     prepared = runner.prepare(case, "medfast", case.inputs().arguments)
@@ -112,7 +113,9 @@ def test_names_of_cases_are_unique():
 def test_select():
     assert [case.name for case in select(("clahe-uint8",))] == ["clahe-uint8-512", "clahe-uint8-4096"]
     assert {case.name for case in select(quick=True)} < {case.name for case in CASES}
-    assert select() == CASES
+    assert select() == tuple(case for case in CASES if not case.by_name)
+    assert [case.name for case in select(("nlm-int16-volume",))] == ["nlm-int16-volume"]
+    assert "nlm-int16-volume" not in {case.name for case in select(("nlm-int16",))}
     with pytest.raises(ValueError, match="there is no case 'median'; choose from nlm-uint8-512"):
         select(("median",))
 
@@ -200,7 +203,7 @@ def test_measure_times_what_agrees():
 
 
 @pytest.mark.opencv
-@pytest.mark.parametrize("case", [pytest.param(c, marks=() if c.quick else pytest.mark.slow, id=c.name) for c in CASES])
+@pytest.mark.parametrize("case", ALL_BUT_BY_NAME)
 def test_all_libraries_agree(case):
     _, agreement, skipped = runner.compare(case, 1)
     assert set(agreement) | set(skipped) == set(case.rivals)
@@ -311,6 +314,34 @@ def test_markdown_shows_losses_and_what_was_left_out(results):
     assert "level `x86_64_v4`, A processor, 2 threads, 2026-01-31" in text
     assert "| work A | OpenCV | 8.13× | 4.00× |" in text
     assert "How it was done. Versions: medfast 0.1.0, OpenCV 4.14.0." in text
+
+
+def test_markdown_of_some_cases_at_other_levels(results):
+    results["results"] = results["results"][:1] + results["results"][-1:]
+    results["results"][1]["rivals"] = {"skimage": entry(2.0)}
+    text = table.markdown(results)
+    assert "At other levels, 1 thread:" in text
+    assert "| work A | OpenCV | 8.13× | – |" not in text
+    assert "| work A | scikit-image | 130× | 2.00× |" in text
+
+
+def test_markdown_shows_memory(results):
+    assert "Memory" not in table.markdown(results)
+    results["results"][0]["peak_bytes"] = {"medfast": 3 * 2**20, "opencv": None}
+    text = table.markdown(results)
+    assert "| work | medfast | OpenCV |" in text
+    assert "| work A | 3 MiB | – |" in text
+
+
+def test_results_of_several_runs_are_put_together(results):
+    again = json.loads(json.dumps(results))
+    again["results"] = [again["results"][0] | {"ms": 7.0}, again["results"][0] | {"level": "x86_64_v3"}]
+    found = table.together([results, again])
+    assert len(found["results"]) == len(results["results"]) + 1
+    assert found["results"][0]["ms"] == 7.0
+    again["machine"]["cpu"] = "another"
+    with pytest.raises(ValueError, match="the results differ in machine"):
+        table.together([results, again])
 
 
 def test_markdown_says_so_when_nothing_was_lost(results):

@@ -27,11 +27,23 @@ class Case:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     quick: bool = False
     """Part of the short run."""
+    most_rounds: int | None = None
+    """Where one round takes seconds."""
+    by_name: bool = False
+    """Left out unless its name is given: it takes minutes."""
 
 
 def _head(side: int, dtype: str = "uint8") -> Callable[[], Inputs]:
     def build() -> Inputs:
         noisy, clean = images.head(side, side, dtype)
+        return Inputs((noisy,), clean)
+
+    return build
+
+
+def _head_volume(planes: int, side: int, dtype: str) -> Callable[[], Inputs]:
+    def build() -> Inputs:
+        noisy, clean = images.head_volume(planes, side, side, dtype)
         return Inputs((noisy,), clean)
 
     return build
@@ -49,6 +61,7 @@ def _vectors() -> Inputs:
 
 EXACT = Exact()
 NLM = {"patch_size": 7, "search_size": 21}
+VOLUME = {"sigma": images.NOISE, "patch_size": 3, "search_size": 11}
 SAME_OPTIMUM = NoMoreInertia(1e-6)
 
 CASES = (
@@ -59,10 +72,28 @@ CASES = (
         NLM | {"h": 10.0}, quick=True,
     ),
     Case(
-        "nlm-uint8-512-h20", "NLM uint8 512², h = 20", ("nlm",), "denoise", _head(512),
+        "nlm-uint8-512-h30", "NLM uint8 512², h = 30", ("nlm",), "denoise", _head(512),
         {"opencv": EXACT},
         "Stronger filtering: from h = 14 on, distances no longer fit 16 bits.",
-        NLM | {"h": 20.0},
+        NLM | {"h": 30.0},
+    ),
+    Case(
+        "nlm-uint8-512-3-21", "NLM uint8 512², 3/21", ("nlm",), "denoise", _head(512),
+        {"opencv": EXACT},
+        "Small patches: the sums cost less, the weights as much as ever.",
+        {"h": 10.0, "patch_size": 3, "search_size": 21},
+    ),
+    Case(
+        "nlm-uint8-512-5-35", "NLM uint8 512², 5/35", ("nlm",), "denoise", _head(512),
+        {"opencv": EXACT},
+        "A large search window.",
+        {"h": 10.0, "patch_size": 5, "search_size": 35}, most_rounds=5,
+    ),
+    Case(
+        "nlm-uint8-4096", "NLM uint8 4096²", ("nlm",), "denoise", _head(4096),
+        {"opencv": EXACT},
+        "Larger than any cache: a mammogram or a radiograph.",
+        NLM | {"h": 10.0}, most_rounds=3,
     ),
     Case(
         "nlm-coloured-512", "NLM coloured 512²", ("nlm",), "denoise_coloured",
@@ -72,8 +103,8 @@ CASES = (
         NLM | {"h": 10.0, "h_colour": 10.0},
     ),
     Case(
-        "nlm-frames-256", "NLM 5 frames of 256²", ("nlm",), "denoise_frames",
-        lambda: Inputs((images.frames(5, 256, 256),)),
+        "nlm-frames-512", "NLM 5 frames of 512²", ("nlm",), "denoise_frames",
+        lambda: Inputs((images.frames(5, 512, 512),)),
         {"opencv": EXACT},
         "Fluoroscopy and cine: the neighbours in time take part.",
         NLM | {"h": 10.0},
@@ -91,10 +122,37 @@ CASES = (
         NLM | {"h": 160.0},
     ),
     Case(
+        "nlm-int16-512", "NLM int16 L2 512²", ("nlm",), "denoise", _head(512, "int16"),
+        {"skimage": CleansAsWell(0.2)},
+        "Hounsfield units.",
+        NLM | {"h": 160.0},
+    ),
+    Case(
         "nlm-float32-512", "NLM float32 L2 512²", ("nlm",), "denoise", _head(512, "float32"),
         {"skimage": CleansAsWell(0.2)},
         "Rescaled data.",
         NLM | {"h": 10.0},
+    ),
+    Case(
+        "nlm-float32-volume", "NLM float32 64³, 3/11, Rician", ("nlm",), "denoise_volume",
+        _head_volume(64, 64, "float32"),
+        {"dipy": Within(0.05), "skimage": CleansAsWell(0.2)},
+        "MR in three dimensions: dipy's classic method is the same formula; scikit-image's leaves the bias.",
+        VOLUME, most_rounds=3,
+    ),
+    Case(
+        "nlm-float32-volume-blocks", "NLM float32 64³, 3/11, Rician, blockwise", ("nlm",), "denoise_blocks",
+        _head_volume(64, 64, "float32"),
+        {"dipy": CleansAsWell(0.2)},
+        "dipy's blockwise method leaves out voxels whose local means differ, and averages whole blocks.",
+        VOLUME, most_rounds=3,
+    ),
+    Case(
+        "nlm-int16-volume", "NLM int16 200 × 512², 3/3, Rician", ("nlm",), "denoise_volume",
+        _head_volume(200, 512, "int16"),
+        {"dipy": Within(1)},
+        "A volume of 105 MB, for the memory that it takes. dipy rounds towards zero.",
+        {"sigma": 160.0, "patch_size": 3, "search_size": 3}, most_rounds=1, by_name=True,
     ),
     Case(
         "equalize-uint8-512", "equalise uint8 512²", ("histogram",), "equalize", _head(512),
@@ -221,7 +279,8 @@ CASES = (
 
 
 def select(names: tuple[str, ...] = (), *, quick: bool = False) -> tuple[Case, ...]:
-    """The cases whose name starts with one of `names` (all of them where there is none); with `quick` the short run.
+    """The cases whose name starts with one of `names`; where there is none all of them but those that take minutes, or
+    with `quick` the short run.
 
     Raises
     ------
@@ -231,6 +290,6 @@ def select(names: tuple[str, ...] = (), *, quick: bool = False) -> tuple[Case, .
     for name in names:
         if not any(case.name.startswith(name) for case in CASES):
             raise ValueError(f"there is no case {name!r}; choose from {', '.join(case.name for case in CASES)}")
-    return tuple(
-        case for case in CASES if (not names or case.name.startswith(names)) and (case.quick or names or not quick)
-    )
+    if names:
+        return tuple(case for case in CASES if case.name.startswith(names) and (not case.by_name or case.name in names))
+    return tuple(case for case in CASES if case.quick or not (quick or case.by_name))

@@ -21,13 +21,17 @@ NOISE = 10.0
 """Standard deviation of the noise, in the gray levels of an 8-bit image."""
 
 
-def clean_head(rows: int, columns: int) -> NDArray[np.float64]:
-    """A slice through a head in gray levels 0 to 255: tissues with folds between them, under a slow shading."""
+def clean_head(rows: int, columns: int, height: float = 0.0) -> NDArray[np.float64]:
+    """A slice through a head in gray levels 0 to 255: tissues with folds between them, under a slow shading.
+
+    At a `height` between -1 and 1 the ellipses are smaller, and beyond their own height, that of a ball, not there.
+    """
     y, x = np.meshgrid(np.linspace(-1, 1, rows), np.linspace(-1, 1, columns), indexing="ij")
     folds = 0.05 * np.sin(19 * np.arctan2(y, x)) + 0.03 * np.sin(31 * x + 5 * y)
     image = np.zeros((rows, columns))
     for row, column, half_height, half_width, gray in _HEAD:
         radius = np.hypot((y - row) / half_height, (x - column) / half_width)
+        radius = np.hypot(radius, height / max(half_height, half_width))
         image[radius + (folds if gray == 150.0 else 0.0) < 1] = gray
     return image * (1 + 0.08 * np.cos(2 * y + x))
 
@@ -37,10 +41,25 @@ def head(rows: int, columns: int, dtype: str = "uint8", seed: int = 1) -> tuple[
 
     Integers of 16 bits are spread over 12 bits, as a scanner stores them; floats keep the levels of the 8-bit image.
     """
+    return _magnitude(clean_head(rows, columns), dtype, seed)
+
+
+def head_volume(
+    planes: int, rows: int, columns: int, dtype: str = "float32", seed: int = 1
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """The head in three dimensions, as `head` gives one slice of it."""
+    heights = np.linspace(-1, 1, planes)
+    noisy = np.empty((planes, rows, columns), dtype)
+    clean = np.empty((planes, rows, columns))
+    for number, height in enumerate(heights):
+        noisy[number], clean[number] = _magnitude(clean_head(rows, columns, height), dtype, seed + number)
+    return noisy, clean
+
+
+def _magnitude(clean: NDArray[np.float64], dtype: str, seed: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
     scale = 16.0 if dtype in ("uint16", "int16") else 1.0
-    clean = clean_head(rows, columns)
     rng = np.random.default_rng(seed)
-    real, imaginary = rng.normal(0.0, NOISE, (2, rows, columns))
+    real, imaginary = rng.normal(0.0, NOISE, (2, *clean.shape))
     noisy = np.hypot(clean + real, imaginary) * scale
     top = 255 if dtype == "uint8" else 4095
     noisy = np.clip(noisy, 0, top)

@@ -33,6 +33,18 @@ def denoise_frames(frames: Sequence[NDArray[Any]], *, h: float, patch_size: int,
     )
 
 
+def denoise_volume(volume: NDArray[Any], *, sigma: float, patch_size: int, search_size: int) -> Prepared:
+    h = 2**0.25 * sigma  # dipy's: it divides the mean squared distance by the root of two times the variance
+    return Prepared(
+        lambda: medfast.denoise_nl_means(
+            volume, h, sigma=sigma, noise="rician", patch_size=patch_size, search_size=search_size
+        )
+    )
+
+
+denoise_blocks = denoise_volume
+
+
 def equalize(image: NDArray[Any]) -> Prepared:
     return Prepared(lambda: medfast.equalize_hist(image))
 

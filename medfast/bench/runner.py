@@ -31,10 +31,10 @@ from medfast.bench.library import Prepared, Unavailable
 
 FORMAT = 1
 OURS = "medfast"
-LIBRARIES = {OURS: "ours", "opencv": "opencv", "skimage": "skimage", "sklearn": "sklearn"}
+LIBRARIES = {OURS: "ours", "opencv": "opencv", "skimage": "skimage", "sklearn": "sklearn", "dipy": "dipy"}
 """File of each library in this package."""
-NAMES = {OURS: "medfast", "opencv": "OpenCV", "skimage": "scikit-image", "sklearn": "scikit-learn"}
-VERSIONED = ("numpy", "numba", "scikit-image", "scikit-learn", "scipy")
+NAMES = {OURS: "medfast", "opencv": "OpenCV", "skimage": "scikit-image", "sklearn": "scikit-learn", "dipy": "dipy"}
+VERSIONED = ("numpy", "numba", "scikit-image", "scikit-learn", "scipy", "dipy")
 
 ROUNDS, ROUNDS_QUICK = 11, 5
 SAMPLE_SECONDS = 0.005
@@ -42,7 +42,8 @@ SAMPLE_SECONDS = 0.005
 PROTOCOL = (
     "Results are compared before anything is timed; a result that is not the same is not timed. Each round times every "
     "library once, in turn, in one process and on the same number of threads; a sample repeats a call for "
-    "{sample:g} ms or more. A ratio is the median over {rounds} rounds of the other library's time over medfast's."
+    "{sample:g} ms or more. A ratio is the median over {rounds} rounds, fewer where one takes seconds, of the other "
+    "library's time over medfast's."
 )
 
 Progress = Callable[[int, int, str], Any]
@@ -116,9 +117,7 @@ def compare(case: Case, threads: int) -> tuple[dict[str, Prepared], dict[str, st
 
 def time_in_turn(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     """Seconds per call of each, once a round, one after the other; every second round in reverse order."""
-    # Of three calls the fastest: one that another process interrupted would leave too few repeats.
-    shortest = {name: min(_seconds(call, 1) for _ in range(3)) for name, call in calls.items()}
-    repeats = {name: max(1, round(SAMPLE_SECONDS / seconds)) for name, seconds in shortest.items()}
+    repeats = {name: _repeats(call) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     collecting = gc.isenabled()
     gc.disable()
@@ -130,6 +129,14 @@ def time_in_turn(calls: Mapping[str, Callable[[], Any]], rounds: int) -> dict[st
         if collecting:
             gc.enable()
     return samples
+
+
+def _repeats(call: Callable[[], Any]) -> int:
+    """How often to call it within a sample."""
+    shortest = _seconds(call, 1)
+    if shortest < SAMPLE_SECONDS:  # of three calls the fastest: an interrupted one would leave too few repeats
+        shortest = min(shortest, _seconds(call, 1), _seconds(call, 1))
+    return max(1, round(SAMPLE_SECONDS / shortest))
 
 
 def _seconds(call: Callable[[], Any], repeats: int) -> float:
@@ -147,6 +154,7 @@ def measure(case: Case, threads: int, *, rounds: int = ROUNDS, with_memory: bool
     Disagreement
         If a result is not the same, before anything is timed.
     """
+    rounds = min(rounds, case.most_rounds or rounds)
     prepared, agreement, skipped = compare(case, threads)
     with pinned(threads):
         samples = time_in_turn({name: ready.call for name, ready in prepared.items()}, rounds)

@@ -1,7 +1,8 @@
 """Tables of ratios, from the results that `runner.run` gives: for the terminal, and as Markdown for a document.
 
 ``python -m medfast.bench.table RESULTS.json`` prints the Markdown; ``--update README.md`` puts it between the markers
-of the document. A ratio is the other library's time divided by medfast's: above 1 medfast is faster; losses are shown.
+of the document. Of several files, say of other levels, the results are put together. A ratio is the other library's
+time divided by medfast's: above 1 medfast is faster; losses are shown.
 """
 
 import argparse
@@ -35,6 +36,24 @@ def load(path: Path | str) -> dict[str, Any]:
     if not isinstance(results, dict) or results.get("format") != FORMAT or "results" not in results:
         raise ValueError(f"{path} is no benchmark result of format {FORMAT}")
     return results
+
+
+def together(files: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Results of several runs on one machine; what was measured twice counts as it was the last time.
+
+    Raises
+    ------
+    ValueError
+        If they come from machines that differ, or from other versions.
+    """
+    for name in ("machine", "versions"):
+        if any(results[name] != files[0][name] for results in files):
+            raise ValueError(f"the results differ in {name}")
+    records: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for results in files:
+        for record in results["results"]:
+            records[record["case"], record["level"], record["threads"]] = record
+    return {**files[-1], "results": list(records.values())}
 
 
 def levels_of(results: Mapping[str, Any]) -> list[str]:
@@ -127,7 +146,9 @@ def markdown(results: Mapping[str, Any]) -> str:
         ),
     ]
     if len(levels) > 1:
-        lines += ["", f"The same at every level, {count(threads[0])}:", "", *_level_table(results, levels, threads[0])]
+        lines += ["", f"At other levels, {count(threads[0])}:", "", *_level_table(results, levels, threads[0])]
+    if memory := _memory_table(results, levels[0]):
+        lines += ["", "Memory at the peak of a call, beside what it is given:", "", *memory]
     lost = losses(results, levels[0])
     lines += [
         "",
@@ -159,9 +180,25 @@ def update(document: Path | str, results: Mapping[str, Any]) -> None:
 
 def _level_table(results: Mapping[str, Any], levels: Sequence[str], threads: int) -> list[str]:
     by_level = {level: {row[:2]: row[2] for row in rows(results, level)} for level in levels}
-    keys = list(dict.fromkeys(key for level in levels for key in by_level[level]))
+    keys = [key for key in by_level[levels[0]] if any(key in by_level[level] for level in levels[1:])]
+    keys += [key for key in dict.fromkeys(key for level in levels[1:] for key in by_level[level]) if key not in keys]
     body = [[*key, *(_cell(by_level[level].get(key, {}).get(threads, {})) for level in levels)] for key in keys]
     return _markdown_table(["work", "against", *(f"`{level}`" for level in levels)], body, "ll" + "r" * len(levels))
+
+
+def _memory_table(results: Mapping[str, Any], level: str) -> list[str]:
+    """Of each case at a level, on the fewest threads, where the memory was measured."""
+    peaks: dict[str, Mapping[str, int | None]] = {}
+    for record in sorted(results["results"], key=lambda record: record["threads"]):
+        if record["level"] == level and any((found := record.get("peak_bytes", {})).values()):
+            peaks.setdefault(record["title"], found)
+    libraries = [name for name in NAMES if any(name in found for found in peaks.values())]
+    body = [
+        [title, *(f"{peak / 2**20:.0f} MiB" if (peak := found.get(name)) is not None else "–" for name in libraries)]
+        for title, found in peaks.items()
+    ]
+    header = ["work", *(NAMES[name] for name in libraries)]
+    return _markdown_table(header, body, "l" + "r" * len(libraries)) if body else []
 
 
 def _markdown_table(header: Sequence[str], body: Iterable[Sequence[str]], alignment: str) -> list[str]:
@@ -207,11 +244,11 @@ def count(threads: int) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a results file as Markdown, or put it into a document."""
     parser = argparse.ArgumentParser(prog="python -m medfast.bench.table", description=main.__doc__)
-    parser.add_argument("results", type=Path, help="a JSON file that `medfast bench --json` wrote")
+    parser.add_argument("results", type=Path, nargs="+", help="JSON files that `medfast bench --json` wrote")
     parser.add_argument("--update", type=Path, metavar="DOCUMENT", help=f"write it between {BEGIN} and {END}")
     options = parser.parse_args(arguments)
     try:
-        results = load(options.results)
+        results = together([load(path) for path in options.results])
         if options.update is None:
             print(markdown(results))
         else:

@@ -5,7 +5,7 @@ CV5 := .venv-cv5/bin
 SOURCES := $(wildcard src/*.pyx src/*.pxd src/*.h) medfast/_levels.py setup.py
 PYTEST := -m pytest -q --durations=10
 
-.PHONY: demo test test-slow test-opencv5 test-wheel lint bench clean
+.PHONY: demo test test-slow test-thorough test-opencv5 test-wheel lint bench clean
 
 demo: .venv/built
 	$(BIN)/medfast demo --output demo
@@ -15,8 +15,12 @@ test: lint .venv/built
 	$(BIN)/python $(PYTEST) -m "not slow"
 	$(MAKE) test-opencv5
 
-# Long runs: thousands of random cases, every level of every peer's rim.
+# Long runs: every benchmark case, its results compared with those of every other library.
 test-slow: .venv/built
+	$(BIN)/python $(PYTEST) -m slow
+
+# The whole suite with 1000 random cases in place of 40: hours.
+test-thorough: .venv/built
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python $(PYTEST)
 
 # OpenCV 4.14 and 5.0 cannot live in one environment: whatever compares with OpenCV runs again with 5.0.

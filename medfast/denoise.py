@@ -87,7 +87,8 @@ def denoise_nl_means(
     TypeError
         If an argument has a wrong type or `image` an unsupported dtype.
     ValueError
-        If a parameter lies outside the ranges above, `image` is not finite, or `out` overlaps `image` or `mask`.
+        If a parameter lies outside the ranges above, `image` is not finite, or `out` overlaps `image` or `mask`; if
+        `h` is under 2**-1500 (Rician: 2**-980) of the largest value of a float64 image.
 
     See Also
     --------
@@ -109,8 +110,9 @@ def denoise_nl_means(
     more than 33025 pixels and channels, 181 by 181; search windows of more than 8421504 pixels, 2901 by 2901), and for
     all else, the formula holds. Integers are the exact mean rounded half to even: sums are in float32, and where their
     error could decide, the pixel is computed again in float64. float32 images have an error of at most four units in
-    the last place of their largest value, float64 images of some 1e-14 of it. Weights are not let fall under exp(-80)
-    (float64: exp(-598)). Results do not depend on the CPU or the number of threads.
+    the last place of their largest value, float64 images of some 1e-14 of it; values may be of any size, as where they
+    stand for "no data". Weights under exp(-80) (float64: exp(-598)) are 0. Results do not depend on the CPU or the
+    number of threads.
 
     Complexity O(pixels * pixels of the search window * patch_size). Extra memory is one padded copy of the image, two
     bytes a pixel for uint8 and four for 16 bits, of larger ones some 50 MiB at a time; and some rows per thread. An
@@ -312,7 +314,11 @@ def _denoise(
             return
         strengths = [sigma]
 
-    nlm.denoise(
+    if image.dtype == np.float64:
+        largest = nlm.largest_value(frames)
+        _validate.check_strengths(strengths, largest, nlm.least_strength(largest, is_rician=rician))
+
+    task = nlm.Task(
         _to_planes(image, channel_axis) if len(frames) == 1 else [_to_planes(each, channel_axis)[0] for each in frames],
         _to_planes(out, channel_axis),
         strengths,
@@ -321,9 +327,9 @@ def _denoise(
         norm=order,
         rician_sigma=sigma if rician else None,
         mask=mask if mask is None or mask.ndim == 3 else mask[np.newaxis],
-        progress=progress,
         num_threads=num_threads,
     )
+    nlm.denoise(task, progress)
 
 
 def _to_planes(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:

@@ -30,8 +30,8 @@ static const int64_t nlm_roots_f64[8] = {
     0x3ffd5818dcfba487 - (7ll << 49)};
 
 #define NLM_RATE 11.541560327111707  /* 8 / ln 2 */
-#define NLM_LEAST_F32 -920.0f        /* weights are no smaller than exp(-80), */
-#define NLM_LEAST_F64 -6900.0        /* exp(-598): next to the own pixel's 1 as good as none, yet no subnormals */
+#define NLM_LEAST_F32 -920.0f        /* weights under exp(-80), */
+#define NLM_LEAST_F64 -6900.0        /* exp(-598) are 0, and none is subnormal: infinite distances weigh nothing */
 #define NLM_ROUND_F32 12582912.0f    /* 1.5 * 2^23 */
 #define NLM_ROUND_F64 6755399441055744.0
 
@@ -44,7 +44,7 @@ typedef __m512 nlm_f32;
 #define nlm_add_f32(a, b) _mm512_add_ps(a, b)
 #define nlm_sub_f32(a, b) _mm512_sub_ps(a, b)
 #define nlm_mul_f32(a, b) _mm512_mul_ps(a, b)
-#define nlm_max_f32(a, b) _mm512_max_ps(a, b)
+#define nlm_above_f32(n, least, v) _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(n, least, _CMP_GT_OQ), v)
 #define nlm_set_f32(x) _mm512_set1_ps(x)
 #define nlm_abs_f32(v) _mm512_abs_ps(v)
 #define nlm_keep_f32(v, p) \
@@ -64,7 +64,7 @@ typedef __m512d nlm_f64;
 #define nlm_add_f64(a, b) _mm512_add_pd(a, b)
 #define nlm_sub_f64(a, b) _mm512_sub_pd(a, b)
 #define nlm_mul_f64(a, b) _mm512_mul_pd(a, b)
-#define nlm_max_f64(a, b) _mm512_max_pd(a, b)
+#define nlm_above_f64(n, least, v) _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(n, least, _CMP_GT_OQ), v)
 #define nlm_set_f64(x) _mm512_set1_pd(x)
 #define nlm_abs_f64(v) _mm512_abs_pd(v)
 #define nlm_keep_f64(v, p) \
@@ -85,7 +85,7 @@ typedef __m256 nlm_f32;
 #define nlm_add_f32(a, b) _mm256_add_ps(a, b)
 #define nlm_sub_f32(a, b) _mm256_sub_ps(a, b)
 #define nlm_mul_f32(a, b) _mm256_mul_ps(a, b)
-#define nlm_max_f32(a, b) _mm256_max_ps(a, b)
+#define nlm_above_f32(n, least, v) _mm256_and_ps(_mm256_cmp_ps(n, least, _CMP_GT_OQ), v)
 #define nlm_set_f32(x) _mm256_set1_ps(x)
 #define nlm_abs_f32(v) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v)
 #define nlm_keep_f32(v, p) \
@@ -107,7 +107,7 @@ typedef __m256d nlm_f64;
 #define nlm_add_f64(a, b) _mm256_add_pd(a, b)
 #define nlm_sub_f64(a, b) _mm256_sub_pd(a, b)
 #define nlm_mul_f64(a, b) _mm256_mul_pd(a, b)
-#define nlm_max_f64(a, b) _mm256_max_pd(a, b)
+#define nlm_above_f64(n, least, v) _mm256_and_pd(_mm256_cmp_pd(n, least, _CMP_GT_OQ), v)
 #define nlm_set_f64(x) _mm256_set1_pd(x)
 #define nlm_abs_f64(v) _mm256_andnot_pd(_mm256_set1_pd(-0.0), v)
 NLM_INLINE __m256d nlm_keep_f64(__m256d v, const uint8_t *p)
@@ -135,7 +135,7 @@ typedef __m128 nlm_f32;
 #define nlm_add_f32(a, b) _mm_add_ps(a, b)
 #define nlm_sub_f32(a, b) _mm_sub_ps(a, b)
 #define nlm_mul_f32(a, b) _mm_mul_ps(a, b)
-#define nlm_max_f32(a, b) _mm_max_ps(a, b)
+#define nlm_above_f32(n, least, v) _mm_and_ps(_mm_cmpgt_ps(n, least), v)
 #define nlm_set_f32(x) _mm_set1_ps(x)
 #define nlm_abs_f32(v) _mm_andnot_ps(_mm_set1_ps(-0.0f), v)
 NLM_INLINE __m128 nlm_keep_f32(__m128 v, const uint8_t *p)
@@ -162,7 +162,7 @@ typedef __m128d nlm_f64;
 #define nlm_add_f64(a, b) _mm_add_pd(a, b)
 #define nlm_sub_f64(a, b) _mm_sub_pd(a, b)
 #define nlm_mul_f64(a, b) _mm_mul_pd(a, b)
-#define nlm_max_f64(a, b) _mm_max_pd(a, b)
+#define nlm_above_f64(n, least, v) _mm_and_pd(_mm_cmpgt_pd(n, least), v)
 #define nlm_set_f64(x) _mm_set1_pd(x)
 #define nlm_abs_f64(v) _mm_andnot_pd(_mm_set1_pd(-0.0), v)
 #define nlm_keep_f64(v, p) _mm_and_pd(v, _mm_castsi128_pd(_mm_set_epi64x((p)[1] ? -1 : 0, (p)[0] ? -1 : 0)))
@@ -185,7 +185,7 @@ typedef double nlm_f64;
 #define nlm_add_f32(a, b) ((a) + (b))
 #define nlm_sub_f32(a, b) ((a) - (b))
 #define nlm_mul_f32(a, b) ((a) * (b))
-#define nlm_max_f32(a, b) ((a) > (b) ? (a) : (b))
+#define nlm_above_f32(n, least, v) ((n) > (least) ? (v) : 0)
 #define nlm_set_f32(x) (x)
 #define nlm_abs_f32(v) ((v) < 0 ? -(v) : (v))
 #define nlm_keep_f32(v, p) (*(p) ? (v) : 0)
@@ -194,7 +194,7 @@ typedef double nlm_f64;
 #define nlm_add_f64 nlm_add_f32
 #define nlm_sub_f64 nlm_sub_f32
 #define nlm_mul_f64 nlm_mul_f32
-#define nlm_max_f64 nlm_max_f32
+#define nlm_above_f64 nlm_above_f32
 #define nlm_set_f64(x) (x)
 #define nlm_abs_f64 nlm_abs_f32
 #define nlm_keep_f64 nlm_keep_f32
@@ -227,25 +227,23 @@ static double nlm_root_f64(double sum)
 #define nlm_pixel_f32 nlm_load_f32
 #define nlm_pixel_f64 nlm_load_f64
 
-/* 2^(n / 8), n <= 0. */
+/* 2^(n / 8), n <= 0; 0 beyond the bound, where what is computed before means nothing. */
 NLM_INLINE nlm_f32 nlm_power_f32(nlm_f32 n)
 {
     nlm_f32 sum, r, p;
     const nlm_f32 round = nlm_set_f32(NLM_ROUND_F32);
-    n = nlm_max_f32(n, nlm_set_f32(NLM_LEAST_F32));
     sum = nlm_add_f32(n, round);
     r = nlm_rest_f32(n, nlm_sub_f32(sum, round));
     p = nlm_add_f32(nlm_mul_f32(nlm_set_f32(1.0839105738809246e-04f), r), nlm_set_f32(3.7540254676325189e-03f));
     p = nlm_add_f32(nlm_mul_f32(p, r), nlm_set_f32(8.6643401782693899e-02f));
     p = nlm_add_f32(nlm_mul_f32(p, r), nlm_set_f32(1.0f));
-    return nlm_mul_f32(nlm_root_f32(sum), p);
+    return nlm_above_f32(n, nlm_set_f32(NLM_LEAST_F32), nlm_mul_f32(nlm_root_f32(sum), p));
 }
 
 NLM_INLINE nlm_f64 nlm_power_f64(nlm_f64 n)
 {
     nlm_f64 sum, r, p;
     const nlm_f64 round = nlm_set_f64(NLM_ROUND_F64);
-    n = nlm_max_f64(n, nlm_set_f64(NLM_LEAST_F64));
     sum = nlm_add_f64(n, round);
     r = nlm_rest_f64(n, nlm_sub_f64(sum, round));
     p = nlm_add_f64(nlm_mul_f64(nlm_set_f64(7.2635441012824734e-12), r), nlm_set_f64(5.8763809990809137e-10));
@@ -255,7 +253,7 @@ NLM_INLINE nlm_f64 nlm_power_f64(nlm_f64 n)
     p = nlm_add_f64(nlm_mul_f64(p, r), nlm_set_f64(3.7535391712362359e-03));
     p = nlm_add_f64(nlm_mul_f64(p, r), nlm_set_f64(8.6643397569993196e-02));
     p = nlm_add_f64(nlm_mul_f64(p, r), nlm_set_f64(1.0));
-    return nlm_mul_f64(nlm_root_f64(sum), p);
+    return nlm_above_f64(n, nlm_set_f64(NLM_LEAST_F64), nlm_mul_f64(nlm_root_f64(sum), p));
 }
 
 #endif

@@ -162,6 +162,3 @@ cdef inline void gain(const nlm_tile* tile,
             if n_tables == 1 or channel == k:
                 add_weighted(used, donors + channel * tile.channel_stride, tile.n_cols,
                              sums + (channel * n_lines + line) * row_size)
-
-
-# --- weights from the formula ----------------------------------------------------------------------------------------

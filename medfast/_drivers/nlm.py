@@ -9,12 +9,13 @@ which threads share. Neither changes a bit of the result.
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medfast import _kernels
+from medfast._drivers.nlm_border import Range, pad
 from medfast._parallel import for_rows, resolve
 
 INT_MAX = 2**31 - 1
@@ -36,11 +37,13 @@ would be copied too often as surroundings of others. A box is at least a tile.""
 BOX_COLS = 4096
 """Most columns of a box, which bound a thread's scratch."""
 
+_ROOM_FLOAT32, _ROOM_FLOAT64, _ROOM_RICIAN, _DEPTH_FLOAT64 = 56, 1020, 500, 480
+"""Of floats that are scaled, values stay below two to the first three of these powers, and `h` above 2**-480."""
+
 _WORK_OF_THREADS = 2**22  # pairs of pixels below which one thread does everything
 _NO_MASK = np.zeros((0, 0, 0), np.uint8)
 _NO_SCRATCH = np.zeros(0, np.uint8)
 
-Range = tuple[int, int]
 Box = tuple[Range, Range, Range]
 Radii = tuple[int, int, int]
 
@@ -70,27 +73,30 @@ def largest_search(n_frames: int) -> int:
     return side - 1 + side % 2
 
 
-def denoise(
-    planes: Sequence[NDArray[Any]] | NDArray[Any],
-    out: NDArray[Any],
-    h: Sequence[float],
-    *,
-    patch: Radii,
-    search: Radii,
-    norm: int,
-    rician_sigma: float | None = None,
-    mask: NDArray[np.bool_] | None = None,
-    progress: Callable[[int, int], Any] | None = None,
-    num_threads: int | None = None,
-) -> None:
-    """Denoise `planes`, each (channels, rows, columns), into `out`, which has as many, or only the one in the middle.
+class Task(NamedTuple):
+    """What is asked for."""
 
-    `patch` and `search` are radii. With `rician_sigma` the bias of that noise is removed. With a `mask` (planes of
-    `out`, rows, columns), what is outside is copied.
-    """
-    if not out.size:
+    planes: Sequence[NDArray[Any]] | NDArray[Any]
+    """Each (channels, rows, columns)."""
+    out: NDArray[Any]
+    """As many planes, or only the one in the middle."""
+    h: Sequence[float]
+    """One strength, or one per channel; floats: within `least_strength`."""
+    patch: Radii
+    search: Radii
+    norm: int
+    rician_sigma: float | None = None
+    """The level of the noise whose bias is removed."""
+    mask: NDArray[np.bool_] | None = None
+    """(planes of `out`, rows, columns); what is outside is copied."""
+    num_threads: int | None = None
+
+
+def denoise(task: Task, progress: Callable[[int, int], Any] | None = None) -> None:
+    """Do the task."""
+    if not task.out.size:
         return
-    call = _Call(planes, out, h, patch, search, norm, rician_sigma, mask, num_threads)
+    call = _Call(task)
     boxes = call.boxes()
     tiles = [call.tiles(box) for box in boxes]
     n_tiles, n_before = sum(map(len, tiles)) * len(call.passes), 0
@@ -104,59 +110,69 @@ def _shifted(progress: Callable[[int, int], Any], before: int, total: int) -> Ca
     return lambda done, _: progress(before + done, total)
 
 
-class _Call:
-    """What the boxes of one call share: weights, the kernel's arguments, buffers."""
+class _Pass(NamedTuple):
+    """A run of the kernel over the image; there are several where it does a channel at a time."""
 
-    def __init__(
-        self,
-        planes: Sequence[NDArray[Any]] | NDArray[Any],
-        out: NDArray[Any],
-        h: Sequence[float],
-        patch: Radii,
-        search: Radii,
-        norm: int,
-        rician_sigma: float | None,
-        mask: NDArray[np.bool_] | None,
-        num_threads: int | None,
-    ) -> None:
-        self.planes, self.out, self.mask, self.num_threads = planes, out, mask, num_threads
-        self.is_film = len(planes) > len(out)
-        self.border = tuple([p + s for p, s in zip(patch, search, strict=True)])
-        self.radii = np.array([*patch, *search], np.intp)
-        self.n_weights, self.n_shifts = 1, _size(search)
+    channel: int
+    exponent: int
+    """Of the power of two by which floats are divided."""
+    arguments: tuple[Any, ...]
+    """The kernel's: norm and weights."""
+
+
+class _Call:
+    """What the boxes of a task share: weights, the kernel's arguments, buffers."""
+
+    def __init__(self, task: Task) -> None:
+        self.planes, self.out, self.mask, self.num_threads = task.planes, task.out, task.mask, task.num_threads
+        out, norm = task.out, task.norm
+        self.is_film = len(task.planes) > len(out)
+        self.border = tuple([p + s for p, s in zip(task.patch, task.search, strict=True)])
+        self.radii = np.array([*task.patch, *task.search], np.intp)
+        self.n_weights, self.n_shifts = 1, _size(task.search)
         self.target = out  # as the kernel sees it
-        self.exponent = 0  # of the power of two that floats are divided by
+        self.largest = 65536.0
         self.free: list[NDArray[np.uint8]] = []  # scratch of the tiles that are done: as many pieces as threads
         self.buffer: NDArray[Any] | None = None
         self.mask_buffer = np.empty(0, np.uint8)
-        self.passes: list[tuple[Any, ...]]  # the kernel's arguments; several where it does a channel at a time
-        kernel, n_channels, n_pixels = _kernels.nlm, out.shape[1], _size(patch)
+        kernel, n_channels, n_pixels = _kernels.nlm, out.shape[1], _size(task.patch)
         self.workspace = kernel.workspace
         self.kernel: Callable[..., None]
         self.dtype: np.dtype[Any]  # of the padded image
-        if has_table(out.dtype, norm, n_channels, patch, search, rician=rician_sigma is not None):
+        is_rician = task.rician_sigma is not None
+        if has_table(out.dtype, norm, n_channels, task.patch, task.search, rician=is_rician):
             self.kernel, self.dtype = kernel.denoise_integer, np.dtype(np.uint16)
             n_bytes = 1 if out.dtype == np.uint8 else 2
-            self.passes = [(norm, *weight_tables(tuple(h), n_bytes, n_channels, n_pixels, self.n_shifts, norm))]
-            self.n_weights = len(h)
+            weights = weight_tables(tuple(task.h), n_bytes, n_channels, n_pixels, self.n_shifts, norm)
+            self.passes = [_Pass(0, 0, (norm, *weights))]
+            self.n_weights = len(task.h)
             if out.dtype == np.int16:
                 self.target = out.view(np.uint16)
         else:
-            self.kernel = kernel.denoise_formula
-            self.dtype = np.dtype(np.float64 if out.dtype == np.float64 else np.float32)
-            largest = 65536.0
+            self.kernel, self.dtype = kernel.denoise_formula, np.dtype(np.float32)
+            h = list(task.h)
             if out.dtype.kind == "f":
-                largest = max(max(float(plane.max()), -float(plane.min())) for plane in planes)
-                h = [min(value, 2.0**60 * largest) if largest else 1.0 for value in h]  # all weights are 1 there
-                self.exponent = _exponent(max(h), largest, self.dtype)
-            strengths = [math.ldexp(value, -self.exponent) for value in h]
-            factors = [_factor(each, n_pixels, n_channels, norm, self.dtype) for each in strengths]
-            bias = -1.0
-            if rician_sigma is not None:  # from twice the largest value on everything becomes 0
-                bias = 2.0 * math.ldexp(min(rician_sigma, 2.0 * largest), -self.exponent) ** 2
-            self.passes = [(norm, factor, bias) for factor in factors]
-        if mask is not None:
-            for target, plane in zip(out, planes[len(planes) // 2 :] if self.is_film else planes, strict=False):
+                self.largest = largest_value(task.planes)
+                h = [min(value, 2.0**60 * self.largest) if self.largest else 1.0 for value in h]  # weights are 1 there
+                self.dtype = out.dtype
+            if out.dtype == np.float32:
+                h = [max(value, 2.0**-200) for value in h]  # no two values are so close
+                if math.frexp(self.largest)[1] - math.frexp(min(h))[1] > _ROOM_FLOAT32:
+                    self.dtype = np.dtype(np.float64)
+            self.passes = []
+            for channel, value in enumerate(h):
+                exponent = _exponent(value, self.largest, self.dtype, out.dtype, is_rician=is_rician)
+                factor = _factor(math.ldexp(value, -exponent), n_pixels, n_channels, norm, self.dtype)
+                bias = -1.0
+                if task.rician_sigma is not None:  # from twice the largest value on everything becomes 0
+                    sigma = math.ldexp(min(task.rician_sigma, 2.0 * self.largest), -exponent)
+                    bias = 2.0 * sigma * sigma
+                self.passes.append(_Pass(channel, exponent, (norm, factor, bias)))
+            self.passes.sort(key=lambda each: each.exponent)  # scaled down step by step, nothing of use is lost
+        if self.mask is not None:
+            for target, plane in zip(
+                out, self.planes[len(self.planes) // 2 :] if self.is_film else self.planes, strict=False
+            ):
                 target[...] = plane
 
     def boxes(self) -> list[Box]:
@@ -218,8 +234,6 @@ class _Call:
         pad(self.planes, places, padded)
         if self.target is not self.out:
             padded ^= 0x8000  # int16 in the same order, from 0 on
-        if self.exponent:
-            np.multiply(padded, self.dtype.type(2.0**-self.exponent), out=padded)
         planes, rows, cols = (slice(*each) for each in box)
         inside, padded_mask = None, _NO_MASK
         where: Any = True
@@ -233,15 +247,20 @@ class _Call:
             pad(masks, places, padded_mask[:, np.newaxis])
         target = self.target[planes, :, rows, cols]
         result = target if len(self.passes) == 1 else np.empty_like(target)
-        for number, arguments in enumerate(self.passes):
+        exponent = 0
+        for number, each in enumerate(self.passes):
             count = None if progress is None else _shifted(progress, number * len(tiles), 0)  # the total stands outside
-            self.run_tiles(tiles, inside, (padded, padded_mask, self.radii, *arguments), result, count)
+            _scale(padded, exponent - each.exponent)
+            exponent = each.exponent
+            self.run_tiles(tiles, inside, (padded, padded_mask, self.radii, *each.arguments), result, count)
+            if exponent:  # a mean may be rounded to beyond its largest donor
+                bound = math.ldexp(self.largest, -exponent)
+                np.clip(result, -bound, bound, out=result, where=where)
+                _scale(result, exponent, where)
             if result is not target:
-                np.copyto(target[:, number], result[:, number], where=True if inside is None else inside)
+                np.copyto(target[:, each.channel], result[:, each.channel], where=True if inside is None else inside)
         if self.target is not self.out:
             np.bitwise_xor(target, 0x8000, out=target, where=where)
-        if self.exponent:
-            np.multiply(target, self.dtype.type(2.0**self.exponent), out=target, where=where)
 
     def run_tiles(
         self,
@@ -299,46 +318,6 @@ def _bounds(mask: NDArray[np.bool_]) -> Box:
     return bounds[0], bounds[1], bounds[2]
 
 
-def pad(planes: Sequence[NDArray[Any]] | NDArray[Any], places: Sequence[Range], padded: NDArray[Any]) -> None:
-    """Fill `padded` (planes, channels, rows, columns + SLACK) with the image at `places`, ranges of its planes, rows
-    and columns. Beyond its outermost pixels it goes on as its mirror image.
-    """
-    shape = (len(planes), *planes[0].shape[1:])
-    cols = places[2][1] - places[2][0]
-    padded[..., cols:] = 0
-    # What is inside of the image, by axis: where it stands in the image, and where in `padded`.
-    inner = [slice(max(start, 0), min(stop, n)) for (start, stop), n in zip(places, shape, strict=True)]
-    own = [slice(part.start - start, part.stop - start) for part, (start, _) in zip(inner, places, strict=True)]
-    inside = padded[own[0], :, own[1], own[2]]
-    if isinstance(planes, np.ndarray):
-        np.copyto(inside, planes[inner[0], :, inner[1], inner[2]], casting="unsafe")  # int16 wraps into uint16
-    else:
-        for target, plane in zip(inside, planes[inner[0]], strict=True):
-            np.copyto(target, plane[:, inner[1], inner[2]], casting="unsafe")
-    # First the columns of the inner rows, then whole rows, then whole planes: nothing is read before it is there.
-    _mirror(padded[own[0], :, own[1], :cols].swapaxes(0, 3), shape[2], *places[2])
-    _mirror(padded[own[0]].swapaxes(0, 2), shape[1], *places[1])
-    _mirror(padded, shape[0], *places[0])
-
-
-def _mirror(array: NDArray[Any], n: int, start: int, stop: int) -> None:
-    """Fill the places `start` to `stop` along the first axis that lie outside 0 … n - 1, from those inside."""
-    if start < 0:
-        far = -2 * start  # where the farthest place is, if one reflection is enough
-        array[:-start] = array[far:-start:-1] if -start < n else array[mirrored(n, start, 0) - start]
-    if stop > n:
-        far = 2 * n - 1 - stop - start
-        reflected = slice(n - 2 - start, far - 1 if far else None, -1)
-        array[n - start :] = array[reflected if stop < 2 * n else mirrored(n, n, stop) - start]
-
-
-def mirrored(n: int, start: int, stop: int) -> NDArray[np.intp]:
-    """Index of the pixel at each place from `start` to `stop`: 2 1 | 0 1 2 | 1 0, again and again."""
-    period = max(2 * n - 2, 1)
-    places = np.arange(start, stop) % period
-    return np.minimum(places, period - places)
-
-
 @functools.lru_cache(maxsize=2)
 def weight_tables(
     h: tuple[float, ...], n_bytes: int, n_channels: int, n_pixels: int, n_shifts: int, norm: int
@@ -376,14 +355,39 @@ def weight_tables(
     return shift, tables, rate
 
 
-def _exponent(h: float, largest: float, dtype: np.dtype) -> int:
-    """Of the power of two by which floats up to `largest` are divided, so that squares of what counts beside `h`
-    neither overflow nor vanish in `dtype`. 0 for most images.
+def largest_value(planes: Sequence[NDArray[Any]] | NDArray[Any]) -> float:
+    """The largest magnitude of an image."""
+    return max(max(float(plane.max()), -float(plane.min())) for plane in planes)
+
+
+def least_strength(largest: float, *, is_rician: bool) -> float:
+    """What `h` of float64 images must be at least: with values that do not overflow (Rician: nor their squares) its
+    square does not vanish.
     """
-    room = 126 if dtype == np.float32 else 500
+    return math.ldexp(largest, -((_ROOM_RICIAN if is_rician else _ROOM_FLOAT64) + _DEPTH_FLOAT64))
+
+
+def _exponent(h: float, largest: float, working: np.dtype, dtype: np.dtype, *, is_rician: bool) -> int:
+    """Of the power of two by which floats up to `largest` are divided, so that squares of what counts beside `h`
+    neither overflow nor vanish in the dtype `working`: what does not count may overflow, and weighs nothing; but not
+    its differences to others, nor, for Rician noise, those of squares. 0 for most images.
+    """
+    if working != dtype or dtype.kind != "f":  # float64 for float32; or integers
+        return 0
+    room = _ROOM_FLOAT32 if dtype == np.float32 else _ROOM_RICIAN if is_rician else _ROOM_FLOAT64
+    near = _ROOM_FLOAT32 if dtype == np.float32 else _ROOM_RICIAN
     here, top = math.frexp(h)[1], math.frexp(largest)[1]
     exponent = max(min(here, top), top - room)
-    return 0 if abs(exponent) < room // 4 and top < room // 2 else max(-room, min(room, exponent))
+    return 0 if abs(exponent) < near // 4 and top < near // 2 else exponent
+
+
+def _scale(values: NDArray[Any], exponent: int, where: Any = True) -> None:
+    """Multiply by 2**exponent, in steps that are numbers of the dtype."""
+    most = 120 if values.dtype == np.float32 else 1000
+    while exponent:
+        step = max(-most, min(exponent, most))
+        np.multiply(values, values.dtype.type(2.0**step), out=values, where=where)
+        exponent -= step
 
 
 def _factor(h: float, n_pixels: int, n_channels: int, norm: int, dtype: np.dtype) -> float:

@@ -39,6 +39,7 @@ from medfast._validate.numbers import (
     as_strengths,
     as_threads,
     as_window,
+    check_strengths,
 )
 from medfast._validate.opencv import (
     as_criteria,
@@ -109,6 +110,7 @@ __all__ = [
     "check_scales",
     "check_sides",
     "check_some",
+    "check_strengths",
     "check_tile",
     "check_weighted",
     "check_window",

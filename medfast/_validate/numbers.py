@@ -114,6 +114,12 @@ def as_strengths(h: Any, n_channels: int) -> list[float]:
     return values
 
 
+def check_strengths(strengths: list[float], largest: float, least: float) -> None:
+    """Refuse strengths so far under the image's values that their squares do not go together."""
+    if min(strengths) < least:
+        raise ValueError(f"h must be >= {least:g} for an image with values up to {largest:g}, got {min(strengths):g}")
+
+
 def as_window(value: Any, name: str) -> tuple[float, float]:
     """`value` as the center and the width of a window of gray levels."""
     try:

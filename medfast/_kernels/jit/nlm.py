@@ -94,7 +94,7 @@ def denoise_formula(
     shape = plane_stop - plane_start, row_stop - row_start, n_channels + 1, n_cols
     n_sums = shape[0] * shape[1] * shape[2] * shape[3]
     sums = scratch[: 8 * n_sums].view(np.float64).reshape(shape)
-    space = working(scratch[8 * n_sums :], out)
+    space = working(scratch[8 * n_sums :], padded, out)
     totals = space[:n_sums].reshape(shape)
     sum_formula(
         uncounted(padded),

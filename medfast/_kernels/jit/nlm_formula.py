@@ -1,7 +1,7 @@
 """Sums of non-local means with weights from the formula, for nlm.py.
 
-In float32 for images of float32, else in float64, and with additions in an order that is the same wherever tiles begin,
-so that every level gives the same bits.
+In float32 for images of float32 that come as such, else in float64, and with additions in an order that is the same
+wherever tiles begin, so that every level gives the same bits.
 """
 
 import numpy as np
@@ -18,16 +18,17 @@ RATE = 11.541560327111707  # 8 / ln 2: exp(-t) = 2^(n / 8) for n = -RATE t
 EIGHTHS = 2.0 ** (np.arange(8) / 8)
 
 
-def working(scratch, out):
+def working(scratch, padded, out):
     """The scratch in the type of the sums."""
-    return scratch.view(np.float32 if out.dtype == np.float32 else np.float64)
+    is_float32 = padded.dtype == np.float32 and out.dtype == np.float32
+    return scratch.view(np.float32 if is_float32 else np.float64)
 
 
 @overload(working)
-def _working(scratch, out):
-    if out.dtype == types.float32:
-        return lambda scratch, out: scratch.view(np.float32)
-    return lambda scratch, out: scratch.view(np.float64)
+def _working(scratch, padded, out):
+    if padded.dtype == types.float32 and out.dtype == types.float32:
+        return lambda scratch, padded, out: scratch.view(np.float32)
+    return lambda scratch, padded, out: scratch.view(np.float64)
 
 
 def powers(n, weights):
@@ -39,7 +40,7 @@ def _powers(n, weights):
     # n = k + r, k a whole number: 2^(k / 8) from a table and the exponent's bits, times a polynomial for 2^(r / 8).
     if n.dtype == types.float32:
         kind, bits, place = np.float32, np.int32, 20  # where the last three bits of k end up above the mantissa
-        least = np.float32(-920.0)  # weights are at least exp(-80): no subnormal numbers
+        least = np.float32(-920.0)  # weights under exp(-80) are 0: no subnormal numbers
         polynomial = (1.0839105738809246e-04, 3.7540254676325189e-03, 8.6643401782693899e-02, 1.0)
     else:
         kind, bits, place = np.float64, np.int64, 49
@@ -60,13 +61,14 @@ def _powers(n, weights):
 
     def implementation(n, weights):
         for x in range(len(n)):
-            limited = max(n[x], least)
+            counts = n[x] > least
+            limited = n[x] if counts else least
             rounded = limited + ones
             r = limited - (rounded - ones)
             power = polynomial[0]
             for c in polynomial[1:]:
                 power = power * r + c
-            weights[x] = power
+            weights[x] = power if counts else kind(0)
             n[x] = rounded
         k = n.view(bits)
         for x in range(len(n)):

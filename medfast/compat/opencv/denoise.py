@@ -333,7 +333,7 @@ def _denoise(frames: list[NDArray[Any]], out: NDArray[Any], h: Any, template: An
     patch_size = _window(template, "templateWindowSize", nlm.largest_patch(n_channels, norm))
     search_size = _window(search, "searchWindowSize", nlm.largest_search(len(frames)))
     target = np.empty_like(out) if any(np.may_share_memory(out, frame) for frame in frames) else out
-    nlm.denoise(
+    task = nlm.Task(
         [to_planes(frame) for frame in frames],
         to_planes(target)[np.newaxis],
         strengths,
@@ -341,6 +341,7 @@ def _denoise(frames: list[NDArray[Any]], out: NDArray[Any], h: Any, template: An
         search=(len(frames) // 2, search_size // 2, search_size // 2),
         norm=norm,
     )
+    nlm.denoise(task)
     if target is not out:
         out[...] = target
 

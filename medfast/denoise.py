@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
-from medfast._drivers import nlm, noise_level
+from medfast._drivers import nlm, nlm_scale, noise_level
 
 __all__ = ["denoise_nl_means", "denoise_nl_means_multi", "estimate_sigma"]
 
@@ -315,8 +315,8 @@ def _denoise(
         strengths = [sigma]
 
     if image.dtype == np.float64:
-        largest = nlm.largest_value(frames)
-        _validate.check_strengths(strengths, largest, nlm.least_strength(largest, is_rician=rician))
+        largest = nlm_scale.largest_value(frames)
+        _validate.check_strengths(strengths, largest, nlm_scale.least_strength(largest, is_rician=rician))
 
     task = nlm.Task(
         _to_planes(image, channel_axis) if len(frames) == 1 else [_to_planes(each, channel_axis)[0] for each in frames],

@@ -95,6 +95,41 @@ def test_an_error_in_progress_ends_the_call(rng, n_threads, monkeypatch):
     assert threading.active_count() <= max(before, n_threads)
 
 
+@pytest.mark.parametrize("shape", [(30, 150), (5, 20, 70)], ids=str)
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_results_do_not_depend_on_tiles(level, rng, monkeypatch, shape, dtype):
+    image = smooth_image(rng, shape, dtype)
+    whole = medfast.denoise_nl_means(image, 10.0, patch_size=5, search_size=7)
+    for work in (1, 2**19):
+        monkeypatch.setattr(nlm, "WORK_OF_TILE", work)
+        np.testing.assert_array_equal(medfast.denoise_nl_means(image, 10.0, patch_size=5, search_size=7), whole)
+
+
+@pytest.mark.parametrize(
+    ("shape", "patch", "search"),
+    [((600, 3000), 7, 301), ((600, 600), 7, 21), ((64, 300, 300), 3, 31), ((64, 512, 512), 3, 11)],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_tiles_are_short(shape, patch, search, dtype, monkeypatch):
+    """Between two answers to Ctrl-C some 10**8 pairs of pixels, or those of two rows; each pixel is in one tile."""
+    monkeypatch.setattr(nlm, "resolve", lambda _=None: 1)
+    image = np.zeros(shape, dtype)
+    planes = image.reshape(-1, 1, *shape[-2:])
+    radii = [(side // 2 if image.ndim == 3 else 0, side // 2, side // 2) for side in (patch, search)]
+    call = nlm._Call(nlm.Task(planes, planes, [10.0], *radii, norm=2))
+    seen = np.zeros(planes.shape, np.uint8)
+    for box in call.boxes():
+        for plane_start, plane_stop, row_start, row_stop in call.tiles(box):
+            part = seen[tuple(slice(*each) for each in box[:1])][:, :, slice(*box[1])][..., slice(*box[2])]
+            tile = part[plane_start:plane_stop, :, row_start:row_stop]
+            tile += 1
+            assert (box[1][0] + row_start) % 2 == 0
+            assert tile.size * call.pixel_work <= nlm.WORK_OF_TILE
+            assert tile.size * search**image.ndim < 10**9
+    assert (seen == 1).all()
+
+
 @pytest.mark.parametrize("num_threads", [1, 2])
 def test_interrupt(rng, num_threads, monkeypatch):
     """What would take many seconds ends with the tiles that are under way."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfast import _kernels
+from medfast._drivers import nlm_scale
 from medfast._drivers.nlm_border import Range, pad
 from medfast._parallel import for_rows, resolve
 
@@ -37,8 +38,9 @@ would be copied too often as surroundings of others. A box is at least a tile.""
 BOX_COLS = 4096
 """Most columns of a box, which bound a thread's scratch."""
 
-_ROOM_FLOAT32, _ROOM_FLOAT64, _ROOM_RICIAN, _DEPTH_FLOAT64 = 56, 1020, 500, 480
-"""Of floats that are scaled, values stay below two to the first three of these powers, and `h` above 2**-480."""
+WORK_OF_TILE = 2**30
+"""Most that a tile may take, so that Ctrl-C and progress are answered within half a second at the lowest level: bytes
+of the padded pixel for each donor, at patches of 7 by 7. Of usual windows tiles take less."""
 
 _WORK_OF_THREADS = 2**22  # pairs of pixels below which one thread does everything
 _NO_MASK = np.zeros((0, 0, 0), np.uint8)
@@ -81,7 +83,7 @@ class Task(NamedTuple):
     out: NDArray[Any]
     """As many planes, or only the one in the middle."""
     h: Sequence[float]
-    """One strength, or one per channel; floats: within `least_strength`."""
+    """One strength, or one per channel; floats: within `nlm_scale.least_strength`."""
     patch: Radii
     search: Radii
     norm: int
@@ -152,27 +154,28 @@ class _Call:
             self.kernel, self.dtype = kernel.denoise_formula, np.dtype(np.float32)
             h = list(task.h)
             if out.dtype.kind == "f":
-                self.largest = largest_value(task.planes)
+                self.largest = nlm_scale.largest_value(task.planes)
                 h = [min(value, 2.0**60 * self.largest) if self.largest else 1.0 for value in h]  # weights are 1 there
                 self.dtype = out.dtype
             if out.dtype == np.float32:
                 h = [max(value, 2.0**-200) for value in h]  # no two values are so close
-                if math.frexp(self.largest)[1] - math.frexp(min(h))[1] > _ROOM_FLOAT32:
-                    self.dtype = np.dtype(np.float64)
+                self.dtype = nlm_scale.working_dtype(min(h), self.largest)
             self.passes = []
             for channel, value in enumerate(h):
-                exponent = _exponent(value, self.largest, self.dtype, out.dtype, is_rician=is_rician)
-                factor = _factor(math.ldexp(value, -exponent), n_pixels, n_channels, norm, self.dtype)
+                exponent = nlm_scale.exponent_of(value, self.largest, self.dtype, out.dtype, is_rician=is_rician)
+                factor = nlm_scale.factor_of(math.ldexp(value, -exponent), n_pixels, n_channels, norm, self.dtype)
                 bias = -1.0
                 if task.rician_sigma is not None:  # from twice the largest value on everything becomes 0
                     sigma = math.ldexp(min(task.rician_sigma, 2.0 * self.largest), -exponent)
                     bias = 2.0 * sigma * sigma
                 self.passes.append(_Pass(channel, exponent, (norm, factor, bias)))
             self.passes.sort(key=lambda each: each.exponent)  # scaled down step by step, nothing of use is lost
+        sides = 2 * (task.patch[1] + task.patch[2]) + 2
+        terms = n_channels * (2 * task.patch[0] + 1)
+        self.pixel_work = self.n_shifts * self.dtype.itemsize * (12 + sides + 2 * terms) / 28
         if self.mask is not None:
-            for target, plane in zip(
-                out, self.planes[len(self.planes) // 2 :] if self.is_film else self.planes, strict=False
-            ):
+            first = len(self.planes) // 2 if self.is_film else 0
+            for target, plane in zip(out, self.planes[first:], strict=False):
                 target[...] = plane
 
     def boxes(self) -> list[Box]:
@@ -188,7 +191,8 @@ class _Call:
         if min(lengths) == 0:
             return []
         border_planes, border_rows, border_cols = self.border
-        cols = math.ceil(lengths[2] / math.ceil(lengths[2] / BOX_COLS))  # alike: none narrower than a search window
+        most_cols = max(min(int(WORK_OF_TILE / (2 * self.pixel_work)), BOX_COLS), 64)
+        cols = math.ceil(lengths[2] / math.ceil(lengths[2] / most_cols))  # alike: none narrower than a search window
         line_bytes = (cols + 2 * border_cols + SLACK) * n_channels * self.dtype.itemsize
         planes, rows = lengths[:2]
         if line_bytes * (planes + 2 * border_planes) * (rows + 2 * border_rows) > BOX_BYTES:
@@ -208,11 +212,15 @@ class _Call:
         (plane_start, plane_stop), (row_start, row_stop), (col_start, col_stop) = box
         n_planes, n_rows = plane_stop - plane_start, row_stop - row_start
         planes, rows = min(TILE_PLANES, n_planes), TILE_ROWS if n_planes == 1 else max(TILE_ROWS // 2, 1)
+        most_lines = int(WORK_OF_TILE / (self.pixel_work * (col_stop - col_start)))
+        for least_planes, least_rows in ((LEAST_PLANES, LEAST_ROWS), (1, LEAST_ROWS), (1, 2)):
+            rows = min(rows, max(most_lines // planes // 2 * 2, least_rows))
+            planes = min(planes, max(most_lines // rows, least_planes))
         if n_planes * n_rows * (col_stop - col_start) * self.n_shifts > _WORK_OF_THREADS:
             most = 4 * resolve(self.num_threads)
             while math.ceil(n_planes / planes) * math.ceil(n_rows / rows) < most > 4:
                 if rows > LEAST_ROWS:
-                    rows //= 2
+                    rows = max(rows // 4 * 2, LEAST_ROWS)
                 elif planes > LEAST_PLANES:
                     planes //= 2
                 else:
@@ -250,13 +258,13 @@ class _Call:
         exponent = 0
         for number, each in enumerate(self.passes):
             count = None if progress is None else _shifted(progress, number * len(tiles), 0)  # the total stands outside
-            _scale(padded, exponent - each.exponent)
+            nlm_scale.multiply(padded, exponent - each.exponent)
             exponent = each.exponent
             self.run_tiles(tiles, inside, (padded, padded_mask, self.radii, *each.arguments), result, count)
             if exponent:  # a mean may be rounded to beyond its largest donor
                 bound = math.ldexp(self.largest, -exponent)
                 np.clip(result, -bound, bound, out=result, where=where)
-                _scale(result, exponent, where)
+                nlm_scale.multiply(result, exponent, where)
             if result is not target:
                 np.copyto(target[:, each.channel], result[:, each.channel], where=True if inside is None else inside)
         if self.target is not self.out:
@@ -353,46 +361,3 @@ def weight_tables(
         scaled[scaled < 0.001 * top] = 0
         table[:n_used] = scaled
     return shift, tables, rate
-
-
-def largest_value(planes: Sequence[NDArray[Any]] | NDArray[Any]) -> float:
-    """The largest magnitude of an image."""
-    return max(max(float(plane.max()), -float(plane.min())) for plane in planes)
-
-
-def least_strength(largest: float, *, is_rician: bool) -> float:
-    """What `h` of float64 images must be at least: with values that do not overflow (Rician: nor their squares) its
-    square does not vanish.
-    """
-    return math.ldexp(largest, -((_ROOM_RICIAN if is_rician else _ROOM_FLOAT64) + _DEPTH_FLOAT64))
-
-
-def _exponent(h: float, largest: float, working: np.dtype, dtype: np.dtype, *, is_rician: bool) -> int:
-    """Of the power of two by which floats up to `largest` are divided, so that squares of what counts beside `h`
-    neither overflow nor vanish in the dtype `working`: what does not count may overflow, and weighs nothing; but not
-    its differences to others, nor, for Rician noise, those of squares. 0 for most images.
-    """
-    if working != dtype or dtype.kind != "f":  # float64 for float32; or integers
-        return 0
-    room = _ROOM_FLOAT32 if dtype == np.float32 else _ROOM_RICIAN if is_rician else _ROOM_FLOAT64
-    near = _ROOM_FLOAT32 if dtype == np.float32 else _ROOM_RICIAN
-    here, top = math.frexp(h)[1], math.frexp(largest)[1]
-    exponent = max(min(here, top), top - room)
-    return 0 if abs(exponent) < near // 4 and top < near // 2 else exponent
-
-
-def _scale(values: NDArray[Any], exponent: int, where: Any = True) -> None:
-    """Multiply by 2**exponent, in steps that are numbers of the dtype."""
-    most = 120 if values.dtype == np.float32 else 1000
-    while exponent:
-        step = max(-most, min(exponent, most))
-        np.multiply(values, values.dtype.type(2.0**step), out=values, where=where)
-        exponent -= step
-
-
-def _factor(h: float, n_pixels: int, n_channels: int, norm: int, dtype: np.dtype) -> float:
-    """What turns a summed distance (L1: its square) into the exponent."""
-    h2 = h * h
-    inverse = 1.0 / h2 if h2 > 0 else math.inf
-    # At the bound, with which 0 times is still 0, nothing but 0 has a weight.
-    return min(inverse / (n_pixels ** (2 if norm == 1 else 1) * n_channels), 1e30 if dtype == np.float32 else 1e300)

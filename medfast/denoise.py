@@ -1,5 +1,6 @@
 """Denoising by non-local means, and the noise level that it needs to know."""
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -307,7 +308,9 @@ def _denoise(
     if not image.size:
         return
     if sigma is None and (rician or strengths is None):
-        sigma = float(np.mean(estimate_sigma(image, mask=mask, noise=noise, channel_axis=channel_axis)))
+        levels = estimate_sigma(image, mask=mask, noise=noise, channel_axis=channel_axis)
+        with np.errstate(over="ignore"):
+            sigma = min(float(np.mean(levels)), sys.float_info.max)
     if strengths is None:
         if sigma == 0:  # nothing to remove
             out[...] = image

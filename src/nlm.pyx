@@ -234,9 +234,9 @@ cdef bint narrow_sums(const nlm_tile* tile,
                       sum_t* sums) noexcept nogil:
     """The same by nlm_narrow.h, where that is exact and the best: whether it is.
 
-    Its lines are longer than the tile's by the search window on each side, and it takes those between the tile and where
-    the shift leads as well: of a window that is large beside the tile, nlm_wide.h makes less work (on 8 by 8 pixels with
-    a window of 301 by 301, 30 times; from three radii of columns on, or rows of half a radius, it takes longer).
+    Its lines are longer than the tile's by the search window on each side, and it takes those between the tile and
+    where the shift leads as well: of a window that is large beside the tile, nlm_wide.h makes less work (on 8 by 8
+    pixels with a window of 301 by 301, 30 times; from three radii of columns on it takes longer).
     """
     cdef nlm_narrow narrow
     if sum_t is int64_t:

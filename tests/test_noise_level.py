@@ -110,6 +110,40 @@ def test_sigma_needs_no_copy_of_the_image(rng, monkeypatch):
         assert abs(sigma - 20.0) < 0.4
 
 
+@pytest.mark.parametrize("noise", ["gaussian", "rician"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sigma_near_the_largest_float(rng, noise, dtype):
+    """That of the image times a power of two, as far as there is such a number, and no warnings (which are errors)."""
+    image = np.hypot(0.4 + rng.normal(0, 0.05, (60, 70)), rng.normal(0, 0.05, (60, 70))).astype(dtype)
+    exponent = np.finfo(dtype).maxexp
+    expected_sigma = medfast.estimate_sigma(image, noise=noise)
+    large = np.ldexp(image, exponent)
+    assert image.max() < 1
+    assert medfast.estimate_sigma(large, noise=noise) == np.ldexp(expected_sigma, exponent)
+    large[::2] *= -1
+    assert np.isfinite(medfast.estimate_sigma(large, noise=noise))
+    extremes = np.full((20, 30), np.finfo(dtype).max, dtype)
+    extremes[::2, ::2] *= -1
+    assert medfast.estimate_sigma(extremes) > float(np.finfo(dtype).max) / 2
+    assert np.isfinite(medfast.denoise_nl_means(np.stack([extremes] * 3), noise=noise, channel_axis=0)).all()
+    filled = 100 * image
+    filled[:30] = np.finfo(dtype).max
+    assert np.isfinite(medfast.estimate_sigma(filled, noise=noise))
+
+
+def test_sigma_of_wide_images(rng, monkeypatch):
+    """Blocks are parts of lines, too: what is taken beside the band does not grow with the width."""
+    monkeypatch.setattr(noise_level, "BLOCK", 2**14)
+    image = rng.normal(100.0, 5.0, (30, 100_000))
+    band = 8 * 16 * 50_001
+    tracemalloc.start()
+    sigma = medfast.estimate_sigma(image)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < band + 2**20 < image.nbytes
+    assert abs(sigma - 5.0) < 0.1
+
+
 def test_magnitude_deviation():
     """Against samples: the deviation of a Rician variable, found from the ratio of its mean to its deviation."""
     rng = np.random.default_rng(3)

@@ -5,6 +5,7 @@ computed block by block, so that what it takes beside itself is bounded.
 """
 
 import itertools
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,31 +35,52 @@ def estimate(image: NDArray[Any], mask: NDArray[np.bool_] | None, *, rician: boo
     """Noise level of an image or volume; 0.0 where nothing is to be seen."""
     if not image.size:
         return 0.0
+    scale = _scale(image)
     if rician:
-        return _rician(image, mask)
-    band = diagonal_band(image)
-    if mask is not None:
-        for block in _blocks(band.shape):
-            band[block] *= _over_support(_samples(mask, block), np.logical_and)
-    return _robust_deviation(np.abs(band, out=band))
+        level = _rician(image, mask, scale)
+    else:
+        band = diagonal_band(image, scale)
+        if mask is not None:
+            for block in _blocks(band.shape):
+                band[block] *= _over_support(_samples(mask, block), np.logical_and)
+        level = _robust_deviation(np.abs(band, out=band))
+    return min(level / scale, sys.float_info.max)
 
 
-def diagonal_band(image: NDArray[Any]) -> NDArray[Any]:
+def diagonal_band(image: NDArray[Any], scale: float = 1.0) -> NDArray[Any]:
     """High-pass along every axis, each second sample; the image goes on beyond its border mirrored, border included."""
-    dtype = np.dtype(np.float32 if image.dtype == np.float32 else np.float64)
-    band = np.empty([(n + 3) // 2 for n in image.shape], dtype)
+    band = np.empty([(n + 3) // 2 for n in image.shape], _working(image))
     for block in _blocks(band.shape):
-        band[block] = _high_pass(_samples(image, block).astype(dtype, copy=False))
+        band[block] = _high_pass(_scaled(_samples(image, block), scale))
     return band
 
 
-def _rician(image: NDArray[Any], mask: NDArray[np.bool_] | None) -> float:
+def _working(image: NDArray[Any]) -> np.dtype[Any]:
+    return np.dtype(np.float32 if image.dtype == np.float32 else np.float64)
+
+
+def _scale(image: NDArray[Any]) -> float:
+    """The power of two with which sums of an image's values do not overflow: 1 for most images."""
+    if image.dtype.kind != "f" or max(float(image.max()), -float(image.min())) < np.finfo(image.dtype).max / 256:
+        return 1.0
+    return 1 / 256
+
+
+def _scaled(samples: NDArray[Any], scale: float) -> NDArray[Any]:
+    """The samples as floats, times the scale."""
+    samples = samples.astype(_working(samples), copy=False)
+    if scale != 1.0:
+        samples = samples * samples.dtype.type(scale)
+    return samples
+
+
+def _rician(image: NDArray[Any], mask: NDArray[np.bool_] | None, scale: float) -> float:
     """Noise level of a magnitude image: without its background, and away from edges, which look like noise.
 
     In turns: what is background follows from the level; the level from the coefficients inside where the local mean
     changes least, the lower half; and what the magnitude hides of the noise from the level and the local mean.
     """
-    coefficients, means, changes = (np.concatenate(parts) for parts in zip(*_details(image, mask), strict=True))
+    coefficients, means, changes = (np.concatenate(parts) for parts in zip(*_details(image, mask, scale), strict=True))
     sigma = _robust_deviation(coefficients.copy())
     if not sigma:
         return 0.0
@@ -74,7 +96,7 @@ def _rician(image: NDArray[Any], mask: NDArray[np.bool_] | None) -> float:
     return sigma
 
 
-def _details(image: NDArray[Any], mask: NDArray[np.bool_] | None) -> Iterator[tuple[NDArray[Any], ...]]:
+def _details(image: NDArray[Any], mask: NDArray[np.bool_] | None, scale: float) -> Iterator[tuple[NDArray[Any], ...]]:
     """For coefficients other than zero: the absolute value, and the middle and the range of the local mean around.
 
     Of a large image blocks at even distances. Coefficients that reach beyond the border, which are smaller there, are
@@ -85,8 +107,8 @@ def _details(image: NDArray[Any], mask: NDArray[np.bool_] | None) -> Iterator[tu
     blocks = list(_blocks(band_shape, inner))
     step = -(-int(np.prod([float(part.stop - part.start) for part in inner])) // ENOUGH)
     for block in blocks[step // 2 :: step] or blocks[-1:]:
-        samples = _samples(image, block, margin=1)
-        samples = samples.astype(np.float32 if image.dtype == np.float32 else np.float64, copy=False)
+        samples = _samples(image, block, margin=1)  # replaces those of the block before, before there are more
+        samples = _scaled(samples, scale)
         mean = samples
         for axis in range(mean.ndim):
             lines = np.moveaxis(mean, axis, 0)
@@ -100,31 +122,35 @@ def _details(image: NDArray[Any], mask: NDArray[np.bool_] | None) -> Iterator[tu
 
 
 def _blocks(shape: Any, inner: tuple[slice, ...] | None = None) -> Iterator[tuple[slice, ...]]:
-    """Parts of a band, `inner` or all of it, whose samples are few: some of the first two axes, all of the last."""
+    """Parts of a band, `inner` or all of it, whose samples are few: much of the last axis, some of the others."""
     inner = inner or tuple(slice(0, n) for n in shape)
-    room = max(BLOCK // (2 * shape[-1] + 4), 1)
-    steps = []
-    for part in reversed(inner[:-1]):
-        n = min(part.stop - part.start, max(room // 2 - 2, 1))
-        steps.append(n)
-        room = max(room // (2 * n + 4), 1)
+    room, most, steps = BLOCK, max(BLOCK // 32, 1), []
+    for axis in reversed(range(len(shape))):
+        is_last = axis == len(shape) - 1
+        length = min(inner[axis].stop - inner[axis].start, max(room // 2 - 2, 1), most)
+        steps.append(length)
+        room = max(room // (2 * (min(shape[-1], most) if is_last else length) + 4), 1)
     ranges = [
         [slice(start, min(start + step, part.stop)) for start in range(part.start, part.stop, step)]
-        for part, step in zip(inner[:-1], reversed(steps), strict=True)
+        for part, step in zip(inner, reversed(steps), strict=True)
     ]
-    return ((*parts, inner[-1]) for parts in itertools.product(*ranges))
+    return itertools.product(*ranges)
 
 
 def _samples(array: NDArray[Any], block: tuple[slice, ...], margin: int = 0) -> NDArray[Any]:
     """What a block of the band is made of, and `margin` samples more on each side."""
+    mirrored = []
     for axis, part in enumerate(block):
         n = array.shape[axis]
         start, stop = 2 * part.start - 2 - margin, 2 * part.stop + margin
-        if start >= 0 and stop <= n:
-            array = array[(slice(None),) * axis + (slice(start, stop),)]
-        else:
+        if start < 0 or stop > n:
             places = np.arange(start, stop) % (2 * n)
-            array = array.take(np.minimum(places, 2 * n - 1 - places), axis)
+            places = np.minimum(places, 2 * n - 1 - places)
+            start, stop = int(places.min()), int(places.max()) + 1
+            mirrored.append((axis, places - start))
+        array = array[(slice(None),) * axis + (slice(start, stop),)]
+    for axis, places in mirrored:  # copies, so after all axes are cut
+        array = array.take(places, axis)
     return array
 
 
@@ -170,6 +196,8 @@ def _magnitude_deviation(ratio: float) -> float:
     rayleigh = np.sqrt(np.pi / (4.0 - np.pi))
     if ratio <= rayleigh:
         return float(np.sqrt(2.0 - np.pi / 2.0))
+    if ratio > 1e8:
+        return 1.0
     theta = np.sqrt(ratio**2 - rayleigh**2) if ratio < 30 else ratio
     for _ in range(100):
         previous, theta = theta, np.sqrt(max(_variance(theta) * (1.0 + ratio**2) - 2.0, 0.0))

@@ -89,6 +89,7 @@ def denoise_nl_means(
         If an argument has a wrong type or `image` an unsupported dtype.
     ValueError
         If a parameter lies outside the ranges above, `image` is not finite, or `out` overlaps `image` or `mask`; if
+        sides of both windows, added up by axis, span more than 2**27 pixels; if
         `h` is under 2**-1500 (Rician: 2**-980) of the largest value of a float64 image.
 
     See Also
@@ -272,6 +273,7 @@ def _windows(patch_size: Any, search_size: Any, spacing: Any, n_axes: int) -> tu
     """Radii of both windows along planes, rows and columns."""
     patch = _validate.as_odds(_DEFAULTS[n_axes][0] if patch_size is None else patch_size, "patch_size", n_axes)
     search = _validate.as_odds(_DEFAULTS[n_axes][1] if search_size is None else search_size, "search_size", n_axes)
+    _validate.check_windows(patch, search)
     steps = (1.0,) * n_axes if spacing is None else _validate.as_positives(spacing, "spacing", n_axes)
     scales = [min(steps) / step for step in steps]
     return _radii(patch, scales), _radii(search, scales)

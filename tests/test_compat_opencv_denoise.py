@@ -1,5 +1,7 @@
 """OpenCV's forms of non-local means, bit for bit."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,29 @@ def test_lab_equals_opencv():
         np.testing.assert_array_equal(result, cv2.cvtColor(values, cv2.COLOR_Lab2LBGR))
 
 
+@pytest.mark.parametrize("shape", [(1, 250), (70, 9), (33, 40)], ids=str)
+@pytest.mark.parametrize("n_channels", [3, 4])
+def test_lab_in_pieces(rng, monkeypatch, shape, n_channels):
+    image = rng.integers(0, 256, (*shape, n_channels)).astype(np.uint8)
+    lab, back = _lab.lab_from_bgr(image), np.empty_like(image)
+    _lab.bgr_from_lab(lab, back)
+    monkeypatch.setattr(_lab, "PIECE", 100)
+    result = np.empty_like(image)
+    np.testing.assert_array_equal(_lab.lab_from_bgr(image), lab)
+    _lab.bgr_from_lab(lab, result)
+    np.testing.assert_array_equal(result, back)
+
+
+def test_memory_of_colour(rng):
+    """Lab before and after, the result, and what the two calls take that denoise."""
+    image = rng.integers(0, 256, (1500, 1000, 3)).astype(np.uint8)
+    tracemalloc.start()
+    cvlike.fastNlMeansDenoisingColored(image, None, 3, 3, 1, 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 7 * image.nbytes
+
+
 def test_destination(rng):
     image = smooth_image(rng, (20, 30))
     expected = cvlike.fastNlMeansDenoising(image, None, 10)
@@ -174,6 +199,10 @@ def test_in_place_frames(rng):
         (ValueError, "src must not be empty", {"src": np.zeros((0, 4), np.uint8)}),
         (ValueError, "src must have 1 to 4 channels", {"src": np.zeros((4, 4, 5), np.uint8)}),
         (ValueError, "normType must be", {"normType": 7}),
+        (TypeError, "normType must be an integer", {"normType": np.array([2, 4])}),
+        (TypeError, "normType must be an integer", {"normType": "NORM_L1"}),
+        (TypeError, "dst must be a numpy.ndarray or None, got 'dst'", {"dst": "dst"}),
+        (TypeError, "dst must be a numpy.ndarray or None, got 'dst'", {"dst": [10.0], "h": "dst"}),
         (ValueError, "h must be finite", {"h": np.nan}),
         (ValueError, "h must have one entry", {"h": [1.0, 2.0]}),
         (ValueError, "searchWindowSize must be >= 0", {"searchWindowSize": -3}),

@@ -187,6 +187,8 @@ def test_memory_is_flat(rng, dtype, shape, monkeypatch):
         (TypeError, "h must be a number", {"h": "10"}),
         (ValueError, "h must have one entry or one per channel", {"h": [1.0, 2.0]}),
         (ValueError, "patch_size must be odd", {"patch_size": 4}),
+        (ValueError, r"patch_size must be .* 2\*\*27 pixels, got 1000001 x 1000001", {"patch_size": 1000001}),
+        (ValueError, "search_size must be such that both windows", {"search_size": 20001}),
         (ValueError, "patch_size must be an integer or have 2 entries", {"patch_size": (3, 3, 3)}),
         (ValueError, r"patch_size\[1\] must be odd", {"patch_size": (3, 4)}),
         (TypeError, "patch_size must be an integer", {"patch_size": "7"}),

@@ -77,6 +77,7 @@ class ImageTransformer(TransformerMixin, BaseEstimator, ABC):
 
     def _read(self, X: Any, *, reset: bool) -> tuple[Any, bool]:
         """A stack of images, a view wherever that is possible, or a list of arrays; and whether they came flattened."""
+        _validate.check_plain(X, "X")
         if _is_list_of_images(X):
             if reset and hasattr(self, "n_features_in_"):
                 del self.n_features_in_  # of an earlier fit; images of a list may differ in size

@@ -21,6 +21,7 @@ from medfast._validate.arrays import (
     check_minimum,
     check_ndim,
     check_not_empty,
+    check_plain,
     check_scales,
     check_sides,
     check_tile,
@@ -40,6 +41,7 @@ from medfast._validate.numbers import (
     as_threads,
     as_window,
     check_strengths,
+    check_windows,
 )
 from medfast._validate.opencv import (
     as_criteria,
@@ -106,6 +108,7 @@ __all__ = [
     "check_minimum",
     "check_ndim",
     "check_not_empty",
+    "check_plain",
     "check_room",
     "check_scales",
     "check_sides",
@@ -114,4 +117,5 @@ __all__ = [
     "check_tile",
     "check_weighted",
     "check_window",
+    "check_windows",
 ]

@@ -24,11 +24,21 @@ def as_image(
 
 def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTYPES) -> NDArray[Any]:
     """`values` as an array of one of `dtypes` in native byte order, without looking at its shape or values."""
+    check_plain(values, name)
     array = np.asarray(values)
     if array.dtype.newbyteorder("=") not in dtypes:
         expected = ", ".join(dtype.name for dtype in dtypes)
         raise TypeError(f"{name} must have dtype {expected}, got {array.dtype}")
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def check_plain(values: Any, name: str) -> None:
+    """Refuse a masked array, alone or among others, for its mask would be dropped."""
+    if type(values) is np.ndarray:
+        return
+    if any(isinstance(each, np.ma.MaskedArray) for each in (values if isinstance(values, list | tuple) else [values])):
+        hint = "pass .data, and where there is an argument mask, what to use: ~.mask"
+        raise TypeError(f"{name} must be a plain array, got a masked one ({hint})")
 
 
 def as_channel(image: Any, name: str, dtypes: tuple[np.dtype, ...]) -> NDArray[Any]:
@@ -137,6 +147,7 @@ def as_out(
         return np.empty(shape, dtype)
     if not isinstance(out, np.ndarray):
         raise TypeError(f"out must be a numpy.ndarray, got {type(out).__name__}")
+    check_plain(out, "out")
     if out.dtype != dtype or not out.dtype.isnative:
         raise TypeError(f"out must have dtype {dtype.name} in native byte order, got {out.dtype}")
     if out.shape != shape:
@@ -160,6 +171,7 @@ def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") 
     """`mask` as a boolean array of `shape`; integers of 0 and 1 are read as booleans."""
     if mask is None:
         return None
+    check_plain(mask, name)
     array = np.asarray(mask)
     if array.dtype != np.bool_:
         if array.dtype.kind not in "iu" or (array.size and (array.min() < 0 or array.max() > 1)):

@@ -1,5 +1,6 @@
 """Numbers, pairs of numbers, choices, switches and callbacks."""
 
+import math
 import operator
 from typing import Any
 
@@ -33,7 +34,7 @@ def as_float(
     if not np.isfinite(number):
         raise ValueError(f"{name} must be finite, got {number}")
     if above is not None and not number > above:
-        raise ValueError(f"{name} must be > {above:g}, got {number:g}")
+        raise _beyond(name, ">", above, number)
     _check_range(number, name, minimum, maximum)
     return number
 
@@ -114,6 +115,14 @@ def as_strengths(h: Any, n_channels: int) -> list[float]:
     return values
 
 
+def check_windows(patch: tuple[int, ...], search: tuple[int, ...]) -> None:
+    """Refuse windows with which the surroundings of a single pixel would not fit the memory of most machines."""
+    if math.prod([p + s for p, s in zip(patch, search, strict=True)]) > 2**27:
+        name, sides = ("patch_size", patch) if max(patch) >= max(search) else ("search_size", search)
+        got = " x ".join(map(str, sides))
+        raise ValueError(f"{name} must be such that both windows together span at most 2**27 pixels, got {got}")
+
+
 def check_strengths(strengths: list[float], largest: float, least: float) -> None:
     """Refuse strengths so far under the image's values that their squares do not go together."""
     if min(strengths) < least:
@@ -143,10 +152,11 @@ def as_callback(progress: Any) -> Any:
 
 def _check_range(number: float, name: str, minimum: float | None, maximum: float | None) -> None:
     if minimum is not None and number < minimum:
-        raise ValueError(f"{name} must be >= {_text(minimum)}, got {_text(number)}")
+        raise _beyond(name, ">=", minimum, number)
     if maximum is not None and number > maximum:
-        raise ValueError(f"{name} must be <= {_text(maximum)}, got {_text(number)}")
+        raise _beyond(name, "<=", maximum, number)
 
 
-def _text(number: float) -> str:
-    return str(number) if isinstance(number, int) else f"{number:g}"
+def _beyond(name: str, relation: str, bound: float, number: float) -> ValueError:
+    expected, got = (str(value) if isinstance(value, int) else f"{value:g}" for value in (bound, number))
+    return ValueError(f"{name} must be {relation} {expected}, got {got}")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast._validate.arrays import as_array, as_axis, check_finite
+from medfast._validate.arrays import as_array, as_axis, check_finite, check_plain
 from medfast._validate.numbers import as_int
 
 
@@ -33,6 +33,7 @@ def as_weights(
     """`weights` as finite float64 >= 0 of `shape`, or None."""
     if weights is None:
         return None
+    check_plain(weights, name)
     array = np.asarray(weights)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be numbers, got dtype {array.dtype}")
@@ -63,6 +64,7 @@ def check_weighted(weights: NDArray[np.float64], samples: NDArray[Any], name: st
 
 def as_centers(init: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, name: str = "init") -> NDArray[Any]:
     """Initial centers of `shape`, as a new array of `dtype`."""
+    check_plain(init, name)
     array = np.asarray(init)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be 'k-means++', 'random' or an array of centers, got {init!r}")
@@ -96,6 +98,7 @@ def as_images(images: Any, name: str = "images") -> Any:
     """`images` as something to index: a stack (n, rows, columns[, channels]), or a list of arrays and paths."""
     if isinstance(images, str | os.PathLike):
         return [images]
+    check_plain(images, name)
     if hasattr(images, "__array__"):
         array = np.asarray(images)
         if array.dtype.kind in "OU" and array.ndim == 1:  # of paths, or of arrays that differ in size
@@ -117,6 +120,7 @@ def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
         kinds = sorted({_kind(label) for label in labels})
         if len(kinds) > 1:  # NumPy would make strings of them
             raise TypeError(f"labels must be all strings or all integers, got {' and '.join(kinds)}")
+    check_plain(labels, "labels")
     array = np.asarray(labels)
     if not array.size:  # of no dtype to speak of
         array = array.astype(np.intp)

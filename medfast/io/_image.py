@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast._validate import DTYPES
+from medfast._validate import DTYPES, check_plain
 
 
 class ImageReadError(OSError, ValueError):
@@ -256,5 +256,6 @@ def as_image_to_write(image: Any) -> Image:
 
 
 def _as_array(values: ArrayLike) -> NDArray[Any]:
+    check_plain(values, "image")
     array = np.asarray(values)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

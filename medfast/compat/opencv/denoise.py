@@ -276,13 +276,13 @@ def _overload(dst: Any, h: Any, norm_type: Any) -> tuple[Any, Any, Any]:
     """
     is_vector = isinstance(dst, np.ndarray) and dst.ndim == 1 and dst.dtype.kind == "f"
     if isinstance(dst, list | tuple) or (is_vector and (isinstance(h, np.ndarray) or norm_type is not None)):
-        dst, h = (h if isinstance(h, np.ndarray) else None), dst
+        dst, h = (None if isinstance(h, int | float) else h), dst
     return dst, 3.0 if h is None else h, NORM_L2 if norm_type is None else norm_type
 
 
 def _image(src: ArrayLike, name: str, norm_type: Any) -> NDArray[Any]:
     """`src` as (rows, columns) or (rows, columns, 2 to 4 channels)."""
-    if norm_type not in (NORM_L1, NORM_L2):
+    if _validate.as_int(norm_type, "normType") not in (NORM_L1, NORM_L2):
         raise ValueError(f"normType must be NORM_L1 or NORM_L2, got {norm_type!r}")
     image = _validate.as_image(src, name, dtypes=_UINT8_UINT16 if norm_type == NORM_L1 else _UINT8)
     if not image.size:
@@ -321,7 +321,12 @@ def _frames(images: Any, index: Any, temporal: Any, template: Any, search: Any, 
 
 def _destination(dst: Any, image: NDArray[Any]) -> NDArray[Any]:
     """`dst` if the result fits, else a new array, as OpenCV does."""
-    fits = isinstance(dst, np.ndarray) and dst.shape == image.shape and dst.dtype == image.dtype and dst.flags.writeable
+    if dst is None:
+        return np.empty(image.shape, image.dtype)
+    if not isinstance(dst, np.ndarray):
+        raise TypeError(f"dst must be a numpy.ndarray or None, got {dst!r}")
+    _validate.check_plain(dst, "dst")
+    fits = dst.shape == image.shape and dst.dtype == image.dtype and dst.flags.writeable
     return dst if fits else np.empty(image.shape, image.dtype)
 
 

@@ -1,6 +1,5 @@
 """Denoising by non-local means, and the noise level that it needs to know."""
 
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
-from medfast._drivers import nlm, nlm_scale, noise_level
+from medfast._drivers import nlm, nlm_border, nlm_scale, noise_level
 
 __all__ = ["denoise_nl_means", "denoise_nl_means_multi", "estimate_sigma"]
 
@@ -64,9 +63,8 @@ def denoise_nl_means(
         What to denoise. Pixels outside are returned as they are and do not enter any mean; patches are compared over
         all pixels.
     spacing : float or sequence of float, optional
-        Distance of neighbouring pixels along each axis, > 0, in any unit. Both windows then keep their extent in that
-        unit where pixels are not cubes: their radius r along an axis becomes ``round(r * min(spacing) /
-        spacing[axis])``.
+        Distance of neighbouring pixels along each axis, > 0, in any unit. Both windows then keep their extent in it:
+        their radius r along an axis becomes ``round(r * min(spacing) / spacing[axis])``.
     channel_axis : int, optional
         Axis of the channels, 1 or more, which are denoised jointly: one set of weights from all of them. When omitted,
         the image has one channel.
@@ -89,8 +87,8 @@ def denoise_nl_means(
         If an argument has a wrong type or `image` an unsupported dtype.
     ValueError
         If a parameter lies outside the ranges above, `image` is not finite, or `out` overlaps `image` or `mask`; if
-        sides of both windows, added up by axis, span more than 2**27 pixels; if
-        `h` is under 2**-1500 (Rician: 2**-980) of the largest value of a float64 image.
+        a window as long as both together has more than 2**27 pixels; if `h` is under 2**-1500 (Rician: 2**-980) of the
+        largest value of a float64 image.
 
     See Also
     --------
@@ -109,9 +107,8 @@ def denoise_nl_means(
     the same from its lowest value on): integer weights, zero where they are under a thousandth, from a table over the
     distance divided by the power of two next to the number of the patch's pixels; the mean is rounded half up. Volumes
     and windows that are not square are computed in the same way. Where OpenCV's integers overflow (uint8: patches of
-    more than 33025 pixels and channels, 181 by 181; search windows of more than 8421504 pixels, 2901 by 2901), and for
-    all else, the formula holds. Integers are the exact mean rounded half to even: sums are in float32, and where their
-    error could decide, the pixel is computed again in float64. float32 images have an error of at most four units in
+    more than 33025 pixels and channels, search windows of more than 8421504 pixels), and for all else, the formula
+    holds. Integers are then the exact mean, rounded half to even. float32 images have an error of at most four units in
     the last place of their largest value, float64 images of some 1e-14 of it; values may be of any size, as where they
     stand for "no data". Weights under exp(-80) (float64: exp(-598)) are 0. Results do not depend on the CPU or the
     number of threads.
@@ -269,26 +266,20 @@ def _without(axis: int | None, shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape if axis is None else (*shape[:axis], *shape[axis + 1 :])
 
 
-def _windows(patch_size: Any, search_size: Any, spacing: Any, n_axes: int) -> tuple[nlm.Radii, nlm.Radii]:
+def _windows(patch_size: Any, search_size: Any, spacing: Any, n_axes: int) -> tuple[nlm_border.Radii, nlm_border.Radii]:
     """Radii of both windows along planes, rows and columns."""
     patch = _validate.as_odds(_DEFAULTS[n_axes][0] if patch_size is None else patch_size, "patch_size", n_axes)
     search = _validate.as_odds(_DEFAULTS[n_axes][1] if search_size is None else search_size, "search_size", n_axes)
     _validate.check_windows(patch, search)
     steps = (1.0,) * n_axes if spacing is None else _validate.as_positives(spacing, "spacing", n_axes)
-    scales = [min(steps) / step for step in steps]
-    return _radii(patch, scales), _radii(search, scales)
-
-
-def _radii(sizes: Sequence[int], scales: Sequence[float]) -> nlm.Radii:
-    radii = [round(size // 2 * scale) for size, scale in zip(sizes, scales, strict=True)]
-    return (radii[0] if len(radii) == 3 else 0), radii[-2], radii[-1]
+    return nlm_border.radii(patch, steps), nlm_border.radii(search, steps)
 
 
 def _denoise(
     frames: list[NDArray[Any]],
     out: NDArray[Any],
     h: Any,
-    windows: tuple[nlm.Radii, nlm.Radii],
+    windows: tuple[nlm_border.Radii, nlm_border.Radii],
     sigma: Any,
     norm: Any,
     noise: Any,
@@ -305,42 +296,32 @@ def _denoise(
     image = frames[len(frames) // 2]
     n_channels = 1 if channel_axis is None else image.shape[channel_axis]
     strengths = None if h is None else _validate.as_strengths(h, n_channels)
-    if sigma is not None:
-        sigma = _validate.as_float(sigma, "sigma", minimum=0.0)
+    sigma = None if sigma is None else _validate.as_float(sigma, "sigma", minimum=0.0)
     if not image.size:
         return
     if sigma is None and (rician or strengths is None):
-        levels = estimate_sigma(image, mask=mask, noise=noise, channel_axis=channel_axis)
-        with np.errstate(over="ignore"):
-            sigma = min(float(np.mean(levels)), sys.float_info.max)
+        sigma = noise_level.mean(estimate_sigma(image, mask=mask, noise=noise, channel_axis=channel_axis))
     if strengths is None:
         if sigma == 0:  # nothing to remove
             out[...] = image
             return
         strengths = [sigma]
-
     if image.dtype == np.float64:
         largest = nlm_scale.largest_value(frames)
         _validate.check_strengths(strengths, largest, nlm_scale.least_strength(largest, is_rician=rician))
 
+    planes = [nlm_border.to_planes(frame, channel_axis) for frame in frames]
     task = nlm.Task(
-        _to_planes(image, channel_axis) if len(frames) == 1 else [_to_planes(each, channel_axis)[0] for each in frames],
-        _to_planes(out, channel_axis),
+        planes[0] if len(planes) == 1 else [plane[0] for plane in planes],
+        nlm_border.to_planes(out, channel_axis),
         strengths,
-        patch=windows[0],
-        search=windows[1],
-        norm=order,
-        rician_sigma=sigma if rician else None,
+        *windows,
+        order,
+        sigma if rician else None,
         mask=mask if mask is None or mask.ndim == 3 else mask[np.newaxis],
         num_threads=num_threads,
     )
     nlm.denoise(task, progress)
-
-
-def _to_planes(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
-    """A view of (planes, channels, rows, columns)."""
-    array = array[..., np.newaxis, :, :] if channel_axis is None else np.moveaxis(array, channel_axis, -3)
-    return array if array.ndim == 4 else array[np.newaxis]
 
 
 def estimate_sigma(
@@ -417,8 +398,7 @@ def estimate_sigma(
     source = _validate.as_image(image, ndim=(2, 3) if channel_axis is None else (3, 4))
     axis = _validate.as_axis(channel_axis, source.ndim)
     rician = _validate.as_choice(noise, "noise", NOISES) == "rician"
-    shape = source.shape if axis is None else (*source.shape[:axis], *source.shape[axis + 1 :])
-    inside = _validate.as_mask(mask, shape)
+    inside = _validate.as_mask(mask, _without(axis, source.shape))
     if axis is None:
         return noise_level.estimate(source, inside, rician=rician)
     return np.array([noise_level.estimate(channel, inside, rician=rician) for channel in np.moveaxis(source, axis, 0)])

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from medfast import _kernels
 from medfast._drivers import nlm_scale
-from medfast._drivers.nlm_border import Range, pad
+from medfast._drivers.nlm_border import Radii, Range, pad
 from medfast._parallel import for_rows, resolve
 
 INT_MAX = 2**31 - 1
@@ -47,7 +47,6 @@ _NO_MASK = np.zeros((0, 0, 0), np.uint8)
 _NO_SCRATCH = np.zeros(0, np.uint8)
 
 Box = tuple[Range, Range, Range]
-Radii = tuple[int, int, int]
 
 
 def has_table(

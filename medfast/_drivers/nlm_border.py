@@ -1,4 +1,4 @@
-"""Boxes of an image with what surrounds them, for non-local means."""
+"""Radii of windows, images as planes, and boxes of them with what surrounds them, for non-local means."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 Range = tuple[int, int]
+Radii = tuple[int, int, int]
+
+
+def radii(sizes: Sequence[int], steps: Sequence[float]) -> Radii:
+    """Of a window along planes, rows and columns, as far along each as along the axis of the smallest steps."""
+    found = [round(size // 2 * (min(steps) / step)) for size, step in zip(sizes, steps, strict=True)]
+    return (found[0] if len(found) == 3 else 0), found[-2], found[-1]
+
+
+def to_planes(array: NDArray[Any], channel_axis: int | None) -> NDArray[Any]:
+    """A view of (planes, channels, rows, columns)."""
+    array = array[..., np.newaxis, :, :] if channel_axis is None else np.moveaxis(array, channel_axis, -3)
+    return array if array.ndim == 4 else array[np.newaxis]
 
 
 def pad(planes: Sequence[NDArray[Any]] | NDArray[Any], places: Sequence[Range], padded: NDArray[Any]) -> None:

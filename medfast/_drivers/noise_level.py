@@ -47,6 +47,12 @@ def estimate(image: NDArray[Any], mask: NDArray[np.bool_] | None, *, rician: boo
     return min(level / scale, sys.float_info.max)
 
 
+def mean(levels: float | NDArray[np.float64]) -> float:
+    """That of the channels, if there are several."""
+    with np.errstate(over="ignore"):
+        return min(float(np.mean(levels)), sys.float_info.max)
+
+
 def diagonal_band(image: NDArray[Any], scale: float = 1.0) -> NDArray[Any]:
     """High-pass along every axis, each second sample; the image goes on beyond its border mirrored, border included."""
     band = np.empty([(n + 3) // 2 for n in image.shape], _working(image))

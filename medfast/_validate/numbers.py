@@ -120,7 +120,9 @@ def check_windows(patch: tuple[int, ...], search: tuple[int, ...]) -> None:
     if math.prod([p + s for p, s in zip(patch, search, strict=True)]) > 2**27:
         name, sides = ("patch_size", patch) if max(patch) >= max(search) else ("search_size", search)
         got = " x ".join(map(str, sides))
-        raise ValueError(f"{name} must be such that both windows together span at most 2**27 pixels, got {got}")
+        raise ValueError(
+            f"{name} must be smaller: a window as long as both together has at most 2**27 pixels; got {got}"
+        )
 
 
 def check_strengths(strengths: list[float], largest: float, least: float) -> None:

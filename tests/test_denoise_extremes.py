@@ -120,3 +120,24 @@ def test_rician_noise_of_any_level(rng):
         image = smooth_image(rng, (9, 17), dtype)
         for sigma in (1e20, 1e200):
             assert not medfast.denoise_nl_means(image, 5.0, sigma=sigma, noise="rician").any()
+
+
+@pytest.mark.parametrize("exponent", [100, -100])
+@pytest.mark.parametrize("options", [{}, {"norm": "l1"}, {"noise": "rician", "sigma": 5.0}], ids=str)
+def test_powers_of_two_are_exact(level, rng, exponent, options):
+    """Of channels, frames and strengths per channel, inside a mask: scaled or not, the same bits."""
+    image = np.stack([smooth_image(rng, (20, 40), "float32") for _ in range(3)])
+    mask = rng.random((20, 40)) < 0.7
+    scaled, scaled_options = np.ldexp(image, exponent), dict(options)
+    if "sigma" in options:
+        scaled_options["sigma"] = np.ldexp(options["sigma"], exponent)
+    for h in ([8.0], [8.0, 12.0, 3.0]):
+        plain = medfast.denoise_nl_means(image, h, search_size=7, mask=mask, channel_axis=0, **options)
+        result = medfast.denoise_nl_means(
+            scaled, np.ldexp(h, exponent), search_size=7, mask=mask, channel_axis=0, **scaled_options
+        )
+        np.testing.assert_array_equal(result, np.ldexp(plain, exponent))
+    plain = medfast.denoise_nl_means_multi(image, 1, 3, 8.0, search_size=7, mask=mask, **options)
+    h = np.ldexp(8.0, exponent)
+    result = medfast.denoise_nl_means_multi(scaled, 1, 3, h, search_size=7, mask=mask, **scaled_options)
+    np.testing.assert_array_equal(result, np.ldexp(plain, exponent))

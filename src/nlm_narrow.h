@@ -31,8 +31,7 @@
 #include "nlm_tile.h"
 
 enum {
-    NLM_LINES = 8,  /* of distances, held at a time, a multiple of 4: 4, 16 and 32 are within 5 % */
-    NLM_PAIRS = 12, /* of shifts, held at a time: 6 are within 4 %, 4 took 7 % longer */
+    NLM_PAIRS = 12, /* of shifts, held at a time: 6 are within 2 %, 4 took 5 % longer */
     NLM_COLS = 512  /* of pixels, worked on at a time; 256, whose weights fit the first-level cache, took 13 % longer */
 };
 
@@ -115,32 +114,39 @@ static void nlm_fill_combs(const nlm_job *job)
             }
 }
 
+/* The sums of n pixels of one lane. */
+static void nlm_uncomb(const int32_t *from, ptrdiff_t n, int32_t *to)
+{
+    ptrdiff_t v;
+    for (v = 0; v < n; v++)
+        to[v] = from[v * NLM_LANES];
+}
+
 /* Weights of line y of a block and a group of shifts. */
 static void nlm_weigh(const nlm_job *job, const nlm_group *g, ptrdiff_t y)
 {
     const ptrdiff_t radius = job->tile->patch[2], size = job->size, stride = job->distance_stride;
     const int is_easy = radius <= 3 && 2 * radius <= size; /* what follows the last vector needs no place of its own */
-    ptrdiff_t shift, k, v, j;
+    ptrdiff_t shift, v, j;
+    nlm_vec *columns = job->distances + y * job->line_stride, *weights = job->weights + job->comb_left;
+    for (shift = 0; shift < g->n && !is_easy; shift++) {
+        nlm_vec *row = columns + shift * stride;
+        for (v = 0; v < 2 * radius; v++)
+            row[size + v] = nlm_load((const uint16_t *)(row + v) + 1);
+        for (v = 0; v < size && radius > 3; v++)
+            for (j = 1; j <= 2 * radius; j++)
+                row[v] = nlm_add_sat16(row[v], row[v + j]);
+    }
+    nlm_line_weights(job->narrow, job->table, columns, stride, g->n, size, is_easy ? size : PTRDIFF_MAX, radius,
+                     job->indices, weights, job->weight_stride);
     for (shift = 0; shift < g->n; shift += 2) {
-        const int is_pair = shift + 1 < g->n;
-        nlm_vec *columns = job->distances + y * job->line_stride + shift * stride;
-        nlm_vec *even = job->weights + shift * job->weight_stride + job->comb_left, *odd = even + job->weight_stride;
-        for (k = 0; k <= is_pair && !is_easy; k++) {
-            nlm_vec *row = columns + k * stride;
-            for (v = 0; v < 2 * radius; v++)
-                row[size + v] = nlm_load((const uint16_t *)(row + v) + 1);
-            for (v = 0; v < size && radius > 3; v++)
-                for (j = 1; j <= 2 * radius; j++)
-                    row[v] = nlm_add_sat16(row[v], row[v + j]);
-        }
-        nlm_line_weights(job->narrow, job->table, columns, columns + stride, size, is_easy ? size : PTRDIFF_MAX,
-                         radius, is_pair, job->indices, even, odd);
+        nlm_vec *even = weights + shift * job->weight_stride, *odd = even + job->weight_stride;
         /* vectors before the first and after the last: the even lanes are the odd ones of others, and so on */
         for (v = size; v < size - (g->dx + shift); v++) {
             even[v] = odd[v - size];
             odd[v] = nlm_next_pairs(even[v - size]);
         }
-        for (v = -1; v >= -(g->dx + shift + is_pair); v--) {
+        for (v = -1; v >= -(g->dx + shift + 1); v--) {
             odd[v] = even[v + size];
             even[v] = nlm_previous_pairs(odd[v + size]);
         }
@@ -178,7 +184,6 @@ static void nlm_gain(const nlm_job *job, const nlm_group *g, ptrdiff_t plane, pt
     s.weights[0] = weights, s.weights[1] = weights + job->weight_stride;
     s.weight_step = 2 * job->weight_stride - (is_reverse ? 2 : 0);
     s.donors[0] = donors + at, s.donors[1] = donors + job->donor_stride + at;
-    s.donor_step = is_reverse ? -2 : 2;
     s.mask[0] = s.mask[1] = NULL;
     if (t->mask) {
         nlm_pair_up(pixels + t->n_channels * job->comb, n_donors, is_reverse ? -1 : 1, mask, mask + job->donor_stride);
@@ -303,11 +308,10 @@ static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t
             for (channel = 0; channel < n_sums; channel++) {
                 const int32_t *from = (const int32_t *)(job.sums + (line * n_sums + channel) * 2 * job.size);
                 int32_t *to = sums + (channel * n_lines + line) * row_size + job.start;
-                ptrdiff_t lane = t->search[2] / job.size, v = t->search[2] % job.size;
-                for (x = 0; x < job.n_cols; lane++, v = 0) {
-                    const int32_t *piece = from + lane % 2 * (NLM_LANES / 2) + lane / 2;
-                    for (; v < job.size && x < job.n_cols; v++, x++)
-                        to[x] = piece[v * NLM_LANES];
+                ptrdiff_t lane = t->search[2] / job.size, v = t->search[2] % job.size, n;
+                for (x = 0; x < job.n_cols; x += n, lane++, v = 0) {
+                    n = nlm_min(job.size - v, job.n_cols - x);
+                    nlm_uncomb(from + v * NLM_LANES + lane % 2 * (NLM_LANES / 2) + lane / 2, n, to + x);
                 }
             }
     }

@@ -8,6 +8,12 @@
 
 #include "nlm_vectors.h"
 
+enum {
+    NLM_LINES = 8,                       /* of distances, held at a time, a multiple of 4; 4 and 16 take 5 % longer */
+    NLM_COUNT = NLM_LANES == 32 ? 3 : 2, /* vectors of sums in registers; one takes 2 % longer */
+    NLM_KEEPS = NLM_LANES == 32          /* whether registers are enough for the pixels of a block of lines */
+};
+
 #if NLM_LANES > 0
 
 /* --- distances ------------------------------------------------------------------------------------------------- */
@@ -40,11 +46,12 @@ NLM_INLINE nlm_vec nlm_summand(const nlm_terms *t, const nlm_vec *a, const nlm_v
 }
 
 /* Sums over the rows of the patches of n lines (rounded up to 4), one vector each. Lines share pair sums P(k) =
-   s(k) + s(k + 1), of every other k. Two shifts at once, which have a in common, took as long: registers run out. */
-NLM_INLINE void nlm_column(const nlm_terms *t, int is_one, const nlm_vec *a, const nlm_vec *b, ptrdiff_t stride,
-                           ptrdiff_t n, ptrdiff_t radius, nlm_vec offset, nlm_vec *out, ptrdiff_t out_stride)
+   s(k) + s(k + 1), of every other k. */
+NLM_INLINE void nlm_column(const nlm_terms *t, int is_one, const nlm_vec *a, ptrdiff_t a_stride, const nlm_vec *b,
+                           ptrdiff_t b_stride, ptrdiff_t n, ptrdiff_t radius, nlm_vec offset, nlm_vec *out,
+                           ptrdiff_t out_stride)
 {
-#define S(k) nlm_summand(t, a + (k) * stride, b + (k) * stride, is_one)
+#define S(k) nlm_summand(t, a + (k) * a_stride, b + (k) * b_stride, is_one)
     nlm_vec s0, s2, s4, p1, p3, last, x, y, z, pair, next, shared, upper, lower; /* last: s(2 radius - 1) */
     ptrdiff_t k, j;
     if (radius < 1 || radius > 3) {
@@ -82,23 +89,43 @@ NLM_INLINE void nlm_column(const nlm_terms *t, int is_one, const nlm_vec *a, con
             s0 = radius == 2 ? s2 : x, s2 = x, last = y;
         }
         j = radius == 3 ? 4 : 2;
-        a += j * stride, b += j * stride, out += j * out_stride;
+        a += j * a_stride, b += j * b_stride, out += j * out_stride;
     }
 #undef S
 }
 
 /* The same of `size` vectors and n_shifts shifts. All shifts of one vector come one after another: they have most of
-   their pixels in common, which stay in the first-level cache. */
+   their pixels in common, those of p all, which is_kept loads once. What is written goes to the second-level cache, and
+   is fetched a shift ahead: that saves 3 % of the whole call. */
+NLM_INLINE void nlm_columns_of(const nlm_terms *t, int is_one, const nlm_vec *a, const nlm_vec *b, ptrdiff_t stride,
+                               ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_shifts, ptrdiff_t radius, int is_kept,
+                               nlm_vec offset, nlm_vec *out, ptrdiff_t out_stride, ptrdiff_t out_shift)
+{
+    nlm_vec kept[NLM_LINES + 6];
+    ptrdiff_t v, i, k;
+    for (v = 0; v < size; v++, a++, b++, out++) {
+        for (k = 0; is_kept && k < n + 2 * radius; k++)
+            kept[k] = a[k * stride];
+        for (i = 0; i < n_shifts; i++) {
+            for (k = 0; k < n; k++)
+                nlm_prefetch(out + (i + 1) * out_shift + k * out_stride);
+            nlm_column(t, is_one, is_kept ? kept : a, is_kept ? 1 : stride, b + i, stride, n, radius, offset,
+                       out + i * out_shift, out_stride);
+        }
+    }
+}
+
 static void nlm_columns(const nlm_terms *t, const nlm_vec *a, const nlm_vec *b, ptrdiff_t stride, ptrdiff_t n,
                         ptrdiff_t size, ptrdiff_t n_shifts, ptrdiff_t radius, nlm_vec offset,
                         nlm_vec *out, ptrdiff_t out_stride, ptrdiff_t out_shift)
 {
     const int is_one = t->n_planes * t->n_channels == 1 && t->norm == 2;
-    ptrdiff_t v, i;
 #define COLUMNS(r, one) \
-    for (v = 0; v < size; v++) \
-        for (i = 0; i < n_shifts; i++) \
-            nlm_column(t, one, a + v, b + v + i, stride, n, r, offset, out + v + i * out_shift, out_stride); \
+    if (n == NLM_LINES) \
+        nlm_columns_of(t, one, a, b, stride, NLM_LINES, size, n_shifts, r, NLM_KEEPS && one && r <= 3, offset, out, \
+                       out_stride, out_shift); \
+    else \
+        nlm_columns_of(t, one, a, b, stride, n, size, n_shifts, r, 0, offset, out, out_stride, out_shift); \
     break
     switch (radius > 3 ? 0 : is_one ? radius : radius + 4) { /* a constant in each, which unrolls the loops over it */
     case 3: COLUMNS(3, 1);
@@ -114,76 +141,93 @@ static void nlm_columns(const nlm_terms *t, const nlm_vec *a, const nlm_vec *b, 
 
 /* --- sums of pixels and of weights -------------------------------------------------------------------------------- */
 
-/* Pairs of weights, of donors and of masks, of the even and the odd lanes, in vectors by a step from pair to pair. */
+/* Pairs of weights, of donors and of masks, of the even and the odd lanes. From pair to pair the weights are a step
+   away, the donors two vectors further on, or back in reverse. */
 typedef struct {
     const nlm_vec *weights[2], *donors[2], *mask[2];
-    ptrdiff_t weight_step, donor_step;
+    ptrdiff_t weight_step;
 } nlm_sources;
+
+/* Where a row of pairs of weights, donors and masks stands, and sums of the lanes of one parity so far. */
+typedef struct {
+    const nlm_vec *weights, *donors, *mask;
+    nlm_vec given[NLM_COUNT]; /* donors of the pair of shifts before, two vectors away from those to come */
+    nlm_vec value[NLM_COUNT], weight[NLM_COUNT];
+} nlm_gains;
 
 /* n pairs of shifts into `count` vectors. Weights are added up as unsigned words as long as they fit, less 32768 each,
    so that the pair of them is a signed one. In reverse the second weight of a pair is that of the pixel before. */
-NLM_INLINE void nlm_add_pairs(const nlm_sources *s, ptrdiff_t v, ptrdiff_t first, ptrdiff_t n, int count,
-                              int is_reverse, int has_mask, int has_weights, nlm_vec *values, nlm_vec *weights)
+NLM_INLINE void nlm_add_pairs(const nlm_sources *s, nlm_gains *g, ptrdiff_t n, int count, int is_reverse, int has_mask,
+                              int has_weights)
 {
-    nlm_vec words[4];
+    const ptrdiff_t donor_step = is_reverse ? -2 : 2;
+    nlm_vec words[NLM_COUNT], own, before, pair;
     ptrdiff_t k;
-    int i, odd;
-    for (i = 0; i < 4; i++)
-        words[i] = nlm_zero();
-    for (k = first; k < first + n; k++)
-        for (odd = 0; odd < 2; odd++) {
-            const nlm_vec *w = s->weights[odd] + v + k * s->weight_step;
-            const nlm_vec *p = s->donors[odd] + v + k * s->donor_step;
-            nlm_vec before = is_reverse ? w[-1] : *w;
-            for (i = 0; i < count; i++) {
-                nlm_vec own = w[i], pair = own, *sum = words + 2 * i + odd, *value = values + 2 * i + odd;
-                NLM_KEEP(own);
-                if (is_reverse)
-                    pair = nlm_blend_pairs(own, before);
-                before = own;
-                if (has_mask)
-                    pair = nlm_and(pair, s->mask[odd][v + i + k * s->donor_step]);
-                if (has_weights)
-                    *sum = k == first ? pair : nlm_add16(*sum, pair);
-                *value = nlm_add32(*value, nlm_multiply_pairs(pair, p[i]));
-            }
+    int i, at;
+    for (k = 0; k < n; k++) {
+        for (i = 0; i < count; i++) { /* in such an order that none is lost */
+            at = is_reverse ? count - 1 - i : i;
+            g->given[at] = i < count - 2 ? g->given[at + donor_step] : g->donors[at];
+            NLM_KEEP(g->given[at]);
         }
-    for (i = 0; i < 2 * count && has_weights; i++)
-        weights[i] = nlm_add32(weights[i], nlm_multiply_pairs(nlm_xor(words[i], nlm_set16(-32768)), nlm_set16(1)));
+        before = is_reverse ? g->weights[-1] : nlm_zero();
+        for (i = 0; i < count; i++) {
+            own = g->weights[i];
+            NLM_KEEP(own);
+            pair = is_reverse ? nlm_blend_pairs(own, before) : own;
+            before = own;
+            if (has_mask)
+                pair = nlm_and(pair, g->mask[i]);
+            if (has_weights)
+                words[i] = k == 0 ? pair : nlm_add16(words[i], pair);
+            g->value[i] = nlm_add32(g->value[i], nlm_multiply_pairs(pair, g->given[i]));
+        }
+        g->weights += s->weight_step, g->donors += donor_step;
+        if (has_mask)
+            g->mask += donor_step;
+    }
+    for (i = 0; i < count && has_weights; i++)
+        g->weight[i] = nlm_add32(g->weight[i],
+                                 nlm_multiply_pairs(nlm_xor(words[i], nlm_set16(-32768)), nlm_set16(1)));
 }
 
-NLM_INLINE void nlm_add_vectors(const nlm_sources *s, ptrdiff_t v, ptrdiff_t n, ptrdiff_t n_flush, int count,
+NLM_INLINE void nlm_add_vectors(const nlm_sources *s, ptrdiff_t v, ptrdiff_t n, ptrdiff_t n_flush, int odd, int count,
                                 int is_reverse, int has_mask, int has_weights, nlm_vec *values, nlm_vec *weights)
 {
     const nlm_vec centre = nlm_set32((int)(65536 * ((n + n_flush - 1) / n_flush)));
-    nlm_vec value[4], weight[4];
+    nlm_gains g;
     ptrdiff_t k;
     int i;
-    for (i = 0; i < 2 * count; i++) {
-        value[i] = values[2 * v + i];
+    g.weights = s->weights[odd] + v, g.donors = s->donors[odd] + v, g.mask = has_mask ? s->mask[odd] + v : NULL;
+    for (i = 0; i < count; i++) {
+        if (is_reverse ? i < count - 2 : i >= 2)
+            g.given[i] = g.donors[i + (is_reverse ? 2 : -2)];
+        g.value[i] = values[2 * (v + i) + odd];
         if (has_weights)
-            weight[i] = nlm_add32(centre, weights[2 * v + i]);
+            g.weight[i] = nlm_add32(centre, weights[2 * (v + i) + odd]);
     }
     for (k = 0; k + n_flush <= n; k += n_flush)
-        nlm_add_pairs(s, v, k, n_flush, count, is_reverse, has_mask, has_weights, value, weight);
+        nlm_add_pairs(s, &g, n_flush, count, is_reverse, has_mask, has_weights);
     if (k < n)
-        nlm_add_pairs(s, v, k, n - k, count, is_reverse, has_mask, has_weights, value, weight);
-    for (i = 0; i < 2 * count; i++) {
-        values[2 * v + i] = value[i];
+        nlm_add_pairs(s, &g, n - k, count, is_reverse, has_mask, has_weights);
+    for (i = 0; i < count; i++) {
+        values[2 * (v + i) + odd] = g.value[i];
         if (has_weights)
-            weights[2 * v + i] = weight[i];
+            weights[2 * (v + i) + odd] = g.weight[i];
     }
 }
 
 NLM_INLINE void nlm_add_line(const nlm_sources *s, ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_flush, int is_reverse,
                              int has_mask, int has_weights, nlm_vec *values, nlm_vec *weights)
 {
-    ptrdiff_t v = 0;
-    if (NLM_LANES == 32 && !has_mask) /* two at a time, where registers are enough for it */
-        for (; v + 2 <= size; v += 2)
-            nlm_add_vectors(s, v, n, n_flush, 2, is_reverse, has_mask, has_weights, values, weights);
-    for (; v < size; v++)
-        nlm_add_vectors(s, v, n, n_flush, 1, is_reverse, has_mask, has_weights, values, weights);
+    ptrdiff_t v;
+    int odd;
+    for (odd = 0; odd < 2; odd++) {
+        for (v = 0; v + NLM_COUNT <= size; v += NLM_COUNT)
+            nlm_add_vectors(s, v, n, n_flush, odd, NLM_COUNT, is_reverse, has_mask, has_weights, values, weights);
+        for (; v < size; v++)
+            nlm_add_vectors(s, v, n, n_flush, odd, 1, is_reverse, has_mask, has_weights, values, weights);
+    }
 }
 
 /* The first channel, with the weights, or one more channel. */

@@ -271,65 +271,94 @@ NLM_INLINE void nlm_next(nlm_window *w, const nlm_vec *s, ptrdiff_t v, ptrdiff_t
     w->p3 = pair;
 }
 
-/* Weights of a line of one shift or (is_pair) two, from the sums of its columns. */
-NLM_INLINE void nlm_weigh_line(const nlm_narrow *n, const uint32_t *table, const nlm_vec *first, const nlm_vec *second,
-                               ptrdiff_t size, ptrdiff_t wrap, ptrdiff_t radius, int is_split, int is_pair,
-                               nlm_vec *indices, nlm_vec *even, nlm_vec *odd)
+/* What the shifts of a line have in common. */
+typedef struct {
+    const nlm_narrow *narrow;
+    const uint32_t *table;
+    ptrdiff_t size, wrap, radius; /* vectors of a line; that after which come the first, a lane on */
+    int is_split;
+#if NLM_LANES >= 16
+    nlm_factors factors;
+#endif
+    __m128i count;
+    nlm_vec *indices;
+} nlm_weigher;
+
+/* Vectors v and v + 1 of it, of which only the first is there if v is the last. */
+NLM_INLINE void nlm_weigh_two(const nlm_weigher *l, nlm_window *w, const nlm_vec *first, const nlm_vec *second,
+                              ptrdiff_t v, ptrdiff_t wrap, int is_pair, nlm_vec *even, nlm_vec *odd)
 {
-    nlm_window w[2];
     nlm_vec d[4];
-    ptrdiff_t v, i;
-#if NLM_LANES >= 16
-    const nlm_factors f = nlm_load_factors(n);
-#endif
-    const __m128i count = _mm_cvtsi32_si128(n->shift);
-    nlm_start(w, first, wrap, radius);
+    ptrdiff_t i;
+    nlm_next(w, first, v, wrap, l->radius, d);
     if (is_pair)
-        nlm_start(w + 1, second, wrap, radius);
-    for (v = 0; v < size; v += 2) { /* a vector more if their number is odd: there is room */
-        nlm_next(w, first, v, wrap, radius, d);
-        if (is_pair)
-            nlm_next(w + 1, second, v, wrap, radius, d + 2);
-        for (i = 0; i < 2; i++) {
-            if (!is_split) {
-                indices[v + i] = nlm_shift16(d[i], count);
-                if (is_pair)
-                    indices[size + 1 + v + i] = nlm_shift16(d[i + 2], count);
-            }
-#if NLM_LANES >= 16
-            else if (v + i == size)
-                break;
-            else if (is_pair)
-                nlm_pairs_split(&f, d[i], d[i + 2], even + v + i, odd + v + i);
-            else
-                nlm_single_split(&f, d[i], even + v + i, odd + v + i);
-#endif
+        nlm_next(w + 1, second, v, wrap, l->radius, d + 2);
+    for (i = 0; i < 2; i++) {
+        if (!l->is_split) { /* a vector more if their number is odd: there is room */
+            l->indices[v + i] = nlm_shift16(d[i], l->count);
+            if (is_pair)
+                l->indices[l->size + 1 + v + i] = nlm_shift16(d[i + 2], l->count);
         }
+#if NLM_LANES >= 16
+        else if (v + i == l->size)
+            break;
+        else if (is_pair)
+            nlm_pairs_split(&l->factors, d[i], d[i + 2], even + v + i, odd + v + i);
+        else
+            nlm_single_split(&l->factors, d[i], even + v + i, odd + v + i);
+#endif
     }
-    if (!is_split)
-        nlm_pairs_table(table, table + (65536 >> n->shift), (const uint16_t *)indices,
-                        is_pair ? (const uint16_t *)(indices + size + 1) : NULL, size * NLM_LANES, (uint32_t *)even,
-                        (uint32_t *)odd);
 }
 
-static void nlm_line_weights(const nlm_narrow *n, const uint32_t *table, const nlm_vec *first, const nlm_vec *second,
-                             ptrdiff_t size, ptrdiff_t wrap, ptrdiff_t radius, int is_pair, nlm_vec *indices,
-                             nlm_vec *even, nlm_vec *odd)
+/* Weights of a line of one shift or (is_pair) two, from the sums of its columns. */
+NLM_INLINE void nlm_weigh_line(const nlm_weigher *l, const nlm_vec *first, const nlm_vec *second, int is_pair,
+                               nlm_vec *even, nlm_vec *odd)
 {
-#define WEIGH(r) \
-    if (n->is_split && is_pair) \
-        nlm_weigh_line(n, table, first, second, size, wrap, r, 1, 1, indices, even, odd); \
-    else if (n->is_split) \
-        nlm_weigh_line(n, table, first, second, size, wrap, r, 1, 0, indices, even, odd); \
-    else if (is_pair) \
-        nlm_weigh_line(n, table, first, second, size, wrap, r, 0, 1, indices, even, odd); \
-    else \
-        nlm_weigh_line(n, table, first, second, size, wrap, r, 0, 0, indices, even, odd);
-    switch (radius) {
-    case 3: WEIGH(3) break;
-    case 2: WEIGH(2) break;
-    case 1: WEIGH(1) break;
-    default: WEIGH(0) break;
+    nlm_window w[2];
+    ptrdiff_t v = 0;
+    nlm_start(w, first, l->wrap, l->radius);
+    if (is_pair)
+        nlm_start(w + 1, second, l->wrap, l->radius);
+    for (; v + 2 * l->radius + 1 < l->size; v += 2) /* nothing comes after the last yet */
+        nlm_weigh_two(l, w, first, second, v, PTRDIFF_MAX, is_pair, even, odd);
+    for (; v < l->size; v += 2)
+        nlm_weigh_two(l, w, first, second, v, l->wrap, is_pair, even, odd);
+    if (!l->is_split)
+        nlm_pairs_table(l->table, l->table + (65536 >> l->narrow->shift), (const uint16_t *)l->indices,
+                        is_pair ? (const uint16_t *)(l->indices + l->size + 1) : NULL, l->size * NLM_LANES,
+                        (uint32_t *)even, (uint32_t *)odd);
+}
+
+/* Weights of a line of n shifts, two by two: of the even lanes and, a stride on, of the odd ones. */
+static void nlm_line_weights(const nlm_narrow *narrow, const uint32_t *table, const nlm_vec *columns, ptrdiff_t stride,
+                             ptrdiff_t n, ptrdiff_t size, ptrdiff_t wrap, ptrdiff_t radius, nlm_vec *indices,
+                             nlm_vec *weights, ptrdiff_t weight_stride)
+{
+    nlm_weigher l;
+    ptrdiff_t shift;
+    l.narrow = narrow, l.table = table, l.size = size, l.wrap = wrap, l.indices = indices;
+    l.count = _mm_cvtsi32_si128(narrow->shift);
+#if NLM_LANES >= 16
+    l.factors = nlm_load_factors(narrow);
+#endif
+#define WEIGH(r, split) \
+    l.radius = r, l.is_split = split; \
+    for (shift = 0; shift + 1 < n; shift += 2) \
+        nlm_weigh_line(&l, columns + shift * stride, columns + (shift + 1) * stride, 1, \
+                       weights + shift * weight_stride, weights + (shift + 1) * weight_stride); \
+    if (shift < n) \
+        nlm_weigh_line(&l, columns + shift * stride, NULL, 0, weights + shift * weight_stride, \
+                       weights + (shift + 1) * weight_stride); \
+    break
+    switch ((radius > 3 ? 0 : radius) + (narrow->is_split ? 4 : 0)) { /* a constant in each */
+    case 7: WEIGH(3, 1);
+    case 6: WEIGH(2, 1);
+    case 5: WEIGH(1, 1);
+    case 4: WEIGH(0, 1);
+    case 3: WEIGH(3, 0);
+    case 2: WEIGH(2, 0);
+    case 1: WEIGH(1, 0);
+    default: WEIGH(0, 0);
     }
 #undef WEIGH
 }

@@ -17,6 +17,7 @@
 typedef __m512i nlm_vec;
 #define nlm_load(p) _mm512_loadu_si512((const void *)(p))
 #define nlm_store(p, v) _mm512_storeu_si512((void *)(p), v)
+#define nlm_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
 #define nlm_zero() _mm512_setzero_si512()
 #define nlm_add_sat16(a, b) _mm512_adds_epu16(a, b)
 #define nlm_sub_sat16(a, b) _mm512_subs_epu16(a, b)
@@ -42,6 +43,7 @@ typedef __m512i nlm_vec;
 typedef __m256i nlm_vec;
 #define nlm_load(p) _mm256_loadu_si256((const __m256i *)(p))
 #define nlm_store(p, v) _mm256_storeu_si256((__m256i *)(p), v)
+#define nlm_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
 #define nlm_zero() _mm256_setzero_si256()
 #define nlm_add_sat16(a, b) _mm256_adds_epu16(a, b)
 #define nlm_sub_sat16(a, b) _mm256_subs_epu16(a, b)
@@ -67,6 +69,7 @@ typedef __m256i nlm_vec;
 typedef __m128i nlm_vec;
 #define nlm_load(p) _mm_loadu_si128((const __m128i *)(p))
 #define nlm_store(p, v) _mm_storeu_si128((__m128i *)(p), v)
+#define nlm_prefetch(p) _mm_prefetch((const char *)(p), _MM_HINT_T0)
 #define nlm_zero() _mm_setzero_si128()
 #define nlm_add_sat16(a, b) _mm_adds_epu16(a, b)
 #define nlm_sub_sat16(a, b) _mm_subs_epu16(a, b)

@@ -26,8 +26,8 @@ is there does not count."""
 
 TILE_PLANES = 16
 TILE_ROWS = 64
-"""Planes and rows of a tile, half as many rows in a volume. Fewer would let the lines that it begins with weigh more,
-and of more the sums would leave the second-level cache."""
+"""Planes and rows of a tile, half as many rows in a volume and twice as many of 8 bits in the plane. Fewer would let
+the lines that it begins with weigh more, and of more the sums would leave the second-level cache."""
 
 LEAST_PLANES, LEAST_ROWS = 8, 16
 """What tiles may shrink to where there are many threads to share them."""
@@ -132,6 +132,7 @@ class _Call:
         self.radii = np.array([*task.patch, *task.search], np.intp)
         self.n_weights, self.n_shifts = 1, _size(task.search)
         self.target = out  # as the kernel sees it
+        self.tile_rows = TILE_ROWS
         self.largest = 65536.0
         self.free: list[NDArray[np.uint8]] = []  # scratch of the tiles that are done: as many pieces as threads
         self.buffer: NDArray[Any] | None = None
@@ -147,6 +148,8 @@ class _Call:
             weights = weight_tables(tuple(task.h), n_bytes, n_channels, n_pixels, self.n_shifts, norm)
             self.passes = [_Pass(0, 0, (norm, *weights))]
             self.n_weights = len(task.h)
+            if n_bytes == 1:
+                self.tile_rows = 2 * TILE_ROWS
             if out.dtype == np.int16:
                 self.target = out.view(np.uint16)
         else:
@@ -199,7 +202,7 @@ class _Call:
             planes = most // (line_bytes * (rows + 2 * border_rows)) - 2 * border_planes
             planes = max(planes // TILE_PLANES * TILE_PLANES, min(TILE_PLANES, lengths[0]))
             rows = most // (line_bytes * (planes + 2 * border_planes)) - 2 * border_rows
-            rows = max(rows // TILE_ROWS, 1) * TILE_ROWS
+            rows = max(rows // self.tile_rows, 1) * self.tile_rows
             rows += rows % 2
         cuts = [_cut(*each, size) for each, size in zip(extent, (planes, rows, cols), strict=True)]
         return [(first, second, third) for first in cuts[0] for second in cuts[1] for third in cuts[2]]
@@ -210,7 +213,7 @@ class _Call:
         """
         (plane_start, plane_stop), (row_start, row_stop), (col_start, col_stop) = box
         n_planes, n_rows = plane_stop - plane_start, row_stop - row_start
-        planes, rows = min(TILE_PLANES, n_planes), TILE_ROWS if n_planes == 1 else max(TILE_ROWS // 2, 1)
+        planes, rows = min(TILE_PLANES, n_planes), max(TILE_ROWS // 2, 1) if n_planes > 1 else self.tile_rows
         most_lines = int(WORK_OF_TILE / (self.pixel_work * (col_stop - col_start)))
         for least_planes, least_rows in ((LEAST_PLANES, LEAST_ROWS), (1, LEAST_ROWS), (1, 2)):
             rows = min(rows, max(most_lines // planes // 2 * 2, least_rows))

@@ -24,7 +24,7 @@ SLACK = 64
 """Columns after those of the border, and pixels before the first of all, which kernels may read for whole vectors; what
 is there does not count."""
 
-TILE_PLANES = 16
+TILE_PLANES = 32
 TILE_ROWS = 64
 """Planes and rows of a tile, half as many rows in a volume and twice as many of 8 bits in the plane. Fewer would let
 the lines that it begins with weigh more, and of more the sums would leave the second-level cache."""

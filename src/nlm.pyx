@@ -26,11 +26,12 @@ from nlm_rows cimport (ALIGNMENT, add_differences, aligned, box_sum, corner, gai
 cdef extern from "nlm_narrow.h":
     ctypedef struct nlm_narrow:
         pass
-    bint nlm_is_narrow(const int32_t* table, Py_ssize_t n_entries, int shift) noexcept nogil
+    int nlm_narrow_fold(const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
+                        Py_ssize_t n_terms) noexcept nogil
     void nlm_narrow_weights(nlm_narrow* narrow, const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
-                            double rate, Py_ssize_t col_radius) noexcept nogil
-    Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_channels, Py_ssize_t n_planes, Py_ssize_t n_rows, Py_ssize_t n_cols,
-                                  const Py_ssize_t* patch, const Py_ssize_t* search) noexcept nogil
+                            double rate, Py_ssize_t col_radius, int fold) noexcept nogil
+    Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_channels, bint is_folded, Py_ssize_t n_planes, Py_ssize_t n_rows,
+                                  Py_ssize_t n_cols, const Py_ssize_t* patch, const Py_ssize_t* search) noexcept nogil
     void nlm_narrow_tile(const nlm_tile* tile, const nlm_narrow* narrow, int32_t* sums, Py_ssize_t row_size,
                          uint8_t* scratch) noexcept nogil
 
@@ -78,6 +79,11 @@ ctypedef fused gray:
     double
 
 
+cdef inline bint is_image(const nlm_tile* tile) noexcept nogil:
+    """Whether it is one plane, searched alone. Folds, which take four times the room, are for images."""
+    return tile.patch[0] + tile.search[0] == 0 and tile.planes[1] - tile.planes[0] == 1
+
+
 def workspace(Py_ssize_t n_channels,
               Py_ssize_t n_weights,
               Py_ssize_t n_planes,
@@ -94,7 +100,7 @@ def workspace(Py_ssize_t n_channels,
     tile.planes[1], tile.rows[1] = n_planes, n_rows
     sums = row * n_sums * n_planes * n_rows
     plain = 8 * padded_row(n_cols + radii[5] + 2 * radii[2]) * (n_weights + 3 + 2 * radii[1] + 1)
-    narrow = nlm_narrow_scratch(n_channels, n_planes, n_rows, n_cols, &radii[0], &radii[3])
+    narrow = nlm_narrow_scratch(n_channels, is_image(&tile), n_planes, n_rows, n_cols, &radii[0], &radii[3])
     return sums + max(plain, narrow, nlm_wide_scratch(&tile), nlm_wide64_scratch(&tile),
                       nlm_real_scratch(&tile)) + 2 * ALIGNMENT
 
@@ -224,22 +230,31 @@ cdef void write_integers(const nlm_tile* tile,
             k += row_size
 
 
-cdef bint is_narrow(const nlm_tile* tile,
-                    int shift,
-                    const sum_t[:, ::1] tables) noexcept nogil:
-    """Whether nlm_narrow.h is exact and the best.
+cdef int narrow_fold(const nlm_tile* tile,
+                     int norm,
+                     int shift,
+                     const sum_t[:, ::1] tables) noexcept nogil:
+    """How far nlm_narrow.h has to fold the squares to be exact, or -1 where it cannot or is not the best.
 
     Its lines are longer than the tile's by the search window on each side, and it takes those between the tile and
     where the shift leads as well: of a window that is large beside the tile, nlm_wide.h makes less work (on 8 by 8
     pixels with a window of 301 by 301, 30 times; from three radii of columns on it takes longer).
     """
+    cdef:
+        Py_ssize_t n_terms = tile.n_channels, axis
+        int fold
     if sum_t is int64_t:
-        return False
+        return -1
     else:
+        if tables.shape[0] > 1:
+            return -1
         if ((3 * tile.search[2] > tile.n_cols or tile.search[1] > 2 * (tile.rows[1] - tile.rows[0]))
                 and nlm_wide_takes(tile)):
-            return False
-        return tables.shape[0] == 1 and nlm_is_narrow(&tables[0, 0], tables.shape[1], shift)
+            return -1
+        for axis in range(3):
+            n_terms *= 2 * tile.patch[axis] + 1
+        fold = nlm_narrow_fold(&tables[0, 0], tables.shape[1], shift, norm, n_terms)
+        return fold if fold <= 0 or is_image(tile) else -1
 
 
 cdef void narrow_sums(const nlm_tile* tile,
@@ -247,13 +262,14 @@ cdef void narrow_sums(const nlm_tile* tile,
                       int shift,
                       const sum_t[:, ::1] tables,
                       double rate,
+                      int fold,
                       uint8_t* scratch,
                       Py_ssize_t row_size,
                       sum_t* sums) noexcept nogil:
     """The same as integer_sums by nlm_narrow.h."""
     cdef nlm_narrow narrow
     if sum_t is int32_t:
-        nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2])
+        nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2], fold)
         nlm_narrow_tile(tile, &narrow, <int32_t*> sums, row_size, scratch)
 
 
@@ -299,19 +315,19 @@ def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (planes, cha
         Py_ssize_t row_size = padded_row(out.shape[3]), plane, most
         sum_t* sums = <sum_t*> aligned(&scratch[0])
         uint8_t* rest
-        bint narrow
+        int fold
     tile.padded = &padded[0, 0, 0, 0]
     set_tile(&tile, padded.shape, mask, radii, plane_start, plane_stop, row_start, row_stop, out.shape[3])
-    narrow = is_narrow(&tile, shift, tables)
+    fold = narrow_fold(&tile, norm, shift, tables)
     # Others take so few rows that their sums stay in the second-level cache: with twice as many, 1.2 times as long.
-    most = row_stop - row_start if narrow else 64
+    most = row_stop - row_start if fold >= 0 else 64
     with nogil:
         while tile.rows[0] < row_stop:
             tile.rows[1] = min(tile.rows[0] + most, row_stop)
             plane = (plane_stop - plane_start) * (tile.rows[1] - tile.rows[0]) * row_size
             rest = aligned(<uint8_t*> (sums + (tile.n_channels + tables.shape[0]) * plane))
-            if narrow:
-                narrow_sums(&tile, norm, shift, tables, rate, rest, row_size, sums)
+            if fold >= 0:
+                narrow_sums(&tile, norm, shift, tables, rate, fold, rest, row_size, sums)
             elif not wide_sums(&tile, norm, shift, tables, row_size, sums):
                 integer_sums(&tile, norm, shift, tables, rest, row_size, sums)
             write_integers(&tile, tables.shape[0], row_size, sums, plane, out)

@@ -5,6 +5,10 @@
    That doubles the lanes of an int32 sum. Nothing can be taken away from a saturated sum again, so a box sum is no
    running sum but a sum of pair sums, of which neighbours share most.
 
+   Up to four or eight times as far they go by a fold: a square over 2^fold, rounded down, is summed like that, and what
+   it leaves, at most 1 mod 4 and 4 mod 8, in bytes, for two shifts in one word. D >> shift, all that is asked for, is
+   then exactly (sum + (rests >> fold)) >> (shift - fold).
+
    Rows are combed: cut into as many pieces as a vector has lanes, so that vector v holds the v-th column of every
    piece, and the next column is the next vector. All loads are aligned then, whatever the shift, and sums over columns
    share pair sums as those over rows do. Rows as they are (loads at any address, four additions for a sum of seven
@@ -18,12 +22,13 @@
    For a block of lines come the sums over the patches' rows, of all shifts of a row of the search window; then, line by
    line, distances, weights and what two lines gain from them, in the first-level cache.
 
-   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 9.0, v3 4.8, v2 3.4; the int32
-   loops of nlm.pyx reach 1.0, 0.9 and 0.7. At v4 that is 25 cycles for 32 distances, where the arithmetic takes 14 (two
-   vector instructions a cycle, of which saturating additions and shifts fill one port) and loads 2: what the stages
-   hand on does not fit the first-level cache. Within 1 %, so left out: weights of half a row of shifts at a time, which
-   do fit; all rows of the search window for a block of lines; huge pages; other addresses modulo 4096. Slower: sums
-   fetched ahead by 4 %, what follows a comb's end copied behind it by 7 %. */
+   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 9.0, v3 5.0, v2 3.4; the int32
+   loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 5.9, 3.6, 2.7, two channels 5.9, 3.9, 2.9, where
+   nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10 that is 25 cycles for 32 distances, where the
+   arithmetic takes 14 (two vector instructions a cycle, of which saturating additions and shifts fill one port) and
+   loads 2: what the stages hand on does not fit the first-level cache. Within 1 %, so left out: weights of half a row
+   of shifts at a time, which do fit; all rows of the search window for a block of lines; huge pages; other addresses
+   modulo 4096. Slower: sums fetched ahead by 4 %, what follows a comb's end copied behind it by 7 %. */
 #ifndef MEDFAST_NLM_NARROW_H
 #define MEDFAST_NLM_NARROW_H
 
@@ -54,15 +59,16 @@ typedef struct {
     ptrdiff_t start, n_cols, size;                          /* columns, and vectors of them */
     ptrdiff_t comb, comb_left;                              /* vectors of a comb, and those before the first */
     ptrdiff_t comb_rows, row_stride;                        /* rows of a plane; from row to row */
-    ptrdiff_t distance_stride, line_stride;                 /* a row of distances; those of a line */
+    ptrdiff_t n_pairs, distance_stride, line_stride;                 /* a row of distances; those of a line */
     ptrdiff_t weight_stride, donor_stride;
-    nlm_vec *combs;     /* (planes, rows, channels (+ 1 if there is a mask), comb) */
-    nlm_vec *distances; /* (lines, shifts, distance_stride) */
+    ptrdiff_t folded;                                       /* from pixels to those that distances are taken of */
+    nlm_vec *combs;     /* (planes, rows, channels (+ 1 if there is a mask; + 3 channels if folded), comb) */
+    nlm_vec *distances; /* (lines, shifts (+ pairs of rests if folded), distance_stride) */
     nlm_vec *indices;   /* (2, size + 1) */
     nlm_vec *weights;   /* (pairs, 2, weight_stride) */
     nlm_vec *donors;    /* (2, 2, donor_stride): pixels, mask; even, odd */
     nlm_vec *sums;      /* (planes, rows, channels + 1, size, 2) */
-    uint32_t *table;    /* (2, 65536 >> shift) */
+    uint32_t *table;    /* (2, 65536 >> shift + fold) */
 } nlm_job;
 
 /* Shifts (dz, dy, dx) to (dz, dy, dx + n - 1). */
@@ -86,6 +92,24 @@ static void nlm_extend(const nlm_job *job, nlm_vec *comb)
         comb[v] = nlm_load((const uint16_t *)(comb + v + job->size) - 1);
     for (v = job->size; v < job->comb - job->comb_left; v++)
         comb[v] = nlm_load((const uint16_t *)(comb + v - job->size) + 1);
+}
+
+/* Of a comb of pixels p, those of p << k, whose differences' upper products are squares over 2^fold, and of p mod 4,
+   from which the rests come: twice p, plus 4; p and the pixel after it. */
+static void nlm_fold(const nlm_job *job, nlm_vec *comb)
+{
+    const ptrdiff_t step = job->tile->n_channels * job->comb;
+    const nlm_vec factor = nlm_set16(job->narrow->fold == 3 ? 64 : 128), three = nlm_set16(3);
+    nlm_vec *to = comb + job->folded;
+    ptrdiff_t v;
+    for (v = -job->comb_left; v < job->comb - job->comb_left; v++) {
+        nlm_vec low = nlm_and(comb[v], three), next = low;
+        if (v + 1 < job->comb - job->comb_left)
+            next = nlm_and(comb[v + 1], three);
+        to[v] = nlm_mul16(comb[v], factor);
+        to[v + step] = nlm_or(nlm_mul16(low, nlm_set16(257)), nlm_set16(0x0404));
+        to[v + 2 * step] = nlm_or(low, nlm_mul16(next, nlm_set16(256)));
+    }
 }
 
 static void nlm_fill_combs(const nlm_job *job)
@@ -115,6 +139,8 @@ static void nlm_fill_combs(const nlm_job *job)
                     }
                 }
                 nlm_extend(job, comb);
+                if (job->folded && channel < t->n_channels)
+                    nlm_fold(job, comb);
             }
 }
 
@@ -133,15 +159,18 @@ static void nlm_weigh(const nlm_job *job, const nlm_group *g, ptrdiff_t y)
     const int is_easy = radius <= 3 && 2 * radius <= size; /* what follows the last vector needs no place of its own */
     ptrdiff_t shift, v, j;
     nlm_vec *columns = job->distances + y * job->line_stride, *weights = job->weights + job->comb_left;
-    for (shift = 0; shift < g->n && !is_easy; shift++) {
+    nlm_vec *rests = columns + 2 * job->n_pairs * stride;
+    for (shift = 0; shift < (job->folded ? 3 : 2) * job->n_pairs && !is_easy; shift++) {
         nlm_vec *row = columns + shift * stride;
+        if (shift >= g->n && (shift < 2 * job->n_pairs || shift >= 2 * job->n_pairs + g->n_pairs))
+            continue;
         for (v = 0; v < 2 * radius; v++)
             row[size + v] = nlm_load((const uint16_t *)(row + v) + 1);
         for (v = 0; v < size && radius > 3; v++)
             for (j = 1; j <= 2 * radius; j++)
-                row[v] = nlm_add_sat16(row[v], row[v + j]);
+                row[v] = nlm_sum(row[v], row[v + j], shift < 2 * job->n_pairs ? NLM_WHOLE : NLM_RESTS);
     }
-    nlm_line_weights(job->narrow, job->table, columns, stride, g->n, size, is_easy ? size : PTRDIFF_MAX, radius,
+    nlm_line_weights(job->narrow, job->table, columns, rests, stride, g->n, size, is_easy ? size : PTRDIFF_MAX, radius,
                      job->indices, weights, job->weight_stride);
     for (shift = 0; shift < g->n; shift += 2) {
         nlm_vec *even = weights + shift * job->weight_stride, *odd = even + job->weight_stride;
@@ -211,9 +240,15 @@ static void nlm_lines(const nlm_job *job, const nlm_group *g, ptrdiff_t plane)
     ptrdiff_t row, y;
     for (row = top; row < bottom; row += NLM_LINES) {
         const ptrdiff_t n_lines = nlm_min(bottom - row, NLM_LINES);
-        nlm_columns(&job->terms, nlm_comb(job, plane, row), nlm_comb(job, plane + g->dz, row + g->dy) + g->dx,
-                    job->row_stride, n_lines, job->size, g->n, t->patch[1], offset, job->distances, job->line_stride,
-                    job->distance_stride);
+        const nlm_vec *own = nlm_comb(job, plane, row) + job->folded;
+        const nlm_vec *other = nlm_comb(job, plane + g->dz, row + g->dy) + g->dx + job->folded;
+        nlm_columns(&job->terms, own, other, job->row_stride, n_lines, job->size, g->n, t->patch[1], offset,
+                    job->distances, job->line_stride, job->distance_stride);
+        if (job->folded)
+            nlm_columns_rests(&job->terms, own + t->n_channels * job->comb, other + 2 * t->n_channels * job->comb,
+                              job->row_stride, n_lines, job->size, g->n_pairs, t->patch[1],
+                              job->distances + 2 * job->n_pairs * job->distance_stride, job->line_stride,
+                              job->distance_stride);
         for (y = row; y < row + n_lines; y++) {
             nlm_weigh(job, g, y - row);
             if (is_reverse && y + g->dy >= t->rows[0] && y + g->dy < t->rows[1])
@@ -225,8 +260,9 @@ static void nlm_lines(const nlm_job *job, const nlm_group *g, ptrdiff_t plane)
 }
 
 /* Sizes of a job of at most NLM_COLS columns, and its scratch; the bytes of that. */
-static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, ptrdiff_t n_planes, ptrdiff_t n_rows,
-                            ptrdiff_t n_cols, const ptrdiff_t *patch, const ptrdiff_t *search, nlm_vec *scratch)
+static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, int is_folded, ptrdiff_t n_planes,
+                            ptrdiff_t n_rows, ptrdiff_t n_cols, const ptrdiff_t *patch, const ptrdiff_t *search,
+                            nlm_vec *scratch)
 {
     const ptrdiff_t n_pairs = nlm_min(search[2] + 1, NLM_PAIRS);
     ptrdiff_t n_pixels = (2 * patch[0] + 1) * (2 * patch[1] + 1) * (2 * patch[2] + 1), n_table;
@@ -234,11 +270,13 @@ static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, pt
     job->size = (nlm_min(n_cols, NLM_COLS) + 2 * (search[2] + patch[2]) + NLM_LANES) / NLM_LANES;
     job->comb_left = search[2] + 1;
     job->comb = (job->comb_left + job->size + search[2] + patch[2] + 2) | 1;
-    job->row_stride = job->comb * (n_channels + has_mask);
+    job->row_stride = job->comb * (n_channels * (is_folded ? 4 : 1) + has_mask);
+    job->folded = is_folded ? job->comb * (n_channels + has_mask) : 0;
+    job->n_pairs = n_pairs;
     job->comb_rows = n_rows + 2 * (search[1] + patch[1]) + 3;
     job->distance_stride = job->size + (patch[2] <= 3 && 2 * patch[2] <= job->size ? 0 : 2 * patch[2]);
     job->weight_stride = (job->comb_left + job->size + search[2]) | 1;
-    job->line_stride = 2 * n_pairs * job->distance_stride;
+    job->line_stride = (is_folded ? 3 : 2) * n_pairs * job->distance_stride;
     job->donor_stride = (job->size + 2 * n_pairs) | 1;
     job->combs = at, at += (n_planes + 2 * (search[0] + patch[0])) * job->comb_rows * job->row_stride;
     job->distances = at, at += NLM_LINES * job->line_stride;
@@ -249,15 +287,16 @@ static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, pt
     job->table = (uint32_t *)at;
     for (n_table = 65536; n_pixels > 1; n_pixels = (n_pixels + 1) / 2) /* as the shift of the weights */
         n_table /= 2;
+    n_table = is_folded ? nlm_min(65536, 8 * n_table) : n_table;
     return (at - scratch) * sizeof(nlm_vec) + 2 * n_table * sizeof(uint32_t);
 }
 
 /* Bytes of scratch of a tile. */
-static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_channels, ptrdiff_t n_planes, ptrdiff_t n_rows, ptrdiff_t n_cols,
-                                    const ptrdiff_t *patch, const ptrdiff_t *search)
+static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_channels, int is_folded, ptrdiff_t n_planes, ptrdiff_t n_rows,
+                                    ptrdiff_t n_cols, const ptrdiff_t *patch, const ptrdiff_t *search)
 {
     nlm_job job;
-    return nlm_layout(&job, n_channels, 1, n_planes, n_rows, n_cols, patch, search, NULL);
+    return nlm_layout(&job, n_channels, 1, is_folded, n_planes, n_rows, n_cols, patch, search, NULL);
 }
 
 /* The tile's sums: (channels + 1, lines, row_size), the last one of weights. */
@@ -271,13 +310,14 @@ static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t
     ptrdiff_t line, channel, x, z;
     nlm_group g;
     nlm_job job;
-    nlm_layout(&job, t->n_channels, t->mask != NULL, planes, rows, chunk, t->patch, t->search, (nlm_vec *)scratch);
+    nlm_layout(&job, t->n_channels, t->mask != NULL, narrow->fold > 0, planes, rows, chunk, t->patch, t->search,
+               (nlm_vec *)scratch);
     for (x = 0; job.weights + x < job.donors; x += job.weight_stride)
         job.weights[x] = nlm_zero();
     job.tile = t, job.narrow = narrow;
     job.terms.n_planes = 2 * t->patch[0] + 1, job.terms.plane_stride = job.comb_rows * job.row_stride;
     job.terms.n_channels = t->n_channels, job.terms.channel_stride = job.comb;
-    job.terms.norm = narrow->norm;
+    job.terms.norm = narrow->norm, job.terms.fold = narrow->fold;
     if (!narrow->is_split)
         nlm_fill_table(narrow, job.table);
     for (job.start = 0; job.start < t->n_cols; job.start += chunk) {
@@ -322,10 +362,10 @@ static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t
 }
 
 #else /* no vectors known: nlm_is_narrow says no, and these are never called */
-static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_channels, ptrdiff_t n_planes, ptrdiff_t n_rows, ptrdiff_t n_cols,
-                                    const ptrdiff_t *patch, const ptrdiff_t *search)
+static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_channels, int is_folded, ptrdiff_t n_planes, ptrdiff_t n_rows,
+                                    ptrdiff_t n_cols, const ptrdiff_t *patch, const ptrdiff_t *search)
 {
-    (void)n_channels, (void)n_planes, (void)n_rows, (void)n_cols, (void)patch, (void)search;
+    (void)is_folded, (void)n_channels, (void)n_planes, (void)n_rows, (void)n_cols, (void)patch, (void)search;
     return 0;
 }
 static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t *sums, ptrdiff_t row_size,

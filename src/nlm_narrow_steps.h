@@ -21,44 +21,60 @@ enum {
 /* What a patch's distance is a sum of, before the sums over its rows and columns: channels and planes. In vectors. */
 typedef struct {
     ptrdiff_t n_planes, plane_stride, n_channels, channel_stride;
-    int norm;
+    int norm, fold;
 } nlm_terms;
 
-NLM_INLINE nlm_vec nlm_difference(nlm_vec p, nlm_vec q, int norm)
+/* What a sum is of: differences; squares over 2^fold; what those leave, of two shifts in the bytes of a word. */
+typedef enum { NLM_WHOLE, NLM_FOLD2, NLM_FOLD3, NLM_RESTS } nlm_parts;
+
+NLM_INLINE nlm_vec nlm_sum(nlm_vec a, nlm_vec b, nlm_parts parts)
 {
-    nlm_vec d = nlm_sub16(p, q);
+    return parts == NLM_RESTS ? nlm_add8(a, b) : nlm_add_sat16(a, b);
+}
+
+NLM_INLINE nlm_vec nlm_difference(nlm_vec p, nlm_vec q, int norm, nlm_parts parts, nlm_vec rests)
+{
+    nlm_vec d;
+    if (parts == NLM_RESTS)
+        return nlm_look_up8(rests, nlm_sub8(p, q));
+    d = nlm_sub16(p, q);
+    if (parts == NLM_FOLD2)
+        return nlm_mul16_high(d, d);
+    if (parts == NLM_FOLD3)
+        return nlm_mul16_high(d, nlm_add16(d, d));
     return norm == 2 ? nlm_mul16(d, d) : nlm_or(nlm_sub_sat16(p, q), nlm_sub_sat16(q, p));
 }
 
-NLM_INLINE nlm_vec nlm_summand(const nlm_terms *t, const nlm_vec *a, const nlm_vec *b, int is_one)
+/* `n_known`: the number of channels of one plane, as a constant, or 0. */
+NLM_INLINE nlm_vec nlm_summand(const nlm_terms *t, const nlm_vec *a, const nlm_vec *b, int n_known, nlm_parts parts,
+                               nlm_vec rests)
 {
-    nlm_vec sum;
+    const int norm = n_known ? 2 : t->norm;
+    const ptrdiff_t n_planes = n_known ? 1 : t->n_planes, n_channels = n_known ? n_known : t->n_channels;
+    nlm_vec sum = nlm_difference(*a, *b, norm, parts, rests);
     ptrdiff_t plane, channel;
-    if (is_one)
-        return nlm_difference(*a, *b, 2);
-    sum = nlm_zero();
-    for (plane = 0; plane < t->n_planes; plane++)
-        for (channel = 0; channel < t->n_channels; channel++) {
+    for (plane = 0; plane < n_planes; plane++)
+        for (channel = plane == 0; channel < n_channels; channel++) {
             const ptrdiff_t at = plane * t->plane_stride + channel * t->channel_stride;
-            sum = nlm_add_sat16(sum, nlm_difference(a[at], b[at], t->norm));
+            sum = nlm_sum(sum, nlm_difference(a[at], b[at], norm, parts, rests), parts);
         }
     return sum;
 }
 
 /* Sums over the rows of the patches of n lines (rounded up to 4), one vector each. Lines share pair sums P(k) =
    s(k) + s(k + 1), of every other k. */
-NLM_INLINE void nlm_column(const nlm_terms *t, int is_one, const nlm_vec *a, ptrdiff_t a_stride, const nlm_vec *b,
-                           ptrdiff_t b_stride, ptrdiff_t n, ptrdiff_t radius, nlm_vec offset, nlm_vec *out,
-                           ptrdiff_t out_stride)
+NLM_INLINE void nlm_column(const nlm_terms *t, int n_known, const nlm_vec *a, ptrdiff_t a_stride, const nlm_vec *b,
+                           ptrdiff_t b_stride, ptrdiff_t n, ptrdiff_t radius, nlm_parts parts, nlm_vec rests,
+                           nlm_vec offset, nlm_vec *out, ptrdiff_t out_stride)
 {
-#define S(k) nlm_summand(t, a + (k) * a_stride, b + (k) * b_stride, is_one)
+#define S(k) nlm_summand(t, a + (k) * a_stride, b + (k) * b_stride, n_known, parts, rests)
     nlm_vec s0, s2, s4, p1, p3, last, x, y, z, pair, next, shared, upper, lower; /* last: s(2 radius - 1) */
     ptrdiff_t k, j;
     if (radius < 1 || radius > 3) {
         for (k = 0; k < n; k++) {
-            shared = nlm_add_sat16(offset, S(k));
+            shared = nlm_sum(offset, S(k), parts);
             for (j = 1; j <= 2 * radius; j++)
-                shared = nlm_add_sat16(shared, S(k + j));
+                shared = nlm_sum(shared, S(k + j), parts);
             out[k * out_stride] = shared;
         }
         return;
@@ -66,26 +82,26 @@ NLM_INLINE void nlm_column(const nlm_terms *t, int is_one, const nlm_vec *a, ptr
     s0 = S(0), s2 = s4 = p1 = p3 = nlm_zero();
     last = S(2 * radius - 1);
     if (radius >= 2)
-        s2 = S(2), p1 = nlm_add_sat16(S(1), s2);
+        s2 = S(2), p1 = nlm_sum(S(1), s2, parts);
     if (radius >= 3)
-        s4 = S(4), p3 = nlm_add_sat16(S(3), s4);
+        s4 = S(4), p3 = nlm_sum(S(3), s4, parts);
     for (k = 0; k < n; k += radius == 3 ? 4 : 2) {
-        x = S(2 * radius), y = S(2 * radius + 1), pair = nlm_add_sat16(last, x);
+        x = S(2 * radius), y = S(2 * radius + 1), pair = nlm_sum(last, x, parts);
         if (radius == 3) {
-            z = S(8), last = S(9), next = nlm_add_sat16(y, z);
-            shared = nlm_add_sat16(nlm_add_sat16(p3, pair), offset);
-            upper = nlm_add_sat16(shared, p1), lower = nlm_add_sat16(shared, next);
-            out[0] = nlm_add_sat16(upper, s0);
-            out[out_stride] = nlm_add_sat16(upper, y);
-            out[2 * out_stride] = nlm_add_sat16(lower, s2);
-            out[3 * out_stride] = nlm_add_sat16(lower, last);
+            z = S(8), last = S(9), next = nlm_sum(y, z, parts);
+            shared = nlm_sum(nlm_sum(p3, pair, parts), offset, parts);
+            upper = nlm_sum(shared, p1, parts), lower = nlm_sum(shared, next, parts);
+            out[0] = nlm_sum(upper, s0, parts);
+            out[out_stride] = nlm_sum(upper, y, parts);
+            out[2 * out_stride] = nlm_sum(lower, s2, parts);
+            out[3 * out_stride] = nlm_sum(lower, last, parts);
             s0 = s4, s2 = x, s4 = z, p1 = pair, p3 = next;
         } else {
-            shared = nlm_add_sat16(pair, offset);
+            shared = nlm_sum(pair, offset, parts);
             if (radius == 2)
-                shared = nlm_add_sat16(shared, p1), p1 = pair;
-            out[0] = nlm_add_sat16(shared, s0);
-            out[out_stride] = nlm_add_sat16(shared, y);
+                shared = nlm_sum(shared, p1, parts), p1 = pair;
+            out[0] = nlm_sum(shared, s0, parts);
+            out[out_stride] = nlm_sum(shared, y, parts);
             s0 = radius == 2 ? s2 : x, s2 = x, last = y;
         }
         j = radius == 3 ? 4 : 2;
@@ -97,8 +113,9 @@ NLM_INLINE void nlm_column(const nlm_terms *t, int is_one, const nlm_vec *a, ptr
 /* The same of `size` vectors and n_shifts shifts. All shifts of one vector come one after another: they have most of
    their pixels in common, those of p all, which is_kept loads once. What is written goes to the second-level cache, and
    is fetched a shift ahead: that saves 3 % of the whole call. */
-NLM_INLINE void nlm_columns_of(const nlm_terms *t, int is_one, const nlm_vec *a, const nlm_vec *b, ptrdiff_t stride,
-                               ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_shifts, ptrdiff_t radius, int is_kept,
+NLM_INLINE void nlm_columns_by(const nlm_terms *t, int n_known, const nlm_vec *a, const nlm_vec *b, ptrdiff_t stride,
+                               ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_shifts, ptrdiff_t step,
+                               ptrdiff_t radius, int is_kept, nlm_parts parts, nlm_vec rests,
                                nlm_vec offset, nlm_vec *out, ptrdiff_t out_stride, ptrdiff_t out_shift)
 {
     nlm_vec kept[NLM_LINES + 6];
@@ -109,34 +126,57 @@ NLM_INLINE void nlm_columns_of(const nlm_terms *t, int is_one, const nlm_vec *a,
         for (i = 0; i < n_shifts; i++) {
             for (k = 0; k < n; k++)
                 nlm_prefetch(out + (i + 1) * out_shift + k * out_stride);
-            nlm_column(t, is_one, is_kept ? kept : a, is_kept ? 1 : stride, b + i, stride, n, radius, offset,
-                       out + i * out_shift, out_stride);
+            nlm_column(t, n_known, is_kept ? kept : a, is_kept ? 1 : stride, b + i * step, stride, n, radius, parts,
+                       rests, offset, out + i * out_shift, out_stride);
         }
     }
+}
+
+NLM_INLINE void nlm_columns_of(const nlm_terms *t, const nlm_vec *a, const nlm_vec *b, ptrdiff_t stride, ptrdiff_t n,
+                               ptrdiff_t size, ptrdiff_t n_shifts, ptrdiff_t step, ptrdiff_t radius, nlm_parts parts,
+                               nlm_vec offset, nlm_vec *out, ptrdiff_t out_stride, ptrdiff_t out_shift)
+{
+    static const uint8_t squares[2][16] = {{0, 1, 0, 1, 0, 1, 0, 1}, {0, 1, 4, 1, 0, 1, 4, 1}};
+    const nlm_vec rests = nlm_load_table8(squares[t->fold == 3]);
+    const ptrdiff_t n_known = t->n_planes == 1 && t->norm == 2 && t->n_channels <= 2 ? t->n_channels : 0;
+#define COLUMNS(r, known) \
+    if (n == NLM_LINES) \
+        nlm_columns_by(t, known, a, b, stride, NLM_LINES, size, n_shifts, step, r, NLM_KEEPS && known == 1 && r <= 3, \
+                       parts, rests, offset, out, out_stride, out_shift); \
+    else \
+        nlm_columns_by(t, known, a, b, stride, n, size, n_shifts, step, r, 0, parts, rests, offset, out, out_stride, \
+                       out_shift); \
+    break
+    switch (radius > 3 ? 0 : radius + 4 * n_known) { /* a constant in each, which unrolls the loops over it */
+    case 3: COLUMNS(3, 0);
+    case 2: COLUMNS(2, 0);
+    case 1: COLUMNS(1, 0);
+    case 7: COLUMNS(3, 1);
+    case 6: COLUMNS(2, 1);
+    case 5: COLUMNS(1, 1);
+    case 11: COLUMNS(3, 2);
+    default: COLUMNS(radius, 0);
+    }
+#undef COLUMNS
 }
 
 static void nlm_columns(const nlm_terms *t, const nlm_vec *a, const nlm_vec *b, ptrdiff_t stride, ptrdiff_t n,
                         ptrdiff_t size, ptrdiff_t n_shifts, ptrdiff_t radius, nlm_vec offset,
                         nlm_vec *out, ptrdiff_t out_stride, ptrdiff_t out_shift)
 {
-    const int is_one = t->n_planes * t->n_channels == 1 && t->norm == 2;
-#define COLUMNS(r, one) \
-    if (n == NLM_LINES) \
-        nlm_columns_of(t, one, a, b, stride, NLM_LINES, size, n_shifts, r, NLM_KEEPS && one && r <= 3, offset, out, \
-                       out_stride, out_shift); \
-    else \
-        nlm_columns_of(t, one, a, b, stride, n, size, n_shifts, r, 0, offset, out, out_stride, out_shift); \
-    break
-    switch (radius > 3 ? 0 : is_one ? radius : radius + 4) { /* a constant in each, which unrolls the loops over it */
-    case 3: COLUMNS(3, 1);
-    case 2: COLUMNS(2, 1);
-    case 1: COLUMNS(1, 1);
-    case 7: COLUMNS(3, 0);
-    case 6: COLUMNS(2, 0);
-    case 5: COLUMNS(1, 0);
-    default: COLUMNS(radius, 0);
-    }
-#undef COLUMNS
+    if (t->fold == 0)
+        nlm_columns_of(t, a, b, stride, n, size, n_shifts, 1, radius, NLM_WHOLE, offset, out, out_stride, out_shift);
+    else if (t->fold == 2)
+        nlm_columns_of(t, a, b, stride, n, size, n_shifts, 1, radius, NLM_FOLD2, offset, out, out_stride, out_shift);
+    else
+        nlm_columns_of(t, a, b, stride, n, size, n_shifts, 1, radius, NLM_FOLD3, offset, out, out_stride, out_shift);
+}
+
+static void nlm_columns_rests(const nlm_terms *t, const nlm_vec *a, const nlm_vec *b, ptrdiff_t stride, ptrdiff_t n,
+                              ptrdiff_t size, ptrdiff_t n_pairs, ptrdiff_t radius, nlm_vec *out,
+                              ptrdiff_t out_stride, ptrdiff_t out_shift)
+{
+    nlm_columns_of(t, a, b, stride, n, size, n_pairs, 2, radius, NLM_RESTS, nlm_zero(), out, out_stride, out_shift);
 }
 
 /* --- sums of pixels and of weights -------------------------------------------------------------------------------- */

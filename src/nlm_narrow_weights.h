@@ -1,128 +1,32 @@
-/* Weights of distances of 16 bits, for nlm_narrow.h: a table of integers, exactly, and where it can be a product. */
+/* Weights of distances of 16 bits, for nlm_narrow.h: looked up, or multiplied. */
 #ifndef MEDFAST_NLM_NARROW_WEIGHTS_H
 #define MEDFAST_NLM_NARROW_WEIGHTS_H
 
-#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
+#include "nlm_narrow_steps.h"
+#include "nlm_narrow_table.h"
 #include "nlm_vectors.h"
-
-#if NLM_LANES == 16
-enum { NLM_ROWS = 16, NLM_ROW = 64, NLM_LOW = 8 };
-#else
-enum { NLM_ROWS = 32, NLM_ROW = 32, NLM_LOW = 32 };
-#endif
-
-/* The split table: table[i] = round(high[t / NLM_ROW] middle[t % NLM_ROW / NLM_LOW] low[t % NLM_LOW]), see below. */
-typedef struct {
-    const int32_t *table; /* weight of a distance >> shift */
-    ptrdiff_t n_entries;
-    int shift, norm;
-    int n_flush;  /* weights whose sum fits an unsigned word */
-    int is_split; /* whether the factors hold */
-    int offset;   /* added to the sum of each column before they index the factors */
-    float high[NLM_ROWS], middle[NLM_ROW / NLM_LOW], low[NLM_LOW];
-} nlm_narrow;
-
-/* Whether 16-bit sums are exact: weight zero from 65535 on, and weights that fit a signed word. */
-static int nlm_is_narrow(const int32_t *table, ptrdiff_t n_entries, int shift)
-{
-    ptrdiff_t last = 65535 >> shift;
-    return NLM_LANES > 0 && (n_entries <= last || table[last] == 0) && table[0] > 0 && table[0] <= 32767;
-}
-
-#if NLM_LANES >= 16
-
-/* The weight of entry k of a row, before it is rounded: products as the vectors make them. An exact one comes last, of
-   24 bits times 24. */
-static double nlm_row_product(const nlm_narrow *n, float high, ptrdiff_t k)
-{
-    const float row = NLM_LOW < NLM_ROW ? (float)((double)high * (double)n->middle[k / NLM_LOW]) : high;
-    return (double)row * (double)n->low[k % NLM_LOW];
-}
-
-/* The factor of a row of the table that gives all its entries, rounded, or -1 where there is none. */
-static float nlm_high_factor(const nlm_narrow *n, ptrdiff_t first, ptrdiff_t n_used, int fine)
-{
-    double from = 0.0, to = 1e30;
-    float factor;
-    ptrdiff_t k;
-    for (k = 0; k < NLM_ROW; k++)
-        if (first + k >= 0 && first + k < n_used) {
-            const double rest = (double)n->middle[k / NLM_LOW] * (double)n->low[k % NLM_LOW];
-            from = fmax(from, (n->table[(first + k) >> fine] - 0.5) / rest);
-            to = fmin(to, (n->table[(first + k) >> fine] + 0.5) / rest);
-        }
-    factor = (float)(0.5 * (from + to));
-    for (k = 0; k < NLM_ROW; k++)
-        if (first + k >= 0 && first + k < n_used &&
-            (int32_t)rint(nlm_row_product(n, factor, k)) != n->table[(first + k) >> fine])
-            return -1.0f;
-    return factor;
-}
-
-/* The table as a product: exp(-(32 a + b) r) = exp(-32 a r) exp(-b r), rounded, is right for every entry or not used at
-   all; with registers of 8 floats, exp(-(64 a + 8 b + c) r). Each factor exp(-32 a r) has only 32 (64) entries to get
-   right, and is taken from the middle of what does.
-
-   The index t of a distance, ten bits of it from bit 6 on or further down, is that of the table plus a start, such that
-   the last weight above zero is the last of a row, that zeros follow for the distances that saturate, and that ten bits
-   of t tell all weights above zero apart. The start comes for nothing, as an offset to each sum of a column, so it is a
-   multiple of the columns of a patch. */
-static void nlm_split_table(nlm_narrow *n, ptrdiff_t n_entries, double rate, ptrdiff_t col_radius)
-{
-    const int bits = n->shift < 6 ? n->shift : 6, fine = n->shift - bits; /* below t; of t, below the table's index */
-    const ptrdiff_t limit = 65536 >> bits, before = limit - NLM_ROWS * NLM_ROW, width = 2 * col_radius + 1;
-    const ptrdiff_t step = width << fine;
-    ptrdiff_t n_used = 0, start = (before + step - 1) / step * step, row;
-    n->is_split = 0;
-    while (n_used < n_entries && n_used < limit >> fine && n->table[n_used] > 0)
-        n_used++;
-    n_used <<= fine;
-    if (fine > 4)
-        return;
-    while ((start + n_used) % NLM_ROW)
-        start += step;
-    if (n->norm != 2 || start + n_used > limit - NLM_ROW || !(rate < 64.0 / NLM_ROW)) /* exp(-63) is still a float */
-        return;
-    n->offset = (int)((start / width) << bits);
-    for (row = 0; row < NLM_ROW / NLM_LOW; row++)
-        n->middle[row] = (float)exp(-(double)(row * NLM_LOW >> fine) * rate);
-    for (row = 0; row < NLM_LOW; row++)
-        n->low[row] = (float)exp(-(double)(row >> fine) * rate);
-    for (row = 0; row < NLM_ROWS; row++) {
-        const ptrdiff_t first = before + NLM_ROW * row - start; /* as an index of the table */
-        n->high[row] = first + NLM_ROW <= 0 || first >= n_used ? 0.0f : nlm_high_factor(n, first, n_used, fine);
-        if (n->high[row] < 0.0f)
-            return;
-    }
-    n->is_split = 1;
-}
-#else
-static void nlm_split_table(nlm_narrow *n, ptrdiff_t n_entries, double rate, ptrdiff_t col_radius)
-{
-    (void)n_entries, (void)rate, (void)col_radius;
-    n->is_split = 0;
-}
-#endif
 
 #if NLM_LANES == 32
 typedef struct {
-    __m512 high[2], low[2], magic;
-    __m512i shifts[4], move;
+    __m512 high[2], low[2], least, magic;
+    __m512i shifts[6], move;
 } nlm_factors;
 
 NLM_INLINE nlm_factors nlm_load_factors(const nlm_narrow *n)
 {
-    const int bits = n->shift < 6 ? n->shift : 6;
+    const int top = n->fold ? 3 : 6, bits = (n->shift < top ? n->shift : top) + (n->fold ? 3 : 0);
     nlm_factors f;
     f.high[0] = _mm512_loadu_ps(n->high), f.high[1] = _mm512_loadu_ps(n->high + 16);
     f.low[0] = _mm512_loadu_ps(n->low), f.low[1] = _mm512_loadu_ps(n->low + 16);
     f.magic = _mm512_set1_ps(12582912.0f); /* 3 * 2^22: what is added to it is rounded, and ends its mantissa */
     f.shifts[0] = _mm512_set1_epi32(bits), f.shifts[1] = _mm512_set1_epi32(bits + 5);
     f.shifts[2] = _mm512_set1_epi32(bits + 16), f.shifts[3] = _mm512_set1_epi32(bits + 21);
+    f.shifts[4] = _mm512_set1_epi32(bits - 3), f.shifts[5] = _mm512_set1_epi32(bits + 13);
+    f.least = _mm512_loadu_ps(n->least);
     f.move = _mm512_set1_epi32(0x01000100); /* the low word of each dword twice, within 128 bits */
     f.move = _mm512_add_epi32(f.move, _mm512_maskz_set1_epi32(0x2222, 0x04040404));
     f.move = _mm512_add_epi32(f.move, _mm512_maskz_set1_epi32(0x4444, 0x08080808));
@@ -131,27 +35,35 @@ NLM_INLINE nlm_factors nlm_load_factors(const nlm_narrow *n)
 }
 
 /* The weight of the low (k = 0) or high (k = 2) word of each dword of d, in the low words. Two permutations of
-   registers, which look at the low five bits of an index alone, and a product. */
-NLM_INLINE __m512i nlm_product(const nlm_factors *f, __m512i d, int k)
+   registers, which look at the low five bits of an index alone, and a product; with a fold three, and two. */
+NLM_INLINE __m512i nlm_product(const nlm_factors *f, __m512i d, int k, int is_folded)
 {
     __m512 low = _mm512_permutex2var_ps(f->low[0], _mm512_srlv_epi32(d, f->shifts[k]), f->low[1]);
     __m512 high = _mm512_permutex2var_ps(f->high[0], _mm512_srlv_epi32(d, f->shifts[k + 1]), f->high[1]);
+    if (is_folded) {
+        high = _mm512_mul_ps(high, low);
+        low = _mm512_permutexvar_ps(_mm512_srlv_epi32(d, f->shifts[4 + k / 2]), f->least);
+    }
     return _mm512_castps_si512(_mm512_fmadd_ps(high, low, f->magic));
 }
 
 /* Pairs of weights, of the even and of the odd lanes, from the distances of two shifts: 22 instructions for 64 weights,
    0.2 cycles each, where a gather takes 0.6 and a look-up 0.7. */
-NLM_INLINE void nlm_pairs_split(const nlm_factors *f, nlm_vec first, nlm_vec second, nlm_vec *even, nlm_vec *odd)
+NLM_INLINE void nlm_pairs_split(const nlm_factors *f, nlm_vec first, nlm_vec second, nlm_vec *even, nlm_vec *odd,
+                                int is_folded)
 {
     const __mmask64 high = 0xCCCCCCCCCCCCCCCC;
-    *even = _mm512_mask_shuffle_epi8(nlm_product(f, first, 0), high, nlm_product(f, second, 0), f->move);
-    *odd = _mm512_mask_shuffle_epi8(nlm_product(f, first, 2), high, nlm_product(f, second, 2), f->move);
+    *even = _mm512_mask_shuffle_epi8(nlm_product(f, first, 0, is_folded), high,
+                                     nlm_product(f, second, 0, is_folded), f->move);
+    *odd = _mm512_mask_shuffle_epi8(nlm_product(f, first, 2, is_folded), high,
+                                    nlm_product(f, second, 2, is_folded), f->move);
 }
 
-NLM_INLINE void nlm_single_split(const nlm_factors *f, nlm_vec first, nlm_vec *even, nlm_vec *odd)
+NLM_INLINE void nlm_single_split(const nlm_factors *f, nlm_vec first, nlm_vec *even, nlm_vec *odd,
+                                int is_folded)
 {
-    *even = _mm512_maskz_mov_epi16(0x55555555, nlm_product(f, first, 0));
-    *odd = _mm512_maskz_mov_epi16(0x55555555, nlm_product(f, first, 2));
+    *even = _mm512_maskz_mov_epi16(0x55555555, nlm_product(f, first, 0, is_folded));
+    *odd = _mm512_maskz_mov_epi16(0x55555555, nlm_product(f, first, 2, is_folded));
 }
 #elif NLM_LANES == 16
 typedef struct {
@@ -186,17 +98,22 @@ NLM_INLINE __m256i nlm_product(const nlm_factors *f, __m256i d, int is_odd)
 /* 0.41 cycles a weight, where a look-up takes 0.72, which made the whole call 1.2 times as fast. The upper bit as a
    factor of its own took 0.43, another bit 0.44 to 0.56, a fourth permutation 0.54; look-ups of every second weight at
    the same time 0.61 or more. Gathers took 0.53, of every second weight 0.35, but far more on CPUs that are guarded
-   against data sampling. */
-NLM_INLINE void nlm_pairs_split(const nlm_factors *f, nlm_vec first, nlm_vec second, nlm_vec *even, nlm_vec *odd)
+   against data sampling. With a fold, four factors took as long as look-ups; with gathers for the odd lanes, the whole
+   call a tenth less. */
+NLM_INLINE void nlm_pairs_split(const nlm_factors *f, nlm_vec first, nlm_vec second, nlm_vec *even, nlm_vec *odd,
+                                int is_folded)
 {
+    (void)is_folded; /* there are no factors then */
     if (f->is_up)
         first = _mm256_sll_epi16(first, f->up), second = _mm256_sll_epi16(second, f->up);
     *even = nlm_blend_pairs(nlm_product(f, first, 0), nlm_low_to_high(nlm_product(f, second, 0)));
     *odd = nlm_blend_pairs(nlm_product(f, first, 1), nlm_low_to_high(nlm_product(f, second, 1)));
 }
 
-NLM_INLINE void nlm_single_split(const nlm_factors *f, nlm_vec first, nlm_vec *even, nlm_vec *odd)
+NLM_INLINE void nlm_single_split(const nlm_factors *f, nlm_vec first, nlm_vec *even, nlm_vec *odd,
+                                int is_folded)
 {
+    (void)is_folded;
     if (f->is_up)
         first = _mm256_sll_epi16(first, f->up);
     *even = nlm_blend_pairs(nlm_product(f, first, 0), nlm_zero());
@@ -240,18 +157,20 @@ NLM_INLINE nlm_vec nlm_at(const nlm_vec *s, ptrdiff_t v, ptrdiff_t k, ptrdiff_t 
     return nlm_load(v + k < size ? at : at - size * NLM_LANES + 1);
 }
 
-NLM_INLINE void nlm_start(nlm_window *w, const nlm_vec *s, ptrdiff_t size, ptrdiff_t radius)
+NLM_INLINE void nlm_start(nlm_window *w, const nlm_vec *s, ptrdiff_t size, ptrdiff_t radius,
+                          nlm_parts parts)
 {
     w->p1 = w->p3 = w->last = nlm_zero();
     if (radius >= 1)
         w->last = nlm_at(s, 0, 2 * radius - 1, size);
     if (radius >= 2)
-        w->p1 = nlm_add_sat16(nlm_at(s, 0, 1, size), nlm_at(s, 0, 2, size));
+        w->p1 = nlm_sum(nlm_at(s, 0, 1, size), nlm_at(s, 0, 2, size), parts);
     if (radius >= 3)
-        w->p3 = nlm_add_sat16(nlm_at(s, 0, 3, size), nlm_at(s, 0, 4, size));
+        w->p3 = nlm_sum(nlm_at(s, 0, 3, size), nlm_at(s, 0, 4, size), parts);
 }
 
-NLM_INLINE void nlm_next(nlm_window *w, const nlm_vec *s, ptrdiff_t v, ptrdiff_t size, ptrdiff_t radius, nlm_vec *sums)
+NLM_INLINE void nlm_next(nlm_window *w, const nlm_vec *s, ptrdiff_t v, ptrdiff_t size, ptrdiff_t radius,
+                         nlm_parts parts, nlm_vec *sums)
 {
     nlm_vec pair, shared;
     s += v;
@@ -259,14 +178,14 @@ NLM_INLINE void nlm_next(nlm_window *w, const nlm_vec *s, ptrdiff_t v, ptrdiff_t
         sums[0] = s[0], sums[1] = s[1];
         return;
     }
-    shared = pair = nlm_add_sat16(w->last, nlm_at(s, v, 2 * radius, size));
+    shared = pair = nlm_sum(w->last, nlm_at(s, v, 2 * radius, size), parts);
     w->last = nlm_at(s, v, 2 * radius + 1, size);
     if (radius >= 2)
-        shared = nlm_add_sat16(shared, w->p1);
+        shared = nlm_sum(shared, w->p1, parts);
     if (radius >= 3)
-        shared = nlm_add_sat16(shared, w->p3);
-    sums[0] = nlm_add_sat16(shared, s[0]);
-    sums[1] = nlm_add_sat16(shared, w->last);
+        shared = nlm_sum(shared, w->p3, parts);
+    sums[0] = nlm_sum(shared, s[0], parts);
+    sums[1] = nlm_sum(shared, w->last, parts);
     w->p1 = radius >= 3 ? w->p3 : pair;
     w->p3 = pair;
 }
@@ -276,24 +195,33 @@ typedef struct {
     const nlm_narrow *narrow;
     const uint32_t *table;
     ptrdiff_t size, wrap, radius; /* vectors of a line; that after which come the first, a lane on */
-    int is_split;
+    int is_split, is_folded;
 #if NLM_LANES >= 16
     nlm_factors factors;
 #endif
     __m128i count;
+    nlm_vec fold, fold_high, low; /* factors that shift what squares leave */
     nlm_vec *indices;
 } nlm_weigher;
 
 /* Vectors v and v + 1 of it, of which only the first is there if v is the last. */
 NLM_INLINE void nlm_weigh_two(const nlm_weigher *l, nlm_window *w, const nlm_vec *first, const nlm_vec *second,
-                              ptrdiff_t v, ptrdiff_t wrap, int is_pair, nlm_vec *even, nlm_vec *odd)
+                              const nlm_vec *rests, ptrdiff_t v, ptrdiff_t wrap, int is_pair, nlm_vec *even,
+                              nlm_vec *odd)
 {
-    nlm_vec d[4];
+    nlm_vec d[4], r[2];
     ptrdiff_t i;
-    nlm_next(w, first, v, wrap, l->radius, d);
+    nlm_next(w, first, v, wrap, l->radius, NLM_WHOLE, d);
+    if (l->is_folded)
+        nlm_next(w + 2, rests, v, wrap, l->radius, NLM_RESTS, r);
     if (is_pair)
-        nlm_next(w + 1, second, v, wrap, l->radius, d + 2);
+        nlm_next(w + 1, second, v, wrap, l->radius, NLM_WHOLE, d + 2);
     for (i = 0; i < 2; i++) {
+        if (l->is_folded) {
+            d[i] = nlm_add_sat16(d[i], nlm_and(nlm_mul16_high_unsigned(r[i], l->fold), l->low));
+            if (is_pair)
+                d[i + 2] = nlm_add_sat16(d[i + 2], nlm_mul16_high_unsigned(r[i], l->fold_high));
+        }
         if (!l->is_split) { /* a vector more if their number is odd: there is room */
             l->indices[v + i] = nlm_shift16(d[i], l->count);
             if (is_pair)
@@ -303,26 +231,28 @@ NLM_INLINE void nlm_weigh_two(const nlm_weigher *l, nlm_window *w, const nlm_vec
         else if (v + i == l->size)
             break;
         else if (is_pair)
-            nlm_pairs_split(&l->factors, d[i], d[i + 2], even + v + i, odd + v + i);
+            nlm_pairs_split(&l->factors, d[i], d[i + 2], even + v + i, odd + v + i, l->is_folded);
         else
-            nlm_single_split(&l->factors, d[i], even + v + i, odd + v + i);
+            nlm_single_split(&l->factors, d[i], even + v + i, odd + v + i, l->is_folded);
 #endif
     }
 }
 
 /* Weights of a line of one shift or (is_pair) two, from the sums of its columns. */
-NLM_INLINE void nlm_weigh_line(const nlm_weigher *l, const nlm_vec *first, const nlm_vec *second, int is_pair,
-                               nlm_vec *even, nlm_vec *odd)
+NLM_INLINE void nlm_weigh_line(const nlm_weigher *l, const nlm_vec *first, const nlm_vec *second,
+                               const nlm_vec *rests, int is_pair, nlm_vec *even, nlm_vec *odd)
 {
-    nlm_window w[2];
+    nlm_window w[3];
     ptrdiff_t v = 0;
-    nlm_start(w, first, l->wrap, l->radius);
+    nlm_start(w, first, l->wrap, l->radius, NLM_WHOLE);
+    if (l->is_folded)
+        nlm_start(w + 2, rests, l->wrap, l->radius, NLM_RESTS);
     if (is_pair)
-        nlm_start(w + 1, second, l->wrap, l->radius);
+        nlm_start(w + 1, second, l->wrap, l->radius, NLM_WHOLE);
     for (; v + 2 * l->radius + 1 < l->size; v += 2) /* nothing comes after the last yet */
-        nlm_weigh_two(l, w, first, second, v, PTRDIFF_MAX, is_pair, even, odd);
+        nlm_weigh_two(l, w, first, second, rests, v, PTRDIFF_MAX, is_pair, even, odd);
     for (; v < l->size; v += 2)
-        nlm_weigh_two(l, w, first, second, v, l->wrap, is_pair, even, odd);
+        nlm_weigh_two(l, w, first, second, rests, v, l->wrap, is_pair, even, odd);
     if (!l->is_split)
         nlm_pairs_table(l->table, l->table + (65536 >> l->narrow->shift), (const uint16_t *)l->indices,
                         is_pair ? (const uint16_t *)(l->indices + l->size + 1) : NULL, l->size * NLM_LANES,
@@ -330,35 +260,45 @@ NLM_INLINE void nlm_weigh_line(const nlm_weigher *l, const nlm_vec *first, const
 }
 
 /* Weights of a line of n shifts, two by two: of the even lanes and, a stride on, of the odd ones. */
-static void nlm_line_weights(const nlm_narrow *narrow, const uint32_t *table, const nlm_vec *columns, ptrdiff_t stride,
-                             ptrdiff_t n, ptrdiff_t size, ptrdiff_t wrap, ptrdiff_t radius, nlm_vec *indices,
-                             nlm_vec *weights, ptrdiff_t weight_stride)
+static void nlm_line_weights(const nlm_narrow *narrow, const uint32_t *table, const nlm_vec *columns,
+                             const nlm_vec *rests, ptrdiff_t stride, ptrdiff_t n, ptrdiff_t size, ptrdiff_t wrap,
+                             ptrdiff_t radius, nlm_vec *indices, nlm_vec *weights, ptrdiff_t weight_stride)
 {
     nlm_weigher l;
     ptrdiff_t shift;
     l.narrow = narrow, l.table = table, l.size = size, l.wrap = wrap, l.indices = indices;
+    l.fold = nlm_set16((short)(65536 >> narrow->fold)), l.fold_high = nlm_set16((short)(256 >> narrow->fold));
+    l.low = nlm_set16((short)(255 >> narrow->fold));
     l.count = _mm_cvtsi32_si128(narrow->shift);
 #if NLM_LANES >= 16
     l.factors = nlm_load_factors(narrow);
 #endif
-#define WEIGH(r, split) \
-    l.radius = r, l.is_split = split; \
+#define WEIGH(r, split, folded) \
+    l.radius = r, l.is_split = split, l.is_folded = folded; \
     for (shift = 0; shift + 1 < n; shift += 2) \
-        nlm_weigh_line(&l, columns + shift * stride, columns + (shift + 1) * stride, 1, \
+        nlm_weigh_line(&l, columns + shift * stride, columns + (shift + 1) * stride, rests + shift / 2 * stride, 1, \
                        weights + shift * weight_stride, weights + (shift + 1) * weight_stride); \
     if (shift < n) \
-        nlm_weigh_line(&l, columns + shift * stride, NULL, 0, weights + shift * weight_stride, \
-                       weights + (shift + 1) * weight_stride); \
+        nlm_weigh_line(&l, columns + shift * stride, NULL, rests + shift / 2 * stride, 0, \
+                       weights + shift * weight_stride, weights + (shift + 1) * weight_stride); \
     break
-    switch ((radius > 3 ? 0 : radius) + (narrow->is_split ? 4 : 0)) { /* a constant in each */
-    case 7: WEIGH(3, 1);
-    case 6: WEIGH(2, 1);
-    case 5: WEIGH(1, 1);
-    case 4: WEIGH(0, 1);
-    case 3: WEIGH(3, 0);
-    case 2: WEIGH(2, 0);
-    case 1: WEIGH(1, 0);
-    default: WEIGH(0, 0);
+    switch ((radius > 3 ? 0 : radius) + (narrow->is_split ? 4 : 0) + (narrow->fold ? 8 : 0)) { /* constants in each */
+    case 15: WEIGH(3, 1, 1);
+    case 14: WEIGH(2, 1, 1);
+    case 13: WEIGH(1, 1, 1);
+    case 12: WEIGH(0, 1, 1);
+    case 11: WEIGH(3, 0, 1);
+    case 10: WEIGH(2, 0, 1);
+    case 9: WEIGH(1, 0, 1);
+    case 8: WEIGH(0, 0, 1);
+    case 7: WEIGH(3, 1, 0);
+    case 6: WEIGH(2, 1, 0);
+    case 5: WEIGH(1, 1, 0);
+    case 4: WEIGH(0, 1, 0);
+    case 3: WEIGH(3, 0, 0);
+    case 2: WEIGH(2, 0, 0);
+    case 1: WEIGH(1, 0, 0);
+    default: WEIGH(0, 0, 0);
     }
 #undef WEIGH
 }
@@ -374,13 +314,6 @@ static void nlm_fill_table(const nlm_narrow *n, uint32_t *table)
         table[i] = i < n->n_entries ? (uint32_t)n->table[i] : 0;
         table[limit + i] = table[i] << 16;
     }
-}
-
-static void nlm_narrow_weights(nlm_narrow *n, const int32_t *table, ptrdiff_t n_entries, int shift, int norm,
-                               double rate, ptrdiff_t col_radius)
-{
-    n->table = table, n->n_entries = n_entries, n->shift = shift, n->norm = norm, n->n_flush = 65535 / table[0];
-    nlm_split_table(n, n_entries, rate, col_radius);
 }
 
 #endif

@@ -147,7 +147,8 @@ static void nlm_tile_run(const nlm_tile *t, nlm_range tile_cols, ptrdiff_t group
                             if (!nlm_tile_line(t, extents, &s, directions, z, y++, &line))
                                 continue;
                             cols = line.cols;
-                            while (y < bottom && y - first < NLM_RUN && nlm_tile_line(t, extents, &s, directions, z, y, &line)) {
+                            while (y < bottom && y - first < NLM_RUN &&
+                                   nlm_tile_line(t, extents, &s, directions, z, y, &line)) {
                                 cols.start = nlm_least(cols.start, line.cols.start);
                                 cols.stop = nlm_most(cols.stop, line.cols.stop);
                                 y++;

@@ -34,6 +34,25 @@ def test_saturated_sums_in_any_order(rng):
         np.testing.assert_array_equal(total, np.minimum(terms.sum(axis=1), 65535))
 
 
+@pytest.mark.parametrize("fold", [2, 3])
+@pytest.mark.parametrize("shift", [3, 4, 6, 9])
+def test_folded_sums(rng, fold, shift):
+    """Squares over 2^fold, rounded down, and what that leaves: D >> shift from sums of 16 bits and of one byte each."""
+    for scale in (6, 20, 60, 255):
+        differences = np.clip(np.rint(rng.normal(0, scale, (20_000, 49))), -255, 255).astype(np.int64)
+        squares = differences**2
+        rests = (squares % 2**fold).sum(axis=1)
+        sums = np.minimum((squares >> fold).sum(axis=1), 65535)
+        assert rests.max() <= 255
+        assert np.abs(differences << 7).max() <= 32767
+        assert (((differences << 6) * (differences << 7) >> 16) == squares >> 3).all()  # upper halves of products
+        assert (((differences << 7) ** 2 >> 16) == squares >> 2).all()
+        folded = np.minimum(sums + (rests >> fold), 65535)
+        index, exact = folded >> (shift - fold), squares.sum(axis=1) >> shift
+        np.testing.assert_array_equal(index[folded < 65535], exact[folded < 65535])
+        assert (exact[folded == 65535] >= 65535 << fold >> shift).all()  # where the table is zero
+
+
 @pytest.mark.parametrize("search_size", [17, 21, 35])
 def test_split_table(search_size):
     """exp(-(32 a + b) r) is exp(-32 a r) exp(-b r): rounded, a product of two entries is the table's or one beside."""

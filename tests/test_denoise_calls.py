@@ -51,7 +51,7 @@ def test_search_beyond_the_integers(level, rng, monkeypatch):
     np.testing.assert_array_equal(medfast.denoise_nl_means(image, 10.0, patch_size=1, search_size=17), np.rint(exact))
 
 
-@pytest.mark.parametrize("shape", [(100, 20), (9, 50, 60)], ids=str)
+@pytest.mark.parametrize("shape", [(300, 20), (9, 50, 60)], ids=str)
 @pytest.mark.parametrize("box_bytes", [2**25, 2**16], ids=["one box", "boxes"])
 def test_progress(rng, n_threads, shape, box_bytes, monkeypatch):
     monkeypatch.setattr(nlm, "BOX_BYTES", box_bytes)
@@ -161,6 +161,7 @@ def test_memory_is_flat(rng, dtype, shape, monkeypatch):
     monkeypatch.setattr(nlm, "BOX_BYTES", 2**18)
     monkeypatch.setattr(nlm, "BOX_COLS", 256)
     monkeypatch.setattr(nlm, "TILE_PLANES", 2)
+    monkeypatch.setattr(nlm, "TILE_ROWS", 32)
     image = np.zeros(shape, dtype)
     image[::7] = 9
     out, mask = np.empty_like(image), np.ones(shape, bool)

@@ -26,10 +26,11 @@ from nlm_rows cimport (ALIGNMENT, add_differences, aligned, box_sum, corner, gai
 cdef extern from "nlm_narrow.h":
     ctypedef struct nlm_narrow:
         pass
+    bint nlm_has_dot() noexcept nogil
     int nlm_narrow_fold(const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
                         Py_ssize_t n_terms) noexcept nogil
     void nlm_narrow_weights(nlm_narrow* narrow, const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
-                            double rate, Py_ssize_t col_radius, int fold) noexcept nogil
+                            double rate, Py_ssize_t col_radius, int fold, bint has_dot) noexcept nogil
     Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_channels, bint is_folded, Py_ssize_t n_planes, Py_ssize_t n_rows,
                                   Py_ssize_t n_cols, const Py_ssize_t* patch, const Py_ssize_t* search) noexcept nogil
     void nlm_narrow_tile(const nlm_tile* tile, const nlm_narrow* narrow, int32_t* sums, Py_ssize_t row_size,
@@ -82,6 +83,16 @@ ctypedef fused gray:
 cdef inline bint is_image(const nlm_tile* tile) noexcept nogil:
     """Whether it is one plane, searched alone. Folds, which take four times the room, are for images."""
     return tile.patch[0] + tile.search[0] == 0 and tile.planes[1] - tile.planes[0] == 1
+
+
+cdef bint HAS_DOT = nlm_has_dot()  # asked once
+
+
+def _set_dot(bint is_wanted):
+    """Use the dot products that a CPU may have beyond its level, or not; whether they are used now. For tests."""
+    global HAS_DOT
+    HAS_DOT = is_wanted and nlm_has_dot()
+    return HAS_DOT
 
 
 def workspace(Py_ssize_t n_channels,
@@ -269,7 +280,8 @@ cdef void narrow_sums(const nlm_tile* tile,
     """The same as integer_sums by nlm_narrow.h."""
     cdef nlm_narrow narrow
     if sum_t is int32_t:
-        nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2], fold)
+        nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2], fold,
+                           HAS_DOT)
         nlm_narrow_tile(tile, &narrow, <int32_t*> sums, row_size, scratch)
 
 

@@ -197,8 +197,8 @@ typedef struct {
 
 /* n pairs of shifts into `count` vectors. Weights are added up as unsigned words as long as they fit, less 32768 each,
    so that the pair of them is a signed one. In reverse the second weight of a pair is that of the pixel before. */
-NLM_INLINE void nlm_add_pairs(const nlm_sources *s, nlm_gains *g, ptrdiff_t n, int count, int is_reverse, int has_mask,
-                              int has_weights)
+NLM_INLINE void nlm_add_pairs(const nlm_sources *s, nlm_gains *g, ptrdiff_t n, int count, int has_dot, int is_reverse,
+                              int has_mask, int has_weights)
 {
     const ptrdiff_t donor_step = is_reverse ? -2 : 2;
     nlm_vec words[NLM_COUNT], own, before, pair;
@@ -220,19 +220,19 @@ NLM_INLINE void nlm_add_pairs(const nlm_sources *s, nlm_gains *g, ptrdiff_t n, i
                 pair = nlm_and(pair, g->mask[i]);
             if (has_weights)
                 words[i] = k == 0 ? pair : nlm_add16(words[i], pair);
-            g->value[i] = nlm_add32(g->value[i], nlm_multiply_pairs(pair, g->given[i]));
+            g->value[i] = nlm_add_products(g->value[i], pair, g->given[i], has_dot);
         }
         g->weights += s->weight_step, g->donors += donor_step;
         if (has_mask)
             g->mask += donor_step;
     }
     for (i = 0; i < count && has_weights; i++)
-        g->weight[i] = nlm_add32(g->weight[i],
-                                 nlm_multiply_pairs(nlm_xor(words[i], nlm_set16(-32768)), nlm_set16(1)));
+        g->weight[i] = nlm_add_products(g->weight[i], nlm_xor(words[i], nlm_set16(-32768)), nlm_set16(1), has_dot);
 }
 
 NLM_INLINE void nlm_add_vectors(const nlm_sources *s, ptrdiff_t v, ptrdiff_t n, ptrdiff_t n_flush, int odd, int count,
-                                int is_reverse, int has_mask, int has_weights, nlm_vec *values, nlm_vec *weights)
+                                int has_dot, int is_reverse, int has_mask, int has_weights, nlm_vec *values,
+                                nlm_vec *weights)
 {
     const nlm_vec centre = nlm_set32((int)(65536 * ((n + n_flush - 1) / n_flush)));
     nlm_gains g;
@@ -247,9 +247,9 @@ NLM_INLINE void nlm_add_vectors(const nlm_sources *s, ptrdiff_t v, ptrdiff_t n, 
             g.weight[i] = nlm_add32(centre, weights[2 * (v + i) + odd]);
     }
     for (k = 0; k + n_flush <= n; k += n_flush)
-        nlm_add_pairs(s, &g, n_flush, count, is_reverse, has_mask, has_weights);
+        nlm_add_pairs(s, &g, n_flush, count, has_dot, is_reverse, has_mask, has_weights);
     if (k < n)
-        nlm_add_pairs(s, &g, n - k, count, is_reverse, has_mask, has_weights);
+        nlm_add_pairs(s, &g, n - k, count, has_dot, is_reverse, has_mask, has_weights);
     for (i = 0; i < count; i++) {
         values[2 * (v + i) + odd] = g.value[i];
         if (has_weights)
@@ -257,40 +257,49 @@ NLM_INLINE void nlm_add_vectors(const nlm_sources *s, ptrdiff_t v, ptrdiff_t n, 
     }
 }
 
-NLM_INLINE void nlm_add_line(const nlm_sources *s, ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_flush, int is_reverse,
-                             int has_mask, int has_weights, nlm_vec *values, nlm_vec *weights)
+NLM_INLINE void nlm_add_line(const nlm_sources *s, ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_flush, int has_dot,
+                             int is_reverse, int has_mask, int has_weights, nlm_vec *values, nlm_vec *weights)
 {
     ptrdiff_t v;
     int odd;
     for (odd = 0; odd < 2; odd++) {
         for (v = 0; v + NLM_COUNT <= size; v += NLM_COUNT)
-            nlm_add_vectors(s, v, n, n_flush, odd, NLM_COUNT, is_reverse, has_mask, has_weights, values, weights);
+            nlm_add_vectors(s, v, n, n_flush, odd, NLM_COUNT, has_dot, is_reverse, has_mask, has_weights, values,
+                            weights);
         for (; v < size; v++)
-            nlm_add_vectors(s, v, n, n_flush, odd, 1, is_reverse, has_mask, has_weights, values, weights);
+            nlm_add_vectors(s, v, n, n_flush, odd, 1, has_dot, is_reverse, has_mask, has_weights, values, weights);
     }
 }
 
 /* The first channel, with the weights, or one more channel. */
-static void nlm_add(const nlm_sources *s, ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_flush, int is_reverse,
+static void nlm_add(const nlm_sources *s, ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_flush, int has_dot, int is_reverse,
                     int has_weights, nlm_vec *values, nlm_vec *weights)
 {
-#define ADD(flush, mask, sum) \
+#define ADD(flush, dot, mask, sum) \
     if (is_reverse) \
-        nlm_add_line(s, n, size, flush, 1, mask, sum, values, weights); \
+        nlm_add_line(s, n, size, flush, dot, 1, mask, sum, values, weights); \
     else \
-        nlm_add_line(s, n, size, flush, 0, mask, sum, values, weights);
+        nlm_add_line(s, n, size, flush, dot, 0, mask, sum, values, weights);
     if (s->mask[0]) {
         if (has_weights) {
-            ADD(n_flush, 1, 1)
+            ADD(n_flush, 0, 1, 1)
         } else {
-            ADD(n_flush, 1, 0)
+            ADD(n_flush, 0, 1, 0)
+        }
+    } else if (NLM_DOTS && has_dot) {
+        if (!has_weights) {
+            ADD(n_flush, 1, 0, 0)
+        } else if (n_flush == 3) {
+            ADD(3, 1, 0, 1)
+        } else {
+            ADD(n_flush, 1, 0, 1)
         }
     } else if (!has_weights) {
-        ADD(n_flush, 0, 0)
+        ADD(n_flush, 0, 0, 0)
     } else if (n_flush == 3) {
-        ADD(3, 0, 1)
+        ADD(3, 0, 0, 1)
     } else {
-        ADD(n_flush, 0, 1)
+        ADD(n_flush, 0, 0, 1)
     }
 #undef ADD
 }

@@ -23,6 +23,7 @@ typedef struct {
     int fold;             /* sums are of squares over 2^fold, and of what that leaves */
     int n_flush;          /* weights whose sum fits an unsigned word */
     int is_split;         /* whether the factors hold */
+    int has_dot;          /* whether to add products by nlm_dot */
     int offset;           /* added to the sum of each column before they index the factors */
     float high[NLM_ROWS], middle[NLM_ROW / NLM_LOW], low[NLM_LOW], least[2 * NLM_LEAST]; /* twice the same */
 } nlm_narrow;
@@ -142,10 +143,10 @@ static void nlm_split_table(nlm_narrow *n, ptrdiff_t n_entries, double rate, ptr
 #endif
 
 static void nlm_narrow_weights(nlm_narrow *n, const int32_t *table, ptrdiff_t n_entries, int shift, int norm,
-                               double rate, ptrdiff_t col_radius, int fold)
+                               double rate, ptrdiff_t col_radius, int fold, int has_dot)
 {
     n->table = table, n->n_entries = n_entries, n->shift = shift - fold, n->norm = norm, n->fold = fold;
-    n->n_flush = 65535 / table[0];
+    n->n_flush = 65535 / table[0], n->has_dot = has_dot;
     nlm_split_table(n, n_entries, rate, col_radius);
 }
 

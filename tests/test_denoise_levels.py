@@ -63,3 +63,19 @@ def test_volumes(rng, dtype):
     assert_levels_agree(volume, patch_size=3, search_size=5)
     assert_levels_agree(volume[:, :7, :4], patch_size=3, search_size=11)
     assert_levels_agree(volume, patch_size=(3, 5, 3), search_size=(3, 5, 7), mask=mask, noise="rician", sigma=9.0)
+
+
+@pytest.mark.parametrize("n_channels", [1, 2, 3])
+@pytest.mark.parametrize(("h", "search_size"), [(10.0, 21), (20.0, 21), (10.0, 9), (6.0, 31)])
+def test_products_by_one_instruction_or_two(rng, n_channels, h, search_size):
+    """A CPU may have more than its level: what is done with that has the same bits."""
+    image = smooth_image(rng, (40, 150, n_channels))
+    if not getattr(_kernels.nlm, "_set_dot", lambda _: False)(True):
+        pytest.skip("this CPU, or this level, has no dot products")
+    with_them = medfast.denoise_nl_means(image, h, search_size=search_size, channel_axis=-1)
+    try:
+        assert not _kernels.nlm._set_dot(False)
+        without = medfast.denoise_nl_means(image, h, search_size=search_size, channel_axis=-1)
+    finally:
+        _kernels.nlm._set_dot(True)
+    np.testing.assert_array_equal(with_them, without)

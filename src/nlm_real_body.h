@@ -137,9 +137,10 @@ static void NLM_NAME(nlm_columns_step)(void *self, const nlm_shifts *s, ptrdiff_
 }
 
 /* Weights of columns `from` ... `stop` - 1 of one line from its column sums, and what they add to the line itself; what
-   they add to the other line is left in `weights` and `values`. `plain` is one channel, no mask, Gaussian. */
+   they add to the other line is left in `weights` and `values`. `plain` is one channel, no mask, L2. */
 NLM_INLINE void NLM_NAME(nlm_weigh)(const engine_t *e, const nlm_shifts *s, const nlm_line *line,
-                                    const NLM_T *columns, ptrdiff_t from, ptrdiff_t stop, ptrdiff_t radius, int plain)
+                                    const NLM_T *columns, ptrdiff_t from, ptrdiff_t stop, ptrdiff_t radius, int plain,
+                                    int is_rician)
 {
     const nlm_tile *t = e->t;
     const nlm_formula *f = e->f;
@@ -151,7 +152,7 @@ NLM_INLINE void NLM_NAME(nlm_weigh)(const engine_t *e, const nlm_shifts *s, cons
                           (line->row + t->patch[1] + t->search[1]) * t->row_stride + t->patch[2] + t->search[2] + from;
     const ptrdiff_t shift = s->dz * t->plane_stride + s->dy * t->row_stride + s->dx;
     const ptrdiff_t mask_plane = t->plane_stride / t->n_channels; /* has one channel */
-    const int forward = line->forward >= 0, is_rician = !plain && f->is_rician;
+    const int forward = line->forward >= 0;
     const NLM_P *p = e->padded + own;
     const NLM_V factor = set((NLM_T)f->factor);
     const uint8_t *mask = NULL;
@@ -184,7 +185,10 @@ NLM_INLINE void NLM_NAME(nlm_weigh)(const engine_t *e, const nlm_shifts *s, cons
                 d = mul(d, d);
             w = NLM_REAL(nlm_power)(mul(d, factor));
             if (plain) {
-                value = mul(w, sub(pixel(q), centre));
+                value = sub(pixel(q), centre);
+                if (is_rician)
+                    value = mul(value, add(pixel(q), centre));
+                value = mul(w, value);
                 weight_sum = add(weight_sum, w);
                 value_sum = add(value_sum, value);
                 store(weights + g * row + x, w);
@@ -244,13 +248,13 @@ NLM_INLINE void NLM_NAME(nlm_give)(const engine_t *e, const nlm_shifts *s, const
 }
 
 NLM_INLINE void NLM_NAME(nlm_line_of)(const engine_t *e, const nlm_shifts *s, const nlm_line *line, ptrdiff_t row_start,
-                                      nlm_range cols, ptrdiff_t radius, int plain)
+                                      nlm_range cols, ptrdiff_t radius, int plain, int is_rician)
 {
     const NLM_T *columns = e->columns + (line->row - row_start) * e->row - cols.start;
     ptrdiff_t x, stop;
     for (x = line->cols.start; x < line->cols.stop; x = stop) {
         stop = nlm_least(x + NLM_REAL_CHUNK, line->cols.stop);
-        NLM_NAME(nlm_weigh)(e, s, line, columns + x, x, stop, radius, plain);
+        NLM_NAME(nlm_weigh)(e, s, line, columns + x, x, stop, radius, plain, is_rician);
         if (line->reverse >= 0)
             NLM_NAME(nlm_give)(e, s, line, x, stop, plain);
     }
@@ -261,15 +265,19 @@ static void NLM_NAME(nlm_line_step)(void *self, const nlm_shifts *s, const nlm_l
 {
     const engine_t *e = (const engine_t *)self;
     const ptrdiff_t radius = e->t->patch[2];
-    const int plain = e->t->n_channels == 1 && !e->t->mask && !e->f->is_rician && e->f->norm == 2;
-    if (plain && radius == 3)
-        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, 3, 1);
-    else if (plain && radius == 2)
-        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, 2, 1);
+    const int plain = e->t->n_channels == 1 && !e->t->mask && e->f->norm == 2, is_rician = e->f->is_rician;
+    if (plain && radius == 3 && !is_rician)
+        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, 3, 1, 0);
+    else if (plain && radius == 2 && !is_rician)
+        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, 2, 1, 0);
+    else if (plain && radius == 1 && !is_rician)
+        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, 1, 1, 0);
     else if (plain && radius == 1)
-        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, 1, 1);
+        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, 1, 1, 1);
+    else if (plain)
+        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, radius, 1, is_rician);
     else
-        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, radius, 0);
+        NLM_NAME(nlm_line_of)(e, s, line, row_start, cols, radius, 0, is_rician);
 }
 
 /* Short sums of floats go into long ones of doubles. */

@@ -1,18 +1,15 @@
 """Histogram equalisation, global and adaptive."""
 
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _kernels, _validate
-from medfast._parallel import for_rows
+from medfast import _validate
+from medfast._drivers import clahe as driver
+from medfast._drivers import equalization, gray_levels
 
 __all__ = ["clahe", "equalize_hist"]
-
-_FLOAT_LEVELS = 65536
-"""Levels on which floats are counted: as many as the 16-bit dtypes have."""
 
 
 def equalize_hist(
@@ -83,31 +80,8 @@ def equalize_hist(
     num_threads = _validate.as_threads(num_threads)
     if not image.size:
         return out
-    volume, out_volume, inside = _as_volume(image), _as_volume(out), _as_bytes(where)
-    if image.dtype.kind == "f":
-        _equalize_floats(volume, inside, out_volume, num_threads)
-        return out
-    kernel = _kernels.histogram
-    lowest, n_bins = _levels_of(image)
-    n_rows, n_cols = _n_rows(volume), volume.shape[2]
-    counts, table = np.zeros(n_bins, np.int64), np.empty(n_bins, image.dtype)
-    done, lock = False, threading.Lock()
-
-    def count(start: int, stop: int) -> None:
-        if stop - start == n_rows:  # nobody else works on it
-            kernel.equalize(volume, inside, -lowest, counts, table, out_volume)
-            nonlocal done
-            done = True
-        else:
-            _add_counts(volume, inside, -lowest, start, stop, counts, lock)
-
-    def look_up(start: int, stop: int) -> None:
-        kernel.look_up(volume, inside, table, -lowest, start, stop, out_volume)
-
-    for_rows(n_rows, count, work_per_row=n_cols / 2, num_threads=num_threads)
-    if not done:
-        kernel.equalization_table(counts, table, -lowest)
-        for_rows(n_rows, look_up, work_per_row=n_cols / 4, num_threads=num_threads)
+    volume, out_volume = gray_levels.as_volume(image), gray_levels.as_volume(out)
+    equalization.equalize(volume, gray_levels.as_bytes(where), out_volume, num_threads)
     return out
 
 
@@ -206,206 +180,19 @@ def clahe(
     num_threads = _validate.as_threads(num_threads)
     if not image.size:
         return out
-    volume, out_volume, inside = _as_volume(image), _as_volume(out), _as_bytes(where)
+    volume, out_volume, inside = gray_levels.as_volume(image), gray_levels.as_volume(out), gray_levels.as_bytes(where)
+    _validate.check_tile(*driver.tile_shape(volume.shape[1:], grid))
     if inside is not None and not inside.any():
         out[...] = image
         return out
-    if image.dtype.kind == "f":
-        _clahe_floats(volume, clip_limit, grid, 1 << (bit_depth or 16), inside, out_volume, num_threads)
-        return out
-    lowest, n_bins = _levels_of(image)
+    lowest, n_bins = gray_levels.of_dtype(image.dtype) if image.dtype.kind != "f" else (0, 65536)
     if bit_depth is not None:
         lowest, n_bins = (0 if lowest == 0 else -(1 << (bit_depth - 1))), 1 << bit_depth
-    first, n_used = 0, n_bins
-    if image.dtype != np.uint8 or bit_depth is not None:
+    used = 0, n_bins
+    if image.dtype.kind != "f" and (image.dtype != np.uint8 or bit_depth is not None):
         least, most = int(image.min()), int(image.max())
         _validate.check_levels(least, most, lowest, lowest + n_bins - 1, "image", f"bit_depth={bit_depth}")
         if image.dtype != np.uint8:  # tables of the levels in use
-            first, n_used = least - lowest, most - least + 1
-    for plane in range(len(volume)):
-        _clahe_plane(
-            volume[plane], clip_limit, grid, lowest, first, n_used, n_bins,
-            None if inside is None else inside[plane], out_volume[plane], num_threads,
-        )  # fmt: skip
+            used = least - lowest, most - least + 1
+    driver.equalize(volume, clip_limit, grid, lowest, n_bins, used, inside, out_volume, num_threads)
     return out
-
-
-def _levels_of(image: NDArray[Any]) -> tuple[int, int]:
-    """Lowest level and number of levels of an integer dtype."""
-    n_levels = 1 << (8 * image.itemsize)
-    return (-(n_levels // 2) if image.dtype.kind == "i" else 0), n_levels
-
-
-def _as_volume(array: NDArray[Any]) -> NDArray[Any]:
-    """`array` as (planes, rows, columns)."""
-    return array if array.ndim == 3 else array[None]
-
-
-def _as_bytes(mask: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
-    """`mask` as (planes, rows, columns) of bytes, which is how kernels read booleans."""
-    return None if mask is None else _as_volume(mask.view(np.uint8))
-
-
-def _n_rows(volume: NDArray[Any]) -> int:
-    return volume.shape[0] * volume.shape[1]
-
-
-def _add_counts(
-    volume: NDArray[Any],
-    inside: NDArray[np.uint8] | None,
-    offset: int,
-    start: int,
-    stop: int,
-    total: NDArray[np.int64],
-    lock: threading.Lock,
-) -> None:
-    """Count some rows beside other threads that count theirs."""
-    counts = np.zeros_like(total)
-    _kernels.histogram.count(volume, inside, offset, start, stop, counts)
-    with lock:
-        np.add(total, counts, out=total)
-
-
-def _quantize(
-    volume: NDArray[Any], inside: NDArray[np.uint8] | None, n_levels: int, num_threads: int | None
-) -> tuple[NDArray[np.uint16] | None, NDArray[np.float64]]:
-    """Level of each pixel, None where all pixels of the mask are equal, and the lowest and highest value as float64."""
-    values = volume if inside is None else volume[inside.view(np.bool_)]
-    ends = np.array([values.min(), values.max()], np.float64)
-    if ends[0] == ends[1]:
-        return None, ends
-    unit = _unit(ends)
-    low, high = (ends * unit).tolist()
-    levels = np.empty(volume.shape, np.uint16)
-    kernel = _kernels.histogram
-
-    def quantize(start: int, stop: int) -> None:
-        kernel.quantize(volume, unit, low, high - low, n_levels - 1.0, start, stop, levels)
-
-    for_rows(_n_rows(volume), quantize, work_per_row=volume.shape[2], num_threads=num_threads)
-    return levels, ends
-
-
-def _unit(ends: NDArray[np.float64]) -> float:
-    """What floats are multiplied by so that the difference of the two ends does not overflow."""
-    with np.errstate(over="ignore"):
-        return 1.0 if np.isfinite(ends[1] - ends[0]) else 0.5
-
-
-def _restore(
-    levels: NDArray[np.uint16],
-    shares: NDArray[np.float64],
-    ends: NDArray[np.float64],
-    volume: NDArray[Any],
-    inside: NDArray[np.uint8] | None,
-    out_volume: NDArray[Any],
-    num_threads: int | None,
-) -> None:
-    """Give each pixel the value that lies at the share of its level on the way from the lowest value to the highest."""
-    unit = _unit(ends)
-    low, high = ends * unit
-    values = np.clip((low + shares * (high - low)) / unit, *ends)
-    values[shares == 1.0] = ends[1]
-    table = values.astype(volume.dtype)
-    kernel = _kernels.histogram
-
-    def restore(start: int, stop: int) -> None:
-        kernel.restore(levels, inside, volume, table, start, stop, out_volume)
-
-    for_rows(_n_rows(volume), restore, work_per_row=volume.shape[2], num_threads=num_threads)
-
-
-def _equalize_floats(
-    volume: NDArray[Any], inside: NDArray[np.uint8] | None, out_volume: NDArray[Any], num_threads: int | None
-) -> None:
-    if inside is not None and not inside.any():
-        out_volume[...] = volume
-        return
-    levels, ends = _quantize(volume, inside, _FLOAT_LEVELS, num_threads)
-    if levels is None:
-        out_volume[...] = volume
-        return
-    counts, lock = np.zeros(_FLOAT_LEVELS, np.int64), threading.Lock()
-
-    def count(start: int, stop: int) -> None:
-        _add_counts(levels, inside, 0, start, stop, counts, lock)
-
-    for_rows(_n_rows(levels), count, work_per_row=levels.shape[2], num_threads=num_threads)
-    counts[0] = 0
-    running = np.cumsum(counts)
-    _restore(levels, running / running[-1], ends, volume, inside, out_volume, num_threads)
-
-
-def _clahe_floats(
-    volume: NDArray[Any],
-    clip_limit: float,
-    grid: tuple[int, int],
-    n_bins: int,
-    inside: NDArray[np.uint8] | None,
-    out_volume: NDArray[Any],
-    num_threads: int | None,
-) -> None:
-    levels, ends = _quantize(volume, inside, n_bins, num_threads)
-    if levels is None:
-        out_volume[...] = volume
-        return
-    results = np.empty_like(levels)
-    for plane in range(len(levels)):
-        _clahe_plane(
-            levels[plane], clip_limit, grid, 0, 0, n_bins, n_bins,
-            None if inside is None else inside[plane], results[plane], num_threads,
-        )  # fmt: skip
-    _restore(results, np.arange(n_bins) / (n_bins - 1), ends, volume, inside, out_volume, num_threads)
-
-
-def _clahe_plane(
-    image: NDArray[Any],
-    clip_limit: float,
-    grid: tuple[int, int],
-    lowest: int,
-    first: int,
-    n_used: int,
-    n_bins: int,
-    inside: NDArray[np.uint8] | None,
-    out: NDArray[Any],
-    num_threads: int | None,
-) -> None:
-    """CLAHE of a plane, whose pixels lie on `n_used` of `n_bins` levels, from level `first` up; level 0 is `lowest`."""
-    kernel = _kernels.clahe
-    n_rows, n_cols = image.shape
-    grid_rows, grid_cols = grid
-    tile_rows, tile_cols = n_rows // grid_rows, n_cols // grid_cols
-    if n_rows % grid_rows or n_cols % grid_cols:  # OpenCV's rule: both sides grow to the next larger multiple
-        tile_rows, tile_cols = tile_rows + 1, tile_cols + 1
-    _validate.check_tile(tile_rows, tile_cols)
-    offset = -lowest - first
-
-    def make_tables(tables: NDArray[Any], fallback: NDArray[Any], shape: tuple[int, int], columns: int, work: float):
-        def make(start: int, stop: int) -> None:
-            kernel.tile_tables(
-                image, inside, offset, first, n_bins, clip_limit, *shape, columns, start, stop,
-                fallback, np.empty(n_used, np.uint32), tables,
-            )  # fmt: skip
-
-        for_rows(len(tables), make, work_per_row=work, num_threads=num_threads)
-
-    tables = np.empty((grid_rows * grid_cols, n_used), np.uint16)
-    fallback = tables[0]
-    if inside is not None:
-        fallback = np.zeros(n_used, np.uint16)
-        make_tables(fallback[None], fallback, (n_rows, n_cols), 1, image.size)
-    make_tables(tables, fallback, (tile_rows, tile_cols), grid_cols, tile_rows * tile_cols / 3 + n_used)
-
-    weights, bounds = np.empty((2, n_cols), np.float32), np.empty(grid_cols + 2, np.int64)
-    kernel.column_weights(tile_cols, weights, bounds)
-    n_words = 0
-    if tile_rows * tile_cols >= n_used:  # bringing the four tables of a cell together pays
-        n_words = n_used * image.itemsize
-
-    def interpolate(start: int, stop: int) -> None:
-        kernel.interpolate(
-            image, inside, offset, lowest, tables, tile_rows, weights, bounds, start, stop,
-            np.empty((grid_cols + 1, n_words), np.uint32), out,
-        )  # fmt: skip
-
-    for_rows(n_rows, interpolate, work_per_row=n_cols / 2, num_threads=num_threads)

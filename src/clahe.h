@@ -171,12 +171,22 @@ MEDFAST_SCALAR static void medfast_fetch_u16(const uint16_t *line, ptrdiff_t n, 
 }
 
 /* Bilinear mean in OpenCV's order of operations: along the row first, then across. */
-static inline uint32_t medfast_mean(uint32_t upper_left, uint32_t upper_right, uint32_t lower_left,
-                                    uint32_t lower_right, float left, float right, float up, float down)
+static inline float medfast_mean(uint32_t upper_left, uint32_t upper_right, uint32_t lower_left, uint32_t lower_right,
+                                 float left, float right, float up, float down)
 {
     const float upper = (float)(int32_t)upper_left * left + (float)(int32_t)upper_right * right;
     const float lower = (float)(int32_t)lower_left * left + (float)(int32_t)lower_right * right;
-    return medfast_round(upper * up + lower * down);
+    return upper * up + lower * down;
+}
+
+static inline float medfast_mean_of_word(uint32_t word, float left, float right, float up, float down)
+{
+    return medfast_mean(word & 255, word >> 8 & 255, word >> 16 & 255, word >> 24, left, right, up, down);
+}
+
+static inline float medfast_mean_of_words(uint32_t upper, uint32_t lower, float left, float right, float up, float down)
+{
+    return medfast_mean(upper & 65535, upper >> 16, lower & 65535, lower >> 16, left, right, up, down);
 }
 
 /* `left` and `right` are the weights per column, `up` and `down` those of the row. */
@@ -187,8 +197,7 @@ static inline void medfast_mean_u8(const uint32_t *MEDFAST_RESTRICT words, ptrdi
 {
     ptrdiff_t i;
     for (i = 0; i < n; i++)
-        out[i] = (uint8_t)medfast_mean(words[i] & 255, words[i] >> 8 & 255, words[i] >> 16 & 255, words[i] >> 24,
-                                       left[i], right[i], up, down);
+        out[i] = (uint8_t)medfast_round(medfast_mean_of_word(words[i], left[i], right[i], up, down));
 }
 
 static inline void medfast_mean_u16(const uint32_t *MEDFAST_RESTRICT upper, const uint32_t *MEDFAST_RESTRICT lower,
@@ -198,9 +207,36 @@ static inline void medfast_mean_u16(const uint32_t *MEDFAST_RESTRICT upper, cons
 {
     ptrdiff_t i;
     for (i = 0; i < n; i++)
-        out[i] = (uint16_t)(medfast_mean(upper[i] & 65535, upper[i] >> 16, lower[i] & 65535, lower[i] >> 16, left[i],
-                                         right[i], up, down) +
+        out[i] = (uint16_t)(medfast_round(medfast_mean_of_words(upper[i], lower[i], left[i], right[i], up, down)) +
                             lowest);
+}
+
+/* The mean over two sets of four tables, of weights `front` and `back`. */
+static inline void medfast_mean_of_sets_u8(const uint32_t *MEDFAST_RESTRICT words,
+                                           const uint32_t *MEDFAST_RESTRICT beyond, ptrdiff_t n,
+                                           const float *MEDFAST_RESTRICT left, const float *MEDFAST_RESTRICT right,
+                                           float up, float down, float front, float back,
+                                           uint8_t *MEDFAST_RESTRICT out)
+{
+    ptrdiff_t i;
+    for (i = 0; i < n; i++)
+        out[i] = (uint8_t)medfast_round(medfast_mean_of_word(words[i], left[i], right[i], up, down) * front +
+                                        medfast_mean_of_word(beyond[i], left[i], right[i], up, down) * back);
+}
+
+/* The words of the lower tiles stand `lower` words after those of the upper ones. */
+static inline void medfast_mean_of_sets_u16(const uint32_t *MEDFAST_RESTRICT words,
+                                            const uint32_t *MEDFAST_RESTRICT beyond, ptrdiff_t lower, ptrdiff_t n,
+                                            const float *MEDFAST_RESTRICT left, const float *MEDFAST_RESTRICT right,
+                                            float up, float down, float front, float back, uint16_t lowest,
+                                            uint16_t *MEDFAST_RESTRICT out)
+{
+    ptrdiff_t i;
+    for (i = 0; i < n; i++) {
+        const float near = medfast_mean_of_words(words[i], words[lower + i], left[i], right[i], up, down);
+        const float far = medfast_mean_of_words(beyond[i], beyond[lower + i], left[i], right[i], up, down);
+        out[i] = (uint16_t)(medfast_round(near * front + far * back) + lowest);
+    }
 }
 
 #endif

@@ -1,9 +1,10 @@
-"""Contrast-limited adaptive histogram equalisation of one plane.
+"""Contrast-limited adaptive histogram equalisation.
 
 Three steps: a table for each tile of the grid, from the histogram of its pixels; the weights of the columns; and the
 bilinear mean of four tables for each pixel of a range of rows. A *cell* is a rectangle between four tile centres:
 inside it the four tables are the same. Along an axis of G tiles there are G + 1 cells, of which the outer two lie
-beyond a last centre and use its tile twice.
+beyond a last centre and use its tile twice. In a volume tiles are boxes, and each plane lies between two planes of
+tiles: two sets of four tables.
 
 Entry `value + offset` of a table is for gray level `value`. Tables hold the bins in use alone, of which the lowest is
 bin `first` of `n_bins`; those of uint8 begin at level 0.
@@ -35,6 +36,11 @@ cdef extern from "clahe.h" nogil:
                          float down, uint8_t *out)
     void medfast_mean_u16(const uint32_t *upper, const uint32_t *lower, Py_ssize_t n, const float *left,
                           const float *right, float up, float down, uint16_t lowest, uint16_t *out)
+    void medfast_mean_of_sets_u8(const uint32_t *words, const uint32_t *beyond, Py_ssize_t n, const float *left,
+                                 const float *right, float up, float down, float front, float back, uint8_t *out)
+    void medfast_mean_of_sets_u16(const uint32_t *words, const uint32_t *beyond, Py_ssize_t lower, Py_ssize_t n,
+                                  const float *left, const float *right, float up, float down, float front, float back,
+                                  uint16_t lowest, uint16_t *out)
 
 cdef enum:
     CHUNK = 512  # pixels of a row that go through the buffers at a time
@@ -50,49 +56,53 @@ cdef inline Py_ssize_t mirrored(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
     return i if i < n else 2 * (n - 1) - i
 
 
-cdef int64_t count_tile(const integer[:, :] image, const uint8_t[:, :] mask, int64_t offset, Py_ssize_t top,
-                        Py_ssize_t left, Py_ssize_t tile_rows, Py_ssize_t tile_cols,
-                        uint32_t[::1] counts) noexcept nogil:
+cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mask, int64_t offset, Py_ssize_t front,
+                        Py_ssize_t top, Py_ssize_t left, Py_ssize_t tile_planes, Py_ssize_t tile_rows,
+                        Py_ssize_t tile_cols, uint32_t[::1] counts) noexcept nogil:
     """Histogram of one tile; returns the number of pixels in it."""
     cdef:
-        Py_ssize_t n_rows = image.shape[0], n_cols = image.shape[1], n_bins = counts.shape[0], row, col, y, x, i
+        Py_ssize_t n_planes = image.shape[0], n_rows = image.shape[1], n_cols = image.shape[2], n_bins = counts.shape[0]
+        Py_ssize_t plane, row, col, z, y, x, i
         Py_ssize_t n_direct = max(min(left + tile_cols, n_cols) - left, 0)
         uint32_t[MEDFAST_SUBTABLES * 256] subtables
         int64_t total = 0
     if integer is uint8_t:
-        if mask is None and image.strides[1] == 1:
+        if mask is None and image.strides[2] == 1:
             memset(subtables, 0, sizeof(subtables))
-            for row in range(top, top + tile_rows):
-                y = mirrored(row, n_rows)
-                if n_direct:
-                    medfast_count_u8(<const uint8_t *> &image[y, left], n_direct, subtables)
-                for col in range(left + n_direct, left + tile_cols):
-                    subtables[<uint8_t> image[y, mirrored(col, n_cols)]] += 1
+            for plane in range(front, front + tile_planes):
+                z = mirrored(plane, n_planes)
+                for row in range(top, top + tile_rows):
+                    y = mirrored(row, n_rows)
+                    if n_direct:
+                        medfast_count_u8(<const uint8_t *> &image[z, y, left], n_direct, subtables)
+                    for col in range(left + n_direct, left + tile_cols):
+                        subtables[<uint8_t> image[z, y, mirrored(col, n_cols)]] += 1
             for i in range(n_bins):
                 counts[i] = (subtables[i] + subtables[i + 256] + subtables[i + 512] + subtables[i + 768]
                              + subtables[i + 1024] + subtables[i + 1280] + subtables[i + 1536] + subtables[i + 1792])
-            return tile_rows * tile_cols
+            return tile_planes * tile_rows * tile_cols
     memset(&counts[0], 0, n_bins * sizeof(uint32_t))
-    for row in range(top, top + tile_rows):
-        y = mirrored(row, n_rows)
-        for col in range(left, left + tile_cols):
-            x = mirrored(col, n_cols)
-            if mask is None or mask[y, x]:
-                counts[<int64_t> image[y, x] + offset] += 1
-                total += 1
+    for plane in range(front, front + tile_planes):
+        z = mirrored(plane, n_planes)
+        for row in range(top, top + tile_rows):
+            y = mirrored(row, n_rows)
+            for col in range(left, left + tile_cols):
+                x = mirrored(col, n_cols)
+                if mask is None or mask[z, y, x]:
+                    counts[<int64_t> image[z, y, x] + offset] += 1
+                    total += 1
     return total
 
 
-cdef void make_table(uint32_t[::1] counts, int64_t total, Py_ssize_t first, int64_t n_bins, double clip_limit,
-                     uint16_t *table) noexcept nogil:
+cdef void make_table(uint32_t *counts, Py_ssize_t n_used, int64_t total, Py_ssize_t first, int64_t n_bins,
+                     double clip_limit, uint16_t *table) noexcept nogil:
     """Clip the histogram, spread the excess over all bins, and scale its running sum to the levels 0 ... n_bins - 1."""
     cdef:
-        Py_ssize_t n_used = counts.shape[0]
         int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0
         double share = clip_limit * <double> total / <double> n_bins
         float scale = <float> (n_bins - 1) / <float> total
     if clip_limit > 0 and share < <double> total:
-        excess = medfast_clip(&counts[0], n_used, max(<uint32_t> share, 1))
+        excess = medfast_clip(counts, n_used, max(<uint32_t> share, 1))
         batch = excess // n_bins
         residual = excess - batch * n_bins
         running = batch * first
@@ -105,35 +115,54 @@ cdef void make_table(uint32_t[::1] counts, int64_t total, Py_ssize_t first, int6
                 counts[next_bin - first] += 1
                 next_bin += step
                 n_before += 1
-    medfast_scale(&counts[0], n_used, <uint32_t> running, <uint32_t> batch, scale, table)
+    medfast_scale(counts, n_used, <uint32_t> running, <uint32_t> batch, scale, table)
 
 
-def tile_tables(const integer[:, :] image,       # IN     gray levels
-                const uint8_t[:, :] mask,        # IN     pixels that count, or None for all
+def tile_tables(const integer[:, :, :] image,    # IN     gray levels
+                const uint8_t[:, :, :] mask,     # IN     pixels that count, or None for all
                 int64_t offset,                  # IN     table entry of gray level 0
                 Py_ssize_t first,                # IN     bin of table entry 0
                 int64_t n_bins,
                 double clip_limit,               # IN     in multiples of total / n_bins; 0 for none
+                Py_ssize_t tile_planes,
                 Py_ssize_t tile_rows,
                 Py_ssize_t tile_cols,
+                Py_ssize_t grid_rows,
                 Py_ssize_t grid_cols,
-                Py_ssize_t tile_start,           # IN     tiles are numbered row by row
+                Py_ssize_t tile_start,           # IN     tiles are numbered along columns, rows, planes
                 Py_ssize_t tile_stop,
                 const uint16_t[::1] fallback,    # IN     table of a tile of which the mask holds nothing
                 uint32_t[::1] counts,            # OUT    scratch, one per table entry
                 uint16_t[:, ::1] tables):        # OUT    (tiles, entries) new level
     """Table of each tile of the range; a tile may reach beyond the image, which is continued by its mirror image."""
     cdef:
-        Py_ssize_t tile
+        Py_ssize_t tile, tile_row
         int64_t total
     with nogil:
         for tile in range(tile_start, tile_stop):
-            total = count_tile[integer](image, mask, offset, tile // grid_cols * tile_rows,
-                                        tile % grid_cols * tile_cols, tile_rows, tile_cols, counts)
+            tile_row = tile // grid_cols
+            total = count_tile[integer](image, mask, offset, tile_row // grid_rows * tile_planes,
+                                        tile_row % grid_rows * tile_rows, tile % grid_cols * tile_cols, tile_planes,
+                                        tile_rows, tile_cols, counts)
             if total:
-                make_table(counts, total, first, n_bins, clip_limit, &tables[tile, 0])
+                make_table(&counts[0], counts.shape[0], total, first, n_bins, clip_limit, &tables[tile, 0])
             else:
                 memcpy(&tables[tile, 0], &fallback[0], fallback.shape[0] * sizeof(uint16_t))
+
+
+def limited_tables(uint32_t[:, ::1] counts,     # INOUT  (tiles, bins) pixels, of which limited ones are left
+                   double clip_limit,           # IN     in multiples of a tile's pixels / bins; 0 for none
+                   uint16_t[:, ::1] tables):    # OUT    (tiles, bins) new level
+    """Table of each tile from a histogram of at least one pixel."""
+    cdef:
+        Py_ssize_t n_bins = counts.shape[1], tile, i
+        int64_t total
+    with nogil:
+        for tile in range(counts.shape[0]):
+            total = 0
+            for i in range(n_bins):
+                total += counts[tile, i]
+            make_table(&counts[tile, 0], n_bins, total, 0, n_bins, clip_limit, &tables[tile, 0])
 
 
 def column_weights(Py_ssize_t tile_cols,
@@ -163,29 +192,35 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                 int64_t offset,                   # IN     table entry of gray level 0
                 int64_t lowest,                   # IN     gray level of bin 0
                 const uint16_t[:, ::1] tables,    # IN     (tiles, entries) new level
+                const uint16_t[:, ::1] beyond,    # IN     the same of the next plane of tiles
+                float share,                      # IN     weight of that plane, 0 for an image
                 Py_ssize_t tile_rows,
                 const float[:, ::1] weights,      # IN     from `column_weights`
                 const int64_t[::1] bounds,        # IN     from `column_weights`
                 Py_ssize_t row_start,
                 Py_ssize_t row_stop,
-                uint32_t[:, ::1] cells,           # OUT    scratch: per cell a word an entry, two for 16 bits; or none
+                uint32_t[:, :, ::1] cells,        # OUT    scratch: per cell a word an entry, two for 16 bits; or none
                 integer[:, :] out):               # OUT    must not overlap `image`
-    """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows."""
+    """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows; trilinear over two planes of
+    tiles.
+    """
     cdef:
         Py_ssize_t n_cols = image.shape[1], n_used = tables.shape[1]
         Py_ssize_t grid_cols = bounds.shape[0] - 2, grid_rows = tables.shape[0] // grid_cols
-        Py_ssize_t row, col, cell, chunk, start, stop, i, first, last, above, before, after, upper, lower, packed = -2
+        Py_ssize_t row, cell, chunk, start, stop, i, first, last, above, before, after, upper, lower, packed = -2
+        int n_sets = 2 if share else 1, which
         float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, one = 1.0, position, up, down
         const uint16_t* corners[4]
         uint32_t *entries = NULL
-        uint32_t[CHUNK] words
-        uint32_t[CHUNK] lower_words
+        uint32_t[4 * CHUNK] words  # per set: of the upper tiles, of the lower (16 bits)
+        uint32_t *set_words
         integer[CHUNK] values
         integer[CHUNK] results
         const integer *line
         integer *target
-        bint strided_in = image.strides[1] != sizeof(integer), strided_out = out.strides[1] != sizeof(integer)
-        bint pack = cells.shape[1] > 0
+        bint gathered = mask is not None or image.strides[1] != sizeof(integer)
+        bint scattered = mask is not None or out.strides[1] != sizeof(integer)
+        bint pack = cells.shape[2] > 0
     with nogil:
         for row in range(row_start, row_stop):
             position = <float> row * inverse - half
@@ -199,9 +234,10 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                 start = chunk * CHUNK
                 stop = min(start + CHUNK, n_cols)
                 line = &image[row, start]
-                if strided_in:
-                    for i in range(stop - start):
-                        values[i] = image[row, start + i]
+                if gathered:
+                    for i in range(stop - start):  # what is outside the mask may have no table entry
+                        values[i] = (image[row, start + i] if mask is None or mask[row, start + i]
+                                     else <integer> -offset)
                     line = values
                 first = start
                 while first < stop:
@@ -209,35 +245,46 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                         cell += 1
                     last = min(bounds[cell + 1], stop)
                     before, after = max(cell - 1, 0), min(cell, grid_cols - 1)
-                    corners[0], corners[1] = &tables[upper + before, 0], &tables[upper + after, 0]
-                    corners[2], corners[3] = &tables[lower + before, 0], &tables[lower + after, 0]
-                    if pack:
-                        entries = &cells[cell, 0]
-                        if above != packed and first == bounds[cell]:
-                            if integer is uint8_t:
-                                medfast_pack_u8(corners, n_used, entries)
-                            else:
-                                medfast_pack_u16(corners, n_used, entries)
-                    if integer is uint8_t:
-                        medfast_fetch_u8(line + (first - start), last - first, entries, corners,
-                                         words + (first - start))
-                    else:
-                        medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first, <uint16_t> -offset,
-                                          entries, corners, words + (first - start), lower_words + (first - start))
+                    for which in range(n_sets):
+                        if which == 0:
+                            corners[0], corners[1] = &tables[upper + before, 0], &tables[upper + after, 0]
+                            corners[2], corners[3] = &tables[lower + before, 0], &tables[lower + after, 0]
+                        else:
+                            corners[0], corners[1] = &beyond[upper + before, 0], &beyond[upper + after, 0]
+                            corners[2], corners[3] = &beyond[lower + before, 0], &beyond[lower + after, 0]
+                        set_words = words + 2 * CHUNK * which + (first - start)
+                        if pack:
+                            entries = &cells[which, cell, 0]
+                            if above != packed and first == bounds[cell]:
+                                if integer is uint8_t:
+                                    medfast_pack_u8(corners, n_used, entries)
+                                else:
+                                    medfast_pack_u16(corners, n_used, entries)
+                        if integer is uint8_t:
+                            medfast_fetch_u8(line + (first - start), last - first, entries, corners, set_words)
+                        else:
+                            medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first,
+                                              <uint16_t> -offset, entries, corners, set_words, set_words + CHUNK)
                     first = last
                 target = &out[row, start]
-                if strided_out:
+                if scattered:
                     target = results
                 if integer is uint8_t:
-                    medfast_mean_u8(words, stop - start, &weights[0, start], &weights[1, start], up, down, target)
+                    if n_sets == 1:
+                        medfast_mean_u8(words, stop - start, &weights[0, start], &weights[1, start], up, down, target)
+                    else:
+                        medfast_mean_of_sets_u8(words, words + 2 * CHUNK, stop - start, &weights[0, start],
+                                                &weights[1, start], up, down, one - share, share, target)
                 else:
-                    medfast_mean_u16(words, lower_words, stop - start, &weights[0, start], &weights[1, start], up, down,
-                                     <uint16_t> lowest, <uint16_t *> target)
-                if strided_out:
+                    if n_sets == 1:
+                        medfast_mean_u16(words, words + CHUNK, stop - start, &weights[0, start], &weights[1, start],
+                                         up, down, <uint16_t> lowest, <uint16_t *> target)
+                    else:
+                        medfast_mean_of_sets_u16(words, words + 2 * CHUNK, CHUNK, stop - start, &weights[0, start],
+                                                 &weights[1, start], up, down, one - share, share,
+                                                 <uint16_t> lowest, <uint16_t *> target)
+                if scattered:
                     for i in range(stop - start):
-                        out[row, start + i] = results[i]
+                        out[row, start + i] = (results[i] if mask is None or mask[row, start + i]
+                                               else image[row, start + i])
             packed = above
-            if mask is not None:
-                for col in range(n_cols):
-                    if not mask[row, col]:
-                        out[row, col] = image[row, col]

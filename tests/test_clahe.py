@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import medfast
-import oracles
+import oracles_exposure as oracles
 from images import DTYPES, layouts, random_image, smooth_image
 
 # Divisible, one side divisible, neither, more tiles than pixels, one tile, one pixel, wider than a buffer.
@@ -90,15 +90,15 @@ def test_clahe_under_a_mask(level, n_threads, rng, dtype):
 @pytest.mark.parametrize("bit_depth", [1, 4, 8, 12, 16])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_clahe_with_a_bit_depth(level, rng, dtype, bit_depth):
-    if dtype == "uint8" and bit_depth > 8:
-        with pytest.raises(ValueError, match=f"bit_depth must be <= 8, got {bit_depth}"):
+    most = {"uint8": 8, "int16": 15}.get(dtype, 16)
+    if bit_depth > most:
+        with pytest.raises(ValueError, match=f"bit_depth must be <= {most}, got {bit_depth}"):
             medfast.clahe(np.zeros((3, 3), dtype), bit_depth=bit_depth)
         return
     if np.dtype(dtype).kind == "f":
         image = random_image(rng, (31, 45), dtype)
     else:
-        lowest = -(2 ** (bit_depth - 1)) if dtype == "int16" else 0
-        image = (rng.integers(0, 2**bit_depth, (31, 45)) + lowest).astype(dtype)
+        image = rng.integers(0, 2**bit_depth, (31, 45)).astype(dtype)
     for clip_limit in (0, 2.0, 50.0):
         result = medfast.clahe(image, clip_limit, (3, 4), bit_depth=bit_depth)
         np.testing.assert_array_equal(result, oracles.clahe(image, clip_limit, (3, 4), bit_depth))
@@ -108,14 +108,98 @@ def test_clahe_refuses_what_does_not_fit_the_bit_depth():
     image = np.array([[0, 4096]], np.uint16)
     with pytest.raises(ValueError, match="image must lie in 0 … 4095 for bit_depth=12, got values from 0 to 4096"):
         medfast.clahe(image, bit_depth=12)
-    with pytest.raises(ValueError, match="image must lie in -8 … 7 for bit_depth=4, got values from -9 to 0"):
+    with pytest.raises(ValueError, match="image must lie in 0 … 15 for bit_depth=4, got values from -9 to 0"):
         medfast.clahe(np.array([[0, -9]], np.int16), bit_depth=4)
+
+
+def test_clahe_takes_whatever_is_outside_the_mask(level, rng):
+    image = rng.integers(0, 4096, (40, 70)).astype(np.int16)
+    mask = rng.random(image.shape) < 0.5
+    expected = medfast.clahe(image, tile_grid=(3, 4), bit_depth=12, mask=mask)
+    padded = np.where(mask, image, rng.choice([-32768, -1, 4096, 32767], image.shape)).astype(np.int16)
+    result = medfast.clahe(padded, tile_grid=(3, 4), bit_depth=12, mask=mask)
+    np.testing.assert_array_equal(result, np.where(mask, expected, padded))
 
 
 def test_clahe_of_int16_is_that_of_uint16_shifted(level, rng):
     image = smooth_image(rng, (50, 60), "int16") - 1000
     shifted = (image.astype(np.int32) + 32768).astype(np.uint16)
     np.testing.assert_array_equal(medfast.clahe(image).astype(np.int32) + 32768, medfast.clahe(shifted))
+
+
+# Planes a multiple of the boxes, not a multiple, fewer planes than boxes, one plane; rows and columns likewise.
+VOLUMES = (
+    ((8, 24, 32), (2, 3, 4)),
+    ((7, 25, 33), (3, 3, 4)),
+    ((2, 9, 700), (5, 2, 3)),
+    ((1, 20, 21), (1, 2, 3)),
+    ((6, 5, 4), (6, 1, 9)),
+)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("shape", "grid"), VOLUMES, ids=str)
+def test_clahe_of_boxes_equals_oracle(level, n_threads, rng, shape, grid, dtype):
+    image = smooth_image(rng, shape, dtype)
+    np.testing.assert_array_equal(medfast.clahe(image, 3.0, grid), oracles.clahe(image, 3.0, grid))
+    mask = rng.random(shape) < 0.3
+    mask[: shape[0] // 2, :, : shape[2] // 2] = False  # whole boxes without a pixel
+    result = medfast.clahe(image, 3.0, grid, mask=mask)
+    np.testing.assert_array_equal(result, oracles.clahe(image, 3.0, grid, mask=mask))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "float64"])
+def test_as_many_boxes_as_planes_are_the_planes_one_by_one(level, n_threads, rng, dtype):
+    image = random_image(rng, (5, 19, 26), dtype)
+    np.testing.assert_array_equal(medfast.clahe(image, 2.0, (5, 2, 3)), medfast.clahe(image, 2.0, (2, 3)))
+
+
+def test_boxes_hide_the_step_between_planes(level, rng):
+    volume = np.stack([smooth_image(rng, (64, 64)) // 2 + 12 * plane for plane in range(8)])
+    blended = medfast.clahe(volume, 4.0, (2, 4, 4)).astype(int)
+    apart = np.concatenate([medfast.clahe(half, 4.0, (1, 4, 4)) for half in (volume[:4], volume[4:])]).astype(int)
+    across = np.abs(np.diff(blended.mean(axis=(1, 2))))[3], np.abs(np.diff(apart.mean(axis=(1, 2))))[3]
+    assert across[0] < across[1] / 2
+
+
+@pytest.mark.parametrize(("dtype", "bit_depth"), [("uint8", None), ("uint8", 6), ("uint16", 12), ("int16", None)])
+def test_clahe_from_a_histogram(level, n_threads, rng, dtype, bit_depth):
+    n_bins = 2 ** (bit_depth or 8 * np.dtype(dtype).itemsize)
+    lowest = -32768 if (dtype, bit_depth) == ("int16", None) else 0
+    whole = np.clip(rng.normal(n_bins * 0.4, n_bins * 0.1, (90, 120)), 0, n_bins - 1).astype(np.int64)
+    patch = (whole[10:45, 30:101] + lowest).astype(dtype)
+    counts = np.bincount(whole.ravel(), minlength=n_bins)
+    mask = rng.random(patch.shape) < 0.5
+    for clip_limit in (0, 1.5):
+        for inside in (None, mask):
+            result = medfast.clahe(patch, clip_limit, (3, 4), bit_depth=bit_depth, histogram=counts, mask=inside)
+            expected = oracles.clahe(patch, clip_limit, (3, 4), bit_depth, inside, counts)
+            np.testing.assert_array_equal(result, expected)
+        of_tiles = np.zeros((3, 4, n_bins), np.int32)
+        for i, j in np.ndindex(3, 4):
+            of_tiles[i, j] = np.bincount(whole[i * 30 : i * 30 + 30, j * 30 : j * 30 + 30].ravel(), minlength=n_bins)
+        of_tiles[1, 2] = 0  # a tile without a pixel
+        given = of_tiles.copy()
+        result = medfast.clahe(patch, clip_limit, (3, 4), bit_depth=bit_depth, histogram=of_tiles)
+        np.testing.assert_array_equal(result, oracles.clahe(patch, clip_limit, (3, 4), bit_depth, None, of_tiles))
+        np.testing.assert_array_equal(of_tiles, given)
+
+
+def test_the_histograms_of_the_tiles_themselves_change_nothing(level, rng):
+    image = smooth_image(rng, (40, 60))
+    tiles = image.reshape(4, 10, 3, 20).swapaxes(1, 2)
+    counts = np.array([[np.bincount(tile.ravel(), minlength=256) for tile in row] for row in tiles])
+    np.testing.assert_array_equal(
+        medfast.clahe(image, 2.0, (4, 3), histogram=counts), medfast.clahe(image, 2.0, (4, 3))
+    )
+    volume = np.stack([image, image[::-1]])
+    stacked = np.stack([counts, counts[::-1]])
+    np.testing.assert_array_equal(
+        medfast.clahe(volume, 2.0, (2, 4, 3), histogram=stacked), medfast.clahe(volume, 2.0, (4, 3))
+    )
+    np.testing.assert_array_equal(
+        medfast.clahe(volume, 2.0, (4, 3), histogram=counts)[0], medfast.clahe(image, 2.0, (4, 3))
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -151,8 +235,15 @@ def test_clahe_names_the_bad_argument(rng):
         medfast.clahe(image, "2")
     with pytest.raises(ValueError, match=r"tile_grid\[1\] must be >= 1, got 0"):
         medfast.clahe(image, 2.0, (8, 0))
-    with pytest.raises(ValueError, match="tile_grid must be two integers"):
+    with pytest.raises(ValueError, match="tile_grid must be 2 integers, rows and columns, got"):
         medfast.clahe(image, 2.0, (8, 8, 8))
+    with pytest.raises(ValueError, match="tile_grid must be 2 or 3 integers, planes, rows and columns, got"):
+        medfast.clahe(image[None], 2.0, (8,))
+    huge = np.broadcast_to(image[:1, :1], (1 << 16, 1 << 16))
+    with pytest.raises(
+        ValueError, match=r"tile_grid must give tiles of fewer than 2\*\*31 pixels, got 1 x 65536 x 65536"
+    ):
+        medfast.clahe(huge, tile_grid=(1, 1), out=np.zeros(huge.shape, np.uint8))
     with pytest.raises(TypeError, match="tile_grid"):
         medfast.clahe(image, 2.0, 8)
     with pytest.raises(ValueError, match="out must not overlap"):
@@ -163,3 +254,19 @@ def test_clahe_names_the_bad_argument(rng):
         medfast.clahe(image, mask=np.ones((3, 3), bool))
     with pytest.raises(ValueError, match="bit_depth must be >= 1, got 0"):
         medfast.clahe(image, bit_depth=0)
+
+
+def test_clahe_names_the_bad_histogram(rng):
+    image = random_image(rng, (20, 33), "uint8")
+    with pytest.raises(ValueError, match=r"histogram must have shape \(256,\) or \(8, 8, 256\), got \(255,\)"):
+        medfast.clahe(image, histogram=np.ones(255, int))
+    with pytest.raises(TypeError, match="histogram must hold integers, got dtype float64"):
+        medfast.clahe(image, histogram=np.ones(256))
+    with pytest.raises(ValueError, match="histogram must be >= 0, got -1"):
+        medfast.clahe(image, histogram=np.arange(-1, 255))
+    with pytest.raises(ValueError, match="histogram must count at least 1 pixel and fewer than 2\\*\\*31, got 0"):
+        medfast.clahe(image, histogram=np.zeros(256, int))
+    with pytest.raises(ValueError, match="histogram must count at least 1 pixel"):
+        medfast.clahe(image, histogram=np.full(256, 2**24))
+    with pytest.raises(TypeError, match="image must hold integers with a histogram, got dtype float32"):
+        medfast.clahe(image.astype(np.float32), histogram=np.ones(65536, int))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import medfast
-import oracles
+import oracles_exposure as oracles
 from images import DTYPES, SHAPES, layouts, random_image
 
 INTEGERS = ("uint8", "uint16", "int16")

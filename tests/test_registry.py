@@ -24,6 +24,11 @@ def stub_functions(kernel):
     return {function.name: [argument.arg for argument in function.args.args] for function in functions}
 
 
+def oracle_text():
+    """All oracles, one file after the other."""
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(TESTS.glob("oracles*.py")))
+
+
 def module_functions(module):
     """The same of a module: everything callable that it defines, but for what a leading underscore hides."""
     kernel = module.__name__.rpartition(".")[2]
@@ -57,12 +62,11 @@ def test_functions_are_those_of_the_stub(kernel, level):
 
 @pytest.mark.parametrize("kernel", _kernels.KERNELS)
 def test_kernel_has_an_oracle(kernel):
-    text = (TESTS / "oracles.py").read_text(encoding="utf-8")
-    sections = re.split(r"^# --- (\w+) -+$", text, flags=re.MULTILINE)
+    sections = re.split(r"^# --- (\w+) -+$", oracle_text(), flags=re.MULTILINE)
     oracles = dict(zip(sections[1::2], sections[2::2], strict=True))
     family = kernel.partition("_")[0]  # resample_u8 is a part of resample: one definition, one oracle
     names = re.findall(r"^def (\w+)\(", oracles.get(kernel, oracles.get(family, "")), flags=re.MULTILINE)
-    assert names, f"tests/oracles.py has no definition under '# --- {kernel} ---'"
+    assert names, f"tests/oracles*.py have no definition under '# --- {kernel} ---'"
     tests = "".join(path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py"))
     assert any(f"oracles.{name}(" in tests for name in names), f"no test calls an oracle of {kernel}"
 
@@ -73,5 +77,4 @@ def test_kernel_has_a_benchmark_case(kernel):
 
 
 def test_oracles_know_nothing_of_the_package():
-    text = (TESTS / "oracles.py").read_text(encoding="utf-8")
-    assert not re.search(r"^\s*(import|from) medfast", text, flags=re.MULTILINE)
+    assert not re.search(r"^\s*(import|from) medfast", oracle_text(), flags=re.MULTILINE)

@@ -1,116 +1,193 @@
-"""CLAHE over its kernels: tiles, tables and the planes of a volume, by several threads. Arguments were checked by the
-caller.
+"""CLAHE over its kernel: tiles, tables and planes, by several threads. Arguments were checked by the caller.
+
+Images are (planes, rows, columns) here, and so is the grid of tiles; a plane by itself is a volume of one plane.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medfast import _kernels
-from medfast._drivers import gray_levels
+from medfast._drivers import gray_levels, lab
 from medfast._parallel import for_rows
 
+Grid = tuple[int, int, int]
 
-def tile_shape(shape: tuple[int, ...], grid: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of a tile of a plane."""
-    (n_rows, n_cols), (grid_rows, grid_cols) = shape, grid
+
+class Scale(NamedTuple):
+    """The gray levels that are counted and given back, and those in use."""
+
+    lowest: int
+    """Gray level of bin 0."""
+    n_bins: int
+    first: int
+    """Lowest bin in use, or a lower one."""
+    n_used: int
+    """Bins from that one on of which tables are made."""
+
+
+def tile_shape(shape: tuple[int, ...], grid: tuple[int, ...]) -> tuple[int, int, int]:
+    """Planes, rows and columns of a tile of a volume; a grid of two entries takes each plane by itself."""
+    n_rows, n_cols = shape[-2:]
+    grid_rows, grid_cols = grid[-2:]
+    tile_planes = -(-shape[0] // grid[0]) if len(grid) == 3 else 1
     if n_rows % grid_rows or n_cols % grid_cols:  # OpenCV's rule: both sides grow to the next larger multiple
-        return n_rows // grid_rows + 1, n_cols // grid_cols + 1
-    return n_rows // grid_rows, n_cols // grid_cols
+        return tile_planes, n_rows // grid_rows + 1, n_cols // grid_cols + 1
+    return tile_planes, n_rows // grid_rows, n_cols // grid_cols
 
 
 def equalize(
     volume: NDArray[Any],
     clip_limit: float,
-    grid: tuple[int, int],
-    lowest: int,
-    n_bins: int,
-    used: tuple[int, int],
+    grid: tuple[int, ...],
+    scale: Scale,
+    histogram: NDArray[np.uint32] | None,
     inside: NDArray[np.uint8] | None,
-    out_volume: NDArray[Any],
+    out: NDArray[Any],
     num_threads: int | None,
 ) -> None:
-    """CLAHE of each plane of a volume, whose pixels lie on the `used` levels (first, number) of `n_bins`; level 0 is
-    `lowest`.
+    """CLAHE of a volume of integers; a grid of two entries takes each plane by itself.
+
+    `histogram` is one for all tiles (1, bins), or one for each (tiles, bins); tables come from the pixels where it is
+    None.
     """
-    if volume.dtype.kind == "f":
-        _floats(volume, clip_limit, grid, n_bins, inside, out_volume, num_threads)
-        return
-    for plane in range(len(volume)):
-        _plane(
-            volume[plane], clip_limit, grid, lowest, *used, n_bins,
-            None if inside is None else inside[plane], out_volume[plane], num_threads,
-        )  # fmt: skip
+    if histogram is not None:
+        tables = np.empty(histogram.shape, np.uint16)
+        _kernels.clahe.limited_tables(histogram.copy(), clip_limit, tables)
+        if len(tables) == 1:
+            _look_up(volume, scale, tables[0], inside, out, num_threads)
+            return
+        scale = scale._replace(first=0, n_used=scale.n_bins)
+    whole = len(grid) == 3
+    boxes: Grid = (grid[0] if whole else 1, grid[-2], grid[-1])
+    for part in [slice(None)] if whole else [slice(plane, plane + 1) for plane in range(len(volume))]:
+        inside_part = None if inside is None else inside[part]
+        if histogram is None:
+            tables = _tables(volume[part], clip_limit, boxes, scale, inside_part, num_threads)
+        _blend(volume[part], boxes, scale, tables, inside_part, out[part], num_threads)
 
 
-def _floats(
+def equalize_floats(
     volume: NDArray[Any],
     clip_limit: float,
-    grid: tuple[int, int],
-    n_bins: int,
-    inside: NDArray[np.uint8] | None,
-    out_volume: NDArray[Any],
-    num_threads: int | None,
-) -> None:
-    levels, ends = gray_levels.quantize(volume, inside, n_bins, num_threads)
-    if levels is None:
-        out_volume[...] = volume
-        return
-    results = np.empty_like(levels)
-    for plane in range(len(levels)):
-        _plane(
-            levels[plane], clip_limit, grid, 0, 0, n_bins, n_bins,
-            None if inside is None else inside[plane], results[plane], num_threads,
-        )  # fmt: skip
-    gray_levels.restore(results, np.arange(n_bins) / (n_bins - 1), ends, volume, inside, out_volume, num_threads)
-
-
-def _plane(
-    image: NDArray[Any],
-    clip_limit: float,
-    grid: tuple[int, int],
-    lowest: int,
-    first: int,
-    n_used: int,
+    grid: tuple[int, ...],
     n_bins: int,
     inside: NDArray[np.uint8] | None,
     out: NDArray[Any],
     num_threads: int | None,
 ) -> None:
-    """CLAHE of a plane, whose pixels lie on `n_used` of `n_bins` levels, from level `first` up; level 0 is `lowest`."""
-    kernel = _kernels.clahe
-    n_rows, n_cols = image.shape
-    grid_rows, grid_cols = grid
-    tile_rows, tile_cols = tile_shape(image.shape, grid)
-    offset = -lowest - first
+    """CLAHE of a volume of floats, on as many levels as there are bins."""
+    levels, ends = gray_levels.quantize(volume, inside, n_bins, num_threads)
+    if levels is None:
+        out[...] = volume
+        return
+    results = np.empty_like(levels)
+    equalize(levels, clip_limit, grid, Scale(0, n_bins, 0, n_bins), None, inside, results, num_threads)
+    gray_levels.restore(results, np.arange(n_bins) / (n_bins - 1), ends, volume, inside, out, num_threads)
 
-    def make_tables(tables: NDArray[Any], fallback: NDArray[Any], shape: tuple[int, int], columns: int, work: float):
+
+def equalize_colours(
+    volume: NDArray[Any],
+    clip_limit: float,
+    grid: tuple[int, ...],
+    n_levels: int,
+    white: int,
+    histogram: NDArray[np.uint32] | None,
+    inside: NDArray[np.uint8] | None,
+    out: NDArray[Any],
+    num_threads: int | None,
+) -> None:
+    """CLAHE of the lightness of a volume (planes, rows, columns, 3) of red, green and blue, which are 0 ... `white`."""
+    levels = lab.lightness(volume, inside, n_levels, white, num_threads)
+    scale = Scale(0, n_levels, 0, n_levels)
+    if levels.dtype != np.uint8:
+        least, most = gray_levels.extremes(levels, inside)
+        scale = Scale(0, n_levels, least, most - least + 1)
+    results = np.empty_like(levels)
+    equalize(levels, clip_limit, grid, scale, histogram, inside, results, num_threads)
+    lab.relight(volume, results, inside, n_levels, white, out, num_threads)
+
+
+def _tables(
+    volume: NDArray[Any],
+    clip_limit: float,
+    grid: Grid,
+    scale: Scale,
+    inside: NDArray[np.uint8] | None,
+    num_threads: int | None,
+) -> NDArray[np.uint16]:
+    """(tiles, bins in use) tables from the histograms of the tiles."""
+    kernel = _kernels.clahe
+
+    def fill(tables: NDArray[Any], fallback: NDArray[Any], grid: Grid, shape: Grid, work: float) -> None:
         def make(start: int, stop: int) -> None:
             kernel.tile_tables(
-                image, inside, offset, first, n_bins, clip_limit, *shape, columns, start, stop,
-                fallback, np.empty(n_used, np.uint32), tables,
+                volume, inside, -scale.lowest - scale.first, scale.first, scale.n_bins, clip_limit, *shape, *grid[1:],
+                start, stop, fallback, np.empty(scale.n_used, np.uint32), tables,
             )  # fmt: skip
 
         for_rows(len(tables), make, work_per_row=work, num_threads=num_threads)
 
-    tables = np.empty((grid_rows * grid_cols, n_used), np.uint16)
+    tables = np.empty((grid[0] * grid[1] * grid[2], scale.n_used), np.uint16)
     fallback = tables[0]
-    if inside is not None:
-        fallback = np.zeros(n_used, np.uint16)
-        make_tables(fallback[None], fallback, (n_rows, n_cols), 1, image.size)
-    make_tables(tables, fallback, (tile_rows, tile_cols), grid_cols, tile_rows * tile_cols / 3 + n_used)
+    if inside is not None:  # a tile without a pixel takes the table of all of them
+        fallback = np.zeros(scale.n_used, np.uint16)
+        if inside.any():
+            fill(fallback[None], fallback, (1, 1, 1), tile_shape(volume.shape, (1, 1, 1)), volume.size)
+    shape = tile_shape(volume.shape, grid)
+    fill(tables, fallback, grid, shape, shape[0] * shape[1] * shape[2] / 3 + scale.n_used)
+    return tables
 
-    weights, bounds = np.empty((2, n_cols), np.float32), np.empty(grid_cols + 2, np.int64)
+
+def _blend(
+    volume: NDArray[Any],
+    grid: Grid,
+    scale: Scale,
+    tables: NDArray[np.uint16],
+    inside: NDArray[np.uint8] | None,
+    out: NDArray[Any],
+    num_threads: int | None,
+) -> None:
+    """Take the mean of what the tables of the nearest tiles make of each pixel."""
+    kernel = _kernels.clahe
+    n_planes, n_rows, n_cols = volume.shape
+    tile_planes, tile_rows, tile_cols = tile_shape(volume.shape, grid)
+    sets = tables.reshape(grid[0], -1, scale.n_used)
+    weights, bounds = np.empty((2, n_cols), np.float32), np.empty(grid[2] + 2, np.int64)
     kernel.column_weights(tile_cols, weights, bounds)
     n_words = 0
-    if tile_rows * tile_cols >= n_used:  # bringing the four tables of a cell together pays
-        n_words = n_used * image.itemsize
+    if tile_rows * tile_cols >= scale.n_used:  # bringing the four tables of a cell together pays
+        n_words = scale.n_used * volume.itemsize
 
     def interpolate(start: int, stop: int) -> None:
-        kernel.interpolate(
-            image, inside, offset, lowest, tables, tile_rows, weights, bounds, start, stop,
-            np.empty((grid_cols + 1, n_words), np.uint32), out,
-        )  # fmt: skip
+        cells = np.empty((2 if grid[0] > 1 else 1, grid[2] + 1, n_words), np.uint32)
+        for plane in range(start // n_rows, -(-stop // n_rows)):
+            # the middle of the plane, counted in planes of tiles from the middle of the first
+            position = (plane + 0.5) / tile_planes - 0.5
+            before = int(position // 1)
+            near, far = max(before, 0), min(before + 1, grid[0] - 1)
+            kernel.interpolate(
+                volume[plane], None if inside is None else inside[plane], -scale.lowest - scale.first, scale.lowest,
+                sets[near], sets[far], position - before if near < far else 0.0, tile_rows, weights, bounds,
+                max(start - plane * n_rows, 0), min(stop - plane * n_rows, n_rows), cells, out[plane],
+            )  # fmt: skip
 
-    for_rows(n_rows, interpolate, work_per_row=n_cols / 2, num_threads=num_threads)
+    for_rows(n_planes * n_rows, interpolate, work_per_row=n_cols / 2, num_threads=num_threads)
+
+
+def _look_up(
+    volume: NDArray[Any],
+    scale: Scale,
+    levels: NDArray[np.uint16],
+    inside: NDArray[np.uint8] | None,
+    out: NDArray[Any],
+    num_threads: int | None,
+) -> None:
+    """Where all tiles have the same table, their mean is that table."""
+    table = (levels.astype(np.int32) + scale.lowest).astype(volume.dtype)
+
+    def body(start: int, stop: int) -> None:
+        _kernels.histogram.look_up(volume, inside, table, -scale.lowest, start, stop, out)
+
+    for_rows(gray_levels.n_rows(volume), body, work_per_row=volume.shape[2] / 4, num_threads=num_threads)

@@ -24,7 +24,7 @@ def equalize(
         _equalize_floats(volume, inside, out_volume, num_threads)
         return
     kernel = _kernels.histogram
-    lowest, n_bins = gray_levels.of_dtype(volume.dtype)
+    lowest, n_bins = gray_levels.span(volume.dtype)
     n_rows, n_cols = gray_levels.n_rows(volume), volume.shape[2]
     counts, table = np.zeros(n_bins, np.int64), np.empty(n_bins, volume.dtype)
     done, lock = False, threading.Lock()

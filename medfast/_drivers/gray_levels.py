@@ -12,10 +12,21 @@ from medfast import _kernels
 from medfast._parallel import for_rows
 
 
-def of_dtype(dtype: np.dtype) -> tuple[int, int]:
-    """Lowest level and number of levels of an integer dtype."""
+def span(dtype: np.dtype, bit_depth: int | None = None) -> tuple[int, int]:
+    """Lowest level and number of levels: of `bit_depth`, else of an integer dtype; floats have those of 16 bits."""
+    if bit_depth is not None or dtype.kind == "f":
+        return 0, 1 << (bit_depth or 16)
     n_levels = 1 << (8 * dtype.itemsize)
     return (-(n_levels // 2) if dtype.kind == "i" else 0), n_levels
+
+
+def extremes(volume: NDArray[Any], inside: NDArray[np.uint8] | None) -> tuple[Any, Any]:
+    """Lowest and highest value inside the mask, which holds a pixel and is broadcast."""
+    if inside is None:
+        return volume.min().item(), volume.max().item()
+    some = volume[np.unravel_index(np.argmax(inside), inside.shape)].flat[0]
+    where = inside.view(np.bool_)
+    return volume.min(where=where, initial=some).item(), volume.max(where=where, initial=some).item()
 
 
 def as_volume(array: NDArray[Any]) -> NDArray[Any]:

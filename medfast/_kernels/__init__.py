@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from medfast._kernels import histogram as histogram
     from medfast._kernels import hog as hog
     from medfast._kernels import kmeans as kmeans
+    from medfast._kernels import lab as lab
     from medfast._kernels import nlm as nlm
     from medfast._kernels import partition as partition
     from medfast._kernels import resample as resample
@@ -32,6 +33,7 @@ KERNELS = (
     "histogram",
     "hog",
     "kmeans",
+    "lab",
     "nlm",
     "partition",
     "resample",

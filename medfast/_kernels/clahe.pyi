@@ -1,4 +1,7 @@
-"""CLAHE of one plane: a table per tile, weights per column, the mean of four tables per pixel. Any strides."""
+"""CLAHE: a table per tile of a volume, weights per column, the mean of four or eight tables per pixel of a plane.
+
+Images have any strides. Table entry 0 stands for the lowest gray level inside the mask, or a lower one.
+"""
 
 from typing import Any
 
@@ -12,8 +15,10 @@ def tile_tables(
     first: int,
     n_bins: int,
     clip_limit: float,
+    tile_planes: int,
     tile_rows: int,
     tile_cols: int,
+    grid_rows: int,
     grid_cols: int,
     tile_start: int,
     tile_stop: int,
@@ -21,6 +26,7 @@ def tile_tables(
     counts: NDArray[np.uint32],
     tables: NDArray[np.uint16],
 ) -> None: ...
+def limited_tables(counts: NDArray[np.uint32], clip_limit: float, tables: NDArray[np.uint16]) -> None: ...
 def column_weights(tile_cols: int, weights: NDArray[np.float32], bounds: NDArray[np.int64]) -> None: ...
 def interpolate(
     image: NDArray[Any],
@@ -28,6 +34,8 @@ def interpolate(
     offset: int,
     lowest: int,
     tables: NDArray[np.uint16],
+    beyond: NDArray[np.uint16],
+    share: float,
     tile_rows: int,
     weights: NDArray[np.float32],
     bounds: NDArray[np.int64],

@@ -1,5 +1,6 @@
 """Images, masks, destinations, axes: arrays come back as views wherever that is possible."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,7 +93,13 @@ def check_finite(array: NDArray[Any], name: str) -> NDArray[Any]:
     return array
 
 
-def check_levels(least: int, most: int, lowest: int, highest: int, name: str, reason: str) -> None:
+def check_integers(array: NDArray[Any], name: str, when: str) -> None:
+    """Refuse floats, where `when` asks for integers."""
+    if array.dtype.kind == "f":
+        raise TypeError(f"{name} must hold integers {when}, got dtype {array.dtype}")
+
+
+def check_levels(least: float, most: float, lowest: int, highest: int, name: str, reason: str) -> None:
     """Refuse an image with values from `least` to `most` where only those from `lowest` to `highest` are levels."""
     if least < lowest or most > highest:
         raise ValueError(f"{name} must lie in {lowest} … {highest} for {reason}, got values from {least} to {most}")
@@ -104,10 +111,10 @@ def check_minimum(array: NDArray[Any], name: str, minimum: float, when: str) -> 
         raise ValueError(f"{name} must be >= {minimum:g} {when}, got {lowest}")
 
 
-def check_tile(rows: int, cols: int) -> None:
+def check_tile(shape: tuple[int, ...]) -> None:
     """Refuse tiles whose pixels do not fit a count of 31 bits."""
-    if rows * cols >= 2**31:
-        raise ValueError(f"tile_grid must give tiles of fewer than 2**31 pixels, got {rows} x {cols}")
+    if math.prod(shape) >= 2**31:
+        raise ValueError(f"tile_grid must give tiles of fewer than 2**31 pixels, got {' x '.join(map(str, shape))}")
 
 
 def check_scales(scales: Sequence[float]) -> None:
@@ -180,6 +187,25 @@ def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") 
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
     return array
+
+
+def as_histogram(histogram: ArrayLike, n_bins: int, grid: tuple[int, ...]) -> NDArray[np.uint32]:
+    """`histogram` as counts (1, bins) for all tiles of `grid`, or (tiles, bins); a tile of none has those of all."""
+    counts = np.asarray(histogram)
+    if counts.dtype.kind not in "iu":
+        raise TypeError(f"histogram must hold integers, got dtype {counts.dtype}")
+    if counts.shape not in ((n_bins,), (*grid, n_bins)):
+        raise ValueError(f"histogram must have shape {(n_bins,)} or {(*grid, n_bins)}, got {counts.shape}")
+    if counts.min() < 0:
+        raise ValueError(f"histogram must be >= 0, got {counts.min()}")
+    counts = counts.reshape(-1, n_bins)
+    totals = counts.sum(axis=1, dtype=np.float64)
+    if not 1 <= (total := totals.sum()) < 2**31:
+        raise ValueError(f"histogram must count at least 1 pixel and fewer than 2**31, got {total:.0f}")
+    if len(empty := np.flatnonzero(totals == 0)):
+        counts = counts.astype(np.int64)
+        counts[empty] = counts.sum(axis=0)
+    return counts.astype(np.uint32)
 
 
 def as_axis(axis: Any, ndim: int, name: str = "channel_axis") -> int | None:

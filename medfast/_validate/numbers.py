@@ -83,6 +83,18 @@ def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
     return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
 
 
+def as_grid(value: Any, name: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
+    """`value` as as many integers of at least 1, in array order, as one of `numbers` says."""
+    expected = f"{' or '.join(map(str, numbers))} integers, {'planes, ' if 3 in numbers else ''}rows and columns"
+    try:
+        entries = tuple(value)
+    except TypeError:
+        raise TypeError(f"{name} must be {expected}, got {value!r}") from None
+    if len(entries) not in numbers:
+        raise ValueError(f"{name} must be {expected}, got {value!r}")
+    return tuple([as_int(entry, f"{name}[{i}]", minimum=1, maximum=2**31 - 1) for i, entry in enumerate(entries)])
+
+
 def as_sizes(value: Any, name: str, n: int) -> tuple[int, ...]:
     """`value` as `n` integers of at least 0, one per axis."""
     if type(value) is tuple and len(value) == n and all(type(entry) is int and entry >= 0 for entry in value):

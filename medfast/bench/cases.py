@@ -33,9 +33,9 @@ class Case:
     """Left out unless its name is given: it takes minutes."""
 
 
-def _head(side: int, dtype: str = "uint8") -> Callable[[], Inputs]:
+def _head(side: int, dtype: str = "uint8", bits: int = 12) -> Callable[[], Inputs]:
     def build() -> Inputs:
-        noisy, clean = images.head(side, side, dtype)
+        noisy, clean = images.head(side, side, dtype, bits=bits)
         return Inputs((noisy,), clean)
 
     return build
@@ -166,6 +166,12 @@ CASES = (
         "Larger than any cache: a mammogram or a radiograph.",
     ),
     Case(
+        "equalize-uint16-4096", "equalise uint16 4096²", ("histogram",), "equalize", _head(4096, "uint16"),
+        {"skimage": Correlated(0.99)},
+        "At full depth, which OpenCV does not take.",
+        most_rounds=3,
+    ),
+    Case(
         "clahe-uint8-512", "CLAHE uint8 512²", ("clahe",), "clahe", _head(512),
         {"opencv": EXACT, "skimage": Correlated(0.9)},
         "The usual 8×8 tiles, clip limit 2.",
@@ -178,9 +184,29 @@ CASES = (
         {"clip_limit": 2.0, "tile_grid": (8, 8)},
     ),
     Case(
-        "clahe-uint16-512", "CLAHE uint16 512²", ("clahe",), "clahe", _head(512, "uint16"),
+        "clahe-uint16-512", "CLAHE uint16 512²", ("clahe",), "clahe", _head(512, "uint16", 16),
+        {"opencv": EXACT},
+        "The full range: 65536 bins per tile, and 4096 pixels.",
+        {"clip_limit": 2.0, "tile_grid": (8, 8)},
+    ),
+    Case(
+        "clahe-uint16-512-12bit", "CLAHE uint16 512², 12-bit data", ("clahe",), "clahe", _head(512, "uint16"),
         {"opencv": EXACT},
         "65536 bins per tile, of which few are in use.",
+        {"clip_limit": 2.0, "tile_grid": (8, 8)},
+    ),
+    Case(
+        "clahe-uint16-512-depth12", "CLAHE uint16 512², bit_depth = 12", ("clahe",), "clahe_12bit",
+        _head(512, "uint16"),
+        {"opencv": Correlated(0.9)},
+        "The same data by 4096 bins; OpenCV has no way but 65536.",
+        {"clip_limit": 2.0, "tile_grid": (8, 8)},
+    ),
+    Case(
+        "clahe-coloured-512", "CLAHE coloured 512²", ("clahe", "lab"), "clahe_coloured",
+        lambda: Inputs((images.coloured_tissue(512, 512),)),
+        {"opencv": EXACT},
+        "The lightness of CIE Lab, there and back.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)},
     ),
     Case(

@@ -36,12 +36,15 @@ def clean_head(rows: int, columns: int, height: float = 0.0) -> NDArray[np.float
     return image * (1 + 0.08 * np.cos(2 * y + x))
 
 
-def head(rows: int, columns: int, dtype: str = "uint8", seed: int = 1) -> tuple[NDArray[Any], NDArray[np.float64]]:
+def head(
+    rows: int, columns: int, dtype: str = "uint8", seed: int = 1, bits: int = 12
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """The slice with the Rician noise of a magnitude image, and without: ``(noisy, clean)``.
 
-    Integers of 16 bits are spread over 12 bits, as a scanner stores them; floats keep the levels of the 8-bit image.
+    Integers of 16 bits are spread over `bits` bits, 12 as a scanner stores them; floats keep the levels of the 8-bit
+    image.
     """
-    return _magnitude(clean_head(rows, columns), dtype, seed)
+    return _magnitude(clean_head(rows, columns), dtype, seed, bits)
 
 
 def head_volume(
@@ -56,12 +59,14 @@ def head_volume(
     return noisy, clean
 
 
-def _magnitude(clean: NDArray[np.float64], dtype: str, seed: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    scale = 16.0 if dtype in ("uint16", "int16") else 1.0
+def _magnitude(
+    clean: NDArray[np.float64], dtype: str, seed: int, bits: int = 12
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    scale = 2.0 ** (bits - 8) if dtype in ("uint16", "int16") else 1.0
     rng = np.random.default_rng(seed)
     real, imaginary = rng.normal(0.0, NOISE, (2, *clean.shape))
     noisy = np.hypot(clean + real, imaginary) * scale
-    top = 255 if dtype == "uint8" else 4095
+    top = 255 if dtype == "uint8" else 2**bits - 1
     noisy = np.clip(noisy, 0, top)
     return (noisy if np.dtype(dtype).kind == "f" else np.rint(noisy)).astype(dtype), clean * scale
 

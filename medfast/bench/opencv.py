@@ -46,6 +46,19 @@ def clahe(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[int, int])
     return Prepared(lambda: equalizer.apply(image))
 
 
+clahe_12bit = clahe
+
+
+def clahe_coloured(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[int, int]) -> Prepared:
+    equalizer = cv2.createCLAHE(clip_limit, tile_grid[::-1])
+
+    def call() -> NDArray[Any]:
+        lightness, a, b = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2LAB))
+        return cv2.cvtColor(cv2.merge((equalizer.apply(lightness), a, b)), cv2.COLOR_LAB2RGB)
+
+    return Prepared(call)
+
+
 def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: str) -> Prepared:
     flag = INTERPOLATIONS[interpolation]
     return Prepared(lambda: cv2.resize(image, shape[::-1], interpolation=flag))

@@ -53,6 +53,14 @@ def clahe(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[int, int])
     return Prepared(lambda: medfast.clahe(image, clip_limit, tile_grid))
 
 
+def clahe_12bit(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[int, int]) -> Prepared:
+    return Prepared(lambda: medfast.clahe(image, clip_limit, tile_grid, bit_depth=12))
+
+
+def clahe_coloured(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[int, int]) -> Prepared:
+    return Prepared(lambda: medfast.clahe(image, clip_limit, tile_grid, channel_axis=-1))
+
+
 def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: Any) -> Prepared:
     return Prepared(lambda: medfast.resize(image, shape, interpolation=interpolation))
 

@@ -24,8 +24,10 @@ def tile_tables(
     first,
     n_bins,
     clip_limit,
+    tile_planes,
     tile_rows,
     tile_cols,
+    grid_rows,
     grid_cols,
     tile_start,
     tile_stop,
@@ -34,22 +36,37 @@ def tile_tables(
     tables,
 ):
     """Table of each tile of the range; a tile may reach beyond the image, which is continued by its mirror image."""
-    n_rows, n_cols = image.shape
+    n_planes, n_rows, n_cols = image.shape
     for tile in range(tile_start, tile_stop):
-        top, left = tile // grid_cols * tile_rows, tile % grid_cols * tile_cols
+        tile_row = tile // grid_cols
+        front, top = tile_row // grid_rows * tile_planes, tile_row % grid_rows * tile_rows
+        left = tile % grid_cols * tile_cols
         counts[:] = 0
         total = 0
-        for row in range(top, top + tile_rows):
-            y = mirrored(row, n_rows)
-            for col in range(left, left + tile_cols):
-                x = mirrored(col, n_cols)
-                if mask is None or mask[y, x]:
-                    counts[np.int64(image[y, x]) + offset] += 1
-                    total += 1
+        for plane in range(front, front + tile_planes):
+            z = mirrored(plane, n_planes)
+            for row in range(top, top + tile_rows):
+                y = mirrored(row, n_rows)
+                for col in range(left, left + tile_cols):
+                    x = mirrored(col, n_cols)
+                    if mask is None or mask[z, y, x]:
+                        counts[np.int64(image[z, y, x]) + offset] += 1
+                        total += 1
         if total:
             make_table(counts, total, first, n_bins, clip_limit, tables[tile])
         else:
             tables[tile] = fallback
+
+
+@kernel
+def limited_tables(counts, clip_limit, tables):
+    """Table of each tile from a histogram of at least one pixel."""
+    n_tiles, n_bins = counts.shape
+    for tile in range(n_tiles):
+        total = 0
+        for i in range(n_bins):
+            total += np.int64(counts[tile, i])
+        make_table(counts[tile], total, 0, n_bins, clip_limit, tables[tile])
 
 
 @kernel
@@ -99,11 +116,38 @@ def column_weights(tile_cols, weights, bounds):
 
 
 @kernel
-def interpolate(image, mask, offset, lowest, tables, tile_rows, weights, bounds, row_start, row_stop, cells, out):
-    """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows."""
+def bilinear(tables, upper, lower, before, after, i, left, right, up, down):
+    """Mean of entry `i` of four tables, in OpenCV's order of operations: along the row first, then across."""
+    upper_mean = np.float32(tables[upper + before, i]) * left + np.float32(tables[upper + after, i]) * right
+    lower_mean = np.float32(tables[lower + before, i]) * left + np.float32(tables[lower + after, i]) * right
+    return upper_mean * up + lower_mean * down
+
+
+@kernel
+def interpolate(
+    image,
+    mask,
+    offset,
+    lowest,
+    tables,
+    beyond,
+    share,
+    tile_rows,
+    weights,
+    bounds,
+    row_start,
+    row_stop,
+    cells,
+    out,
+):
+    """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows; trilinear over two planes of
+    tiles.
+    """
     grid_cols = len(bounds) - 2
     grid_rows = len(tables) // grid_cols
     inverse = np.float32(1.0) / np.float32(tile_rows)
+    back = np.float32(share)
+    front = np.float32(1.0) - back
     for row in range(row_start, row_stop):
         position = np.float32(row) * inverse - np.float32(0.5)
         above = math.floor(position)
@@ -117,11 +161,9 @@ def interpolate(image, mask, offset, lowest, tables, tile_rows, weights, bounds,
                 if mask is None or mask[row, col]:
                     i = value + offset
                     left, right = weights[0, col], weights[1, col]
-                    upper_mean = (
-                        np.float32(tables[upper + before, i]) * left + np.float32(tables[upper + after, i]) * right
-                    )
-                    lower_mean = (
-                        np.float32(tables[lower + before, i]) * left + np.float32(tables[lower + after, i]) * right
-                    )
-                    value = np.int64(np.rint(upper_mean * up + lower_mean * down)) + lowest
+                    mean = bilinear(tables, upper, lower, before, after, i, left, right, up, down)
+                    if back > 0:
+                        far = bilinear(beyond, upper, lower, before, after, i, left, right, up, down)
+                        mean = mean * front + far * back
+                    value = np.int64(np.rint(mean)) + lowest
                 out[row, col] = value

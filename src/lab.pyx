@@ -1,0 +1,229 @@
+"""Lightness of colours: CIE L* out of sRGB, and colours of another lightness with a* and b* as they were.
+
+With the linear red, green and blue of a pixel, X, Y and Z over those of the white point are a matrix times them, and
+``f(t) = cbrt(t)``, or ``841/108 t + 4/29`` up to t = 216/24389; then L* = 116 f(Y) - 16, a* = 500 (f(X) - f(Y)),
+b* = 200 (f(Y) - f(Z)).
+
+uint8 has OpenCV's fixed point: L* is 0 ... 255, a* and b* are rounded to 8 bits, and all that is no sum of products
+comes from tables. All else is float64, with roots by iteration, so that no mathematical library decides a bit.
+
+Images are (planes, rows, columns, 3); a range of rows counts through all planes.
+"""
+from libc.math cimport floor, rint, sqrt
+from libc.stdint cimport int32_t, uint8_t, uint16_t
+
+ctypedef fused sample:
+    uint8_t
+    uint16_t
+    float
+    double
+
+cdef enum:
+    LEVEL_BITS = 3    # linear levels are 0 ... 255 * 8
+    MATRIX_BITS = 12
+    ROOT_BITS = 15    # LEVEL_BITS + MATRIX_BITS
+    BASE = 16384      # 1.0 of what comes back from L*, a*, b*
+    LOWEST = -8145    # smallest f(X) or f(Z) that any L*, a*, b* gives, in units of 1 / BASE
+
+
+cdef inline int32_t descale(int32_t value, int32_t bits) noexcept nogil:
+    """value / 2^bits, rounded half up."""
+    return (value + (1 << (bits - 1))) >> bits
+
+
+cdef inline int32_t clipped(int32_t value, int32_t highest) noexcept nogil:
+    return min(max(value, 0), highest)
+
+
+cdef inline int32_t root_of(const uint8_t[:, :, :, :] image, Py_ssize_t plane, Py_ssize_t row, Py_ssize_t col,
+                            const int32_t[::1] linear, const int32_t[:, ::1] to_xyz, const int32_t[::1] root,
+                            Py_ssize_t which) noexcept nogil:
+    """f of X, Y or Z."""
+    return root[descale(to_xyz[which, 0] * linear[image[plane, row, col, 0]]
+                        + to_xyz[which, 1] * linear[image[plane, row, col, 1]]
+                        + to_xyz[which, 2] * linear[image[plane, row, col, 2]], MATRIX_BITS)]
+
+
+def lightness_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
+                    const int32_t[::1] linear,          # IN   (256) linear level of each value
+                    const int32_t[:, ::1] to_xyz,       # IN   (3, 3)
+                    const int32_t[::1] root,            # IN   f of each level
+                    Py_ssize_t row_start,
+                    Py_ssize_t row_stop,
+                    uint8_t[:, :, :] out):              # OUT  L*, 0 ... 255
+    """L* of each pixel of the rows, as OpenCV has it."""
+    cdef Py_ssize_t n_rows = image.shape[1], row, col, plane, line
+    with nogil:
+        for row in range(row_start, row_stop):
+            plane, line = row // n_rows, row % n_rows
+            for col in range(image.shape[2]):
+                out[plane, line, col] = <uint8_t> clipped(
+                    descale(296 * root_of(image, plane, line, col, linear, to_xyz, root, 1)
+                            - ((16 * 255 * (1 << ROOT_BITS) + 50) // 100), ROOT_BITS), 255)
+
+
+def relight_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
+                  const uint8_t[:, :, :] levels,      # IN   new L*
+                  const uint8_t[:, :, :] mask,        # IN   pixels that change, or None for all
+                  const int32_t[::1] linear,          # IN   as for `lightness_fixed`
+                  const int32_t[:, ::1] to_xyz,       # IN
+                  const int32_t[::1] root,            # IN
+                  const int32_t[:, ::1] lightness,    # IN   (2, 256) Y and f(Y) of each L*
+                  const int32_t[::1] inverse,         # IN   t of each f(t), from LOWEST up
+                  const int32_t[:, ::1] to_rgb,       # IN   (3, 3)
+                  const uint8_t[::1] encoded,         # IN   (4096) value of each linear level
+                  Py_ssize_t row_start,
+                  Py_ssize_t row_stop,
+                  uint8_t[:, :, :, :] out):           # OUT
+    """The pixels of the rows with another L*, as OpenCV converts L*, a*, b* back."""
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], row, col, plane, line, i
+        int32_t f_x, f_y, f_z, a, b, x, y, z
+    with nogil:
+        for row in range(row_start, row_stop):
+            plane, line = row // n_rows, row % n_rows
+            for col in range(image.shape[2]):
+                if mask is not None and not mask[plane, line, col]:
+                    for i in range(3):
+                        out[plane, line, col, i] = image[plane, line, col, i]
+                    continue
+                f_x = root_of(image, plane, line, col, linear, to_xyz, root, 0)
+                f_y = root_of(image, plane, line, col, linear, to_xyz, root, 1)
+                f_z = root_of(image, plane, line, col, linear, to_xyz, root, 2)
+                a = clipped(descale(500 * (f_x - f_y) + (128 << ROOT_BITS), ROOT_BITS), 255)
+                b = clipped(descale(200 * (f_y - f_z) + (128 << ROOT_BITS), ROOT_BITS), 255)
+                y = lightness[0, levels[plane, line, col]]
+                f_y = lightness[1, levels[plane, line, col]]
+                x = inverse[f_y + ((5 * a * 53687 + (1 << 7)) >> 13) - 128 * BASE // 500 - LOWEST]  # + a* / 500
+                z = inverse[f_y - (((b * 41943 + (1 << 4)) >> 9) - 128 * BASE // 200 + 1) - LOWEST]  # - b* / 200
+                for i in range(3):
+                    out[plane, line, col, i] = encoded[clipped(
+                        descale(to_rgb[i, 0] * x + to_rgb[i, 1] * y + to_rgb[i, 2] * z, MATRIX_BITS + 2), 4095)]
+
+
+cdef inline double cube_root(double t) noexcept nogil:
+    """For 0.003 < t < 1.2: four steps of Halley's iteration from a line within 75 % of it, to the last bits."""
+    cdef:
+        double y = 0.25 + 0.8 * t, cube
+        int _step
+    for _step in range(4):
+        cube = y * y * y
+        y = y * (cube + 2.0 * t) / (2.0 * cube + t)
+    return y
+
+
+cdef inline double linear_of(double value) noexcept nogil:
+    """sRGB's value 0 ... 1 without its gamma."""
+    cdef:
+        double t, y, power
+        int _step
+    if value <= 0.04045:
+        return value / 12.92
+    t = (value + 0.055) / 1.055
+    y = 0.6 + 0.4 * t  # the fifth root is within 4 % of this
+    for _step in range(3):
+        power = y * y * y * y * y
+        y = y * (4.0 * power + 6.0 * t) / (6.0 * power + 4.0 * t)
+    y = y * y
+    return t * t * (y * y / y)
+
+
+cdef inline double encoded_of(double value) noexcept nogil:
+    """sRGB's value of a linear one, which is cut off to 0 ... 1."""
+    cdef double root
+    value = min(max(value, 0.0), 1.0)
+    if value <= 0.0031308:
+        return value * 12.92
+    root = sqrt(sqrt(cube_root(value)))  # the twelfth
+    return 1.055 * (root * root * root * root * root) - 0.055
+
+
+cdef inline double f(double t) noexcept nogil:
+    return cube_root(t) if t > 216.0 / 24389.0 else 841.0 / 108.0 * t + 4.0 / 29.0
+
+
+cdef inline double inverse_of(double value) noexcept nogil:
+    return value * value * value if value > 6.0 / 29.0 else (value - 4.0 / 29.0) * (108.0 / 841.0)
+
+
+cdef inline double linear_sample(sample value, const double[::1] linear) noexcept nogil:
+    if sample is uint8_t or sample is uint16_t:
+        return linear[value]
+    else:
+        return linear_of(value)
+
+
+def decode(double[::1] values):    # INOUT  0 ... 1
+    """Take sRGB's gamma off."""
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(values.shape[0]):
+            values[i] = linear_of(values[i])
+
+
+def lightness(const sample[:, :, :, :] image,     # IN   red, green, blue
+              const uint8_t[:, :, :] mask,        # IN   pixels that are needed, or None for all
+              const double[::1] linear,           # IN   linear value of each level, for integers
+              const double[:, ::1] to_xyz,        # IN   (3, 3)
+              Py_ssize_t n_levels,
+              Py_ssize_t row_start,
+              Py_ssize_t row_stop,
+              uint16_t[:, :, :] out):             # OUT  L*, 0 ... n_levels - 1; 0 outside the mask
+    """Nearest of `n_levels` levels of L* for each pixel of the rows."""
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], row, col, plane, line
+        double y
+    with nogil:
+        for row in range(row_start, row_stop):
+            plane, line = row // n_rows, row % n_rows
+            for col in range(image.shape[2]):
+                if mask is not None and not mask[plane, line, col]:
+                    out[plane, line, col] = 0
+                    continue
+                y = (to_xyz[1, 0] * linear_sample(image[plane, line, col, 0], linear)
+                     + to_xyz[1, 1] * linear_sample(image[plane, line, col, 1], linear)
+                     + to_xyz[1, 2] * linear_sample(image[plane, line, col, 2], linear))
+                y = floor((116.0 * f(y) - 16.0) / 100.0 * (n_levels - 1) + 0.5)
+                out[plane, line, col] = <uint16_t> <int32_t> min(max(y, 0.0), <double> (n_levels - 1))
+
+
+def relight(const sample[:, :, :, :] image,     # IN   red, green, blue
+            const uint16_t[:, :, :] levels,     # IN   new L*
+            const uint8_t[:, :, :] mask,        # IN   pixels that change, or None for all
+            const double[::1] linear,           # IN   as for `lightness`
+            const double[:, ::1] to_xyz,        # IN
+            const double[:, ::1] to_rgb,        # IN   (3, 3), its inverse
+            Py_ssize_t n_levels,
+            double white,                       # IN   highest value of a channel
+            Py_ssize_t row_start,
+            Py_ssize_t row_stop,
+            sample[:, :, :, :] out):            # OUT  integers rounded half to even
+    """The pixels of the rows with another L*; colours beyond the range are cut off channel by channel."""
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], row, col, plane, line, i
+        double red, green, blue, f_x, f_y, f_z, shift, x, y, z, value
+    with nogil:
+        for row in range(row_start, row_stop):
+            plane, line = row // n_rows, row % n_rows
+            for col in range(image.shape[2]):
+                if mask is not None and not mask[plane, line, col]:
+                    for i in range(3):
+                        out[plane, line, col, i] = image[plane, line, col, i]
+                    continue
+                red = linear_sample(image[plane, line, col, 0], linear)
+                green = linear_sample(image[plane, line, col, 1], linear)
+                blue = linear_sample(image[plane, line, col, 2], linear)
+                f_x = f(to_xyz[0, 0] * red + to_xyz[0, 1] * green + to_xyz[0, 2] * blue)
+                f_y = f(to_xyz[1, 0] * red + to_xyz[1, 1] * green + to_xyz[1, 2] * blue)
+                f_z = f(to_xyz[2, 0] * red + to_xyz[2, 1] * green + to_xyz[2, 2] * blue)
+                y = 100.0 * levels[plane, line, col] / (n_levels - 1)
+                shift = (y + 16.0) / 116.0 - f_y  # of f(X) and f(Z) too, for a* and b* stay
+                x = inverse_of(f_x + shift)
+                y = inverse_of(f_y + shift)
+                z = inverse_of(f_z + shift)
+                for i in range(3):
+                    value = white * encoded_of(to_rgb[i, 0] * x + to_rgb[i, 1] * y + to_rgb[i, 2] * z)
+                    if sample is uint8_t or sample is uint16_t:
+                        out[plane, line, col, i] = <sample> <int32_t> rint(value)
+                    else:
+                        out[plane, line, col, i] = <sample> value

@@ -207,7 +207,7 @@ CASES = (
         lambda: Inputs((images.coloured_tissue(512, 512),)),
         {"opencv": EXACT},
         "The lightness of CIE Lab, there and back.",
-        {"clip_limit": 2.0, "tile_grid": (8, 8)},
+        {"clip_limit": 2.0, "tile_grid": (8, 8)}, quick=True,
     ),
     Case(
         "resize-linear-512", "resize linear 512²→256²", ("resample_area",), "resize", _head(512),

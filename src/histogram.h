@@ -1,4 +1,4 @@
-/* Counting and looking up bytes of one line. */
+/* Counting and looking up the pixels of one line. The bytes of 16-bit pairs are in either order: a pair is two pixels. */
 #ifndef MEDFAST_HISTOGRAM_H
 #define MEDFAST_HISTOGRAM_H
 
@@ -38,6 +38,163 @@ static inline void medfast_count_u8(const uint8_t *line, ptrdiff_t n, uint32_t c
     }
     for (; i < n; i++)
         counts[line[i]]++;
+}
+
+/* Counting pairs: a byte for each of 65 536 pairs of neighbours halves the stores, and 64 KB are nearly a first-level
+   cache. 0.17 to 0.2 ns a pixel against 0.29 (noise, smooth and random alike; 4096 x 4096: 0.19 against 0.4). A byte
+   that is full moves its 256 pairs on. Slower where a pair often follows itself (0.8 ns for 90 % zeros): what counts
+   lines asks `medfast_repeats` first. Tried: 16-bit counts of pairs in a window around the diagonal (0.4 ns), tables in
+   turn for odd and even pairs (0.36 on random pixels). */
+enum { MEDFAST_PAIRS = 65536, MEDFAST_LEAST_FOR_PAIRS = 32768, MEDFAST_BLOCK = 2048, MEDFAST_SAMPLE = 256 };
+
+#if defined(__GNUC__)
+#define MEDFAST_RARE(condition) __builtin_expect(condition, 0)
+#else
+#define MEDFAST_RARE(condition) (condition)
+#endif
+
+/* Number of pairs in n <= MEDFAST_SAMPLE bytes that are like the one before. */
+static inline ptrdiff_t medfast_repeats(const uint8_t *line, ptrdiff_t n)
+{
+    ptrdiff_t i;
+    uint16_t repeats = 0;
+    for (i = 2; i + 2 <= n; i += 2) {
+        uint16_t here, before;
+        memcpy(&here, line + i, sizeof(here));
+        memcpy(&before, line + i - 2, sizeof(before));
+        repeats += here == before;
+    }
+    return repeats;
+}
+
+#define MEDFAST_COUNT_PAIR(i)                                                                                          \
+    do {                                                                                                               \
+        uint16_t pair;                                                                                                 \
+        memcpy(&pair, line + (i), sizeof(pair));                                                                       \
+        if (MEDFAST_RARE(++pairs[pair] == 0)) {                                                                        \
+            counts[line[i]] += 256;                                                                                    \
+            counts[line[(i) + 1]] += 256;                                                                              \
+        }                                                                                                              \
+    } while (0)
+#define MEDFAST_COUNT_4_PAIRS(i)                                                                                       \
+    do {                                                                                                               \
+        MEDFAST_COUNT_PAIR(i);                                                                                         \
+        MEDFAST_COUNT_PAIR((i) + 2);                                                                                   \
+        MEDFAST_COUNT_PAIR((i) + 4);                                                                                   \
+        MEDFAST_COUNT_PAIR((i) + 6);                                                                                   \
+    } while (0)
+
+static inline void medfast_count_pairs_u8(const uint8_t *line, ptrdiff_t n, uint8_t pairs[MEDFAST_PAIRS],
+                                          uint32_t counts[MEDFAST_SUBTABLES * 256])
+{
+    const uint64_t ones = 0x0101010101010101u;
+    ptrdiff_t i = 0;
+    while (i + 32 <= n) {
+        uint64_t eights[4];
+        memcpy(eights, line + i, sizeof(eights));
+        if (eights[0] == line[i] * ones && eights[1] == eights[0] && eights[2] == eights[0] && eights[3] == eights[0]) {
+            counts[line[i]] += 32;
+            i += 32;
+            continue;
+        }
+        MEDFAST_COUNT_4_PAIRS(i);
+        MEDFAST_COUNT_4_PAIRS(i + 8);
+        MEDFAST_COUNT_4_PAIRS(i + 16);
+        MEDFAST_COUNT_4_PAIRS(i + 24);
+        i += 32;
+    }
+    for (; i < n; i++)
+        counts[line[i]]++;
+}
+
+/* A line by whichever way is faster for each block of it, as the first bytes of the block have it. */
+static inline void medfast_count_line_u8(const uint8_t *line, ptrdiff_t n, uint8_t pairs[MEDFAST_PAIRS],
+                                         uint32_t counts[MEDFAST_SUBTABLES * 256])
+{
+    ptrdiff_t start;
+    for (start = 0; start < n; start += MEDFAST_BLOCK) {
+        const ptrdiff_t size = n - start < MEDFAST_BLOCK ? n - start : MEDFAST_BLOCK;
+        const ptrdiff_t sample = size < MEDFAST_SAMPLE ? size : MEDFAST_SAMPLE;
+        if (medfast_repeats(line + start, sample) <= sample / 16)
+            medfast_count_pairs_u8(line + start, size, pairs, counts);
+        else
+            medfast_count_u8(line + start, size, counts);
+    }
+}
+
+/* Move the counts of all pairs to `counts`: the sums of the rows and of the columns of the table, of four counts at a
+   time in 64 bits. 1.6 microseconds. */
+static inline void medfast_gather_pairs(const uint8_t pairs[MEDFAST_PAIRS], uint32_t counts[256])
+{
+    const uint64_t low = 0x00ff00ff00ff00ffu;
+    uint64_t even[32], odd[32];
+    int first, row, i, lane;
+    for (first = 0; first < 256; first += 128) { /* 128 bytes still fit 16 bits */
+        memset(even, 0, sizeof(even));
+        memset(odd, 0, sizeof(odd));
+        for (row = first; row < first + 128; row++) {
+            uint64_t words[32], sum = 0;
+            memcpy(words, pairs + 256 * row, sizeof(words));
+            for (i = 0; i < 32; i++) {
+                const uint64_t here = words[i] & low, next = words[i] >> 8 & low;
+                even[i] += here;
+                odd[i] += next;
+                sum += here + next;
+            }
+            counts[row] += (uint32_t)((sum & 65535) + (sum >> 16 & 65535) + (sum >> 32 & 65535) + (sum >> 48));
+        }
+        for (i = 0; i < 32; i++)
+            for (lane = 0; lane < 4; lane++) {
+                counts[8 * i + 2 * lane] += even[i] >> 16 * lane & 65535;
+                counts[8 * i + 2 * lane + 1] += odd[i] >> 16 * lane & 65535;
+            }
+    }
+}
+
+/* 16 bits: two bytes for each value, which is 128 KB, in place of eight: 0.28 ns a pixel of 12 bits and 0.36 of 16 bits
+   against 0.9. (Bytes: 0.42 and 0.30, for a load waits for a store to its neighbour. Four bytes: 0.28 and 0.55.) The
+   level of a pixel is its value plus `offset`, modulo 65 536. */
+#define MEDFAST_COUNT_VALUE(i)                                                                                         \
+    do {                                                                                                               \
+        if (MEDFAST_RARE(++few[line[i]] == 0))                                                                         \
+            counts[(uint16_t)(line[i] + offset)] += 65536;                                                             \
+    } while (0)
+
+static inline void medfast_count_u16(const uint16_t *line, ptrdiff_t n, uint16_t offset, uint16_t few[65536],
+                                     int64_t counts[65536])
+{
+    ptrdiff_t i = 0, stop;
+    while (i + 16 <= n) {
+        uint64_t fours[4];
+        memcpy(fours, line + i, sizeof(fours));
+        if (fours[0] == line[i] * (uint64_t)0x0001000100010001u && fours[1] == fours[0] && fours[2] == fours[0] &&
+            fours[3] == fours[0]) {
+            counts[(uint16_t)(line[i] + offset)] += 16;
+            i += 16;
+            continue;
+        }
+        for (stop = i + 16; i < stop; i += 8) {
+            MEDFAST_COUNT_VALUE(i);
+            MEDFAST_COUNT_VALUE(i + 1);
+            MEDFAST_COUNT_VALUE(i + 2);
+            MEDFAST_COUNT_VALUE(i + 3);
+            MEDFAST_COUNT_VALUE(i + 4);
+            MEDFAST_COUNT_VALUE(i + 5);
+            MEDFAST_COUNT_VALUE(i + 6);
+            MEDFAST_COUNT_VALUE(i + 7);
+        }
+    }
+    for (; i < n; i++)
+        counts[(uint16_t)(line[i] + offset)]++;
+}
+
+static inline void medfast_gather_few(const uint16_t few[65536], uint16_t offset, int64_t counts[65536])
+{
+    ptrdiff_t value;
+    for (value = 0; value < 65536 - offset; value++)
+        counts[value + offset] += few[value];
+    for (; value < 65536; value++)
+        counts[value + offset - 65536] += few[value];
 }
 
 /* Move the counts of all subtables to `counts`. */
@@ -125,6 +282,30 @@ static inline ptrdiff_t medfast_look_up_vectors(const uint8_t *line, ptrdiff_t n
 }
 
 #endif
+
+/* For loops that only look up: GCC would gather, which takes twice as long. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define MEDFAST_LOOK_UP __attribute__((noinline, optimize("no-tree-vectorize", "no-tree-slp-vectorize")))
+#else
+#define MEDFAST_LOOK_UP
+#endif
+
+/* out[i] = table[line[i] + offset], modulo 65 536; `out` may be `line`. */
+MEDFAST_LOOK_UP static void medfast_look_up_u16(const uint16_t *line, ptrdiff_t n, uint16_t offset,
+                                                const uint16_t *table, uint16_t *out)
+{
+    ptrdiff_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const uint16_t first = table[(uint16_t)(line[i] + offset)], second = table[(uint16_t)(line[i + 1] + offset)];
+        const uint16_t third = table[(uint16_t)(line[i + 2] + offset)], fourth = table[(uint16_t)(line[i + 3] + offset)];
+        out[i] = first;
+        out[i + 1] = second;
+        out[i + 2] = third;
+        out[i + 3] = fourth;
+    }
+    for (; i < n; i++)
+        out[i] = table[(uint16_t)(line[i] + offset)];
+}
 
 static inline void medfast_look_up_u8(const uint8_t *line, ptrdiff_t n, const uint8_t *table, uint8_t *out)
 {

@@ -22,7 +22,14 @@ ctypedef fused floating:
 
 cdef extern from "histogram.h" nogil:
     enum: MEDFAST_SUBTABLES
+    enum: MEDFAST_PAIRS
+    enum: MEDFAST_LEAST_FOR_PAIRS
     void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
+    void medfast_count_line_u8(const uint8_t *line, Py_ssize_t n, uint8_t *pairs, uint32_t *subtables)
+    void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
+    void medfast_count_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, uint16_t *few, int64_t *counts)
+    void medfast_gather_few(const uint16_t *few, uint16_t offset, int64_t *counts)
+    void medfast_look_up_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, const uint16_t *table, uint16_t *out)
     void medfast_gather_counts(uint32_t *subtables, int64_t *counts)
     void medfast_look_up_u8(const uint8_t *line, Py_ssize_t n, const uint8_t *table, uint8_t *out)
 
@@ -31,19 +38,34 @@ cdef void count_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask, 
                      Py_ssize_t row_stop, int64_t[::1] counts) noexcept nogil:
     cdef:
         Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, n_counted = 0
+        Py_ssize_t n_pixels = (row_stop - row_start) * n_cols
         uint32_t[MEDFAST_SUBTABLES * 256] subtables
-        bint everywhere = mask is None
-    if integer is uint8_t:
-        if everywhere and image.strides[2] == 1:
+        uint16_t[65536] few  # counts that still fit: of values, or as bytes of pairs
+        uint8_t *pairs = <uint8_t *> few
+        bint everywhere = mask is None, in_pairs = n_pixels >= MEDFAST_LEAST_FOR_PAIRS
+    if everywhere and image.strides[2] == sizeof(integer) and (integer is uint8_t or in_pairs):
+        if in_pairs:
+            memset(few, 0, MEDFAST_PAIRS if integer is uint8_t else sizeof(few))
+        if integer is uint8_t:
             memset(subtables, 0, sizeof(subtables))
             for row in range(row_start, row_stop):
-                medfast_count_u8(&image[row // n_rows, row % n_rows, 0], n_cols, subtables)
+                if in_pairs:
+                    medfast_count_line_u8(&image[row // n_rows, row % n_rows, 0], n_cols, pairs, subtables)
+                else:
+                    medfast_count_u8(&image[row // n_rows, row % n_rows, 0], n_cols, subtables)
                 n_counted += n_cols
                 if n_counted >= 1 << 30:  # before a count of 32 bits is full
                     medfast_gather_counts(subtables, &counts[0])
                     n_counted = 0
+            if in_pairs:
+                medfast_gather_pairs(pairs, subtables)
             medfast_gather_counts(subtables, &counts[0])
-            return
+        else:
+            for row in range(row_start, row_stop):
+                medfast_count_u16(<const uint16_t *> &image[row // n_rows, row % n_rows, 0], n_cols, <uint16_t> offset,
+                                  few, &counts[0])
+            medfast_gather_few(few, <uint16_t> offset, &counts[0])
+        return
     for row in range(row_start, row_stop):
         plane = row // n_rows
         for col in range(n_cols):
@@ -87,6 +109,10 @@ cdef void look_up_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask
             if everywhere and image.strides[2] == 1 and out.strides[2] == 1:
                 medfast_look_up_u8(&image[plane, line, 0], n_cols, &table[0], &out[plane, line, 0])
                 continue
+        elif everywhere and image.strides[2] == sizeof(integer) and out.strides[2] == sizeof(integer):
+            medfast_look_up_u16(<const uint16_t *> &image[plane, line, 0], n_cols, <uint16_t> offset,
+                                <const uint16_t *> &table[0], <uint16_t *> &out[plane, line, 0])
+            continue
         if everywhere:
             for col in range(n_cols):
                 out[plane, line, col] = table[<int64_t> image[plane, line, col] + offset]

@@ -20,9 +20,14 @@ ctypedef fused integer:
 
 cdef extern from "histogram.h" nogil:
     enum: MEDFAST_SUBTABLES
+    enum: MEDFAST_PAIRS
+    enum: MEDFAST_LEAST_FOR_PAIRS
     void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
+    void medfast_count_line_u8(const uint8_t *line, Py_ssize_t n, uint8_t *pairs, uint32_t *subtables)
+    void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
 
 cdef extern from "clahe.h" nogil:
+    void medfast_count_tile_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint32_t *counts)
     int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
     void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
                        uint16_t *table)
@@ -65,22 +70,42 @@ cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mas
         Py_ssize_t plane, row, col, z, y, x, i
         Py_ssize_t n_direct = max(min(left + tile_cols, n_cols) - left, 0)
         uint32_t[MEDFAST_SUBTABLES * 256] subtables
+        uint8_t[MEDFAST_PAIRS] pairs
+        bint in_pairs
         int64_t total = 0
-    if integer is uint8_t:
-        if mask is None and image.strides[2] == 1:
+    if mask is None and image.strides[2] == sizeof(integer):
+        if integer is uint8_t:
+            in_pairs = tile_planes * tile_rows * n_direct >= MEDFAST_LEAST_FOR_PAIRS
             memset(subtables, 0, sizeof(subtables))
-            for plane in range(front, front + tile_planes):
-                z = mirrored(plane, n_planes)
-                for row in range(top, top + tile_rows):
-                    y = mirrored(row, n_rows)
-                    if n_direct:
-                        medfast_count_u8(<const uint8_t *> &image[z, y, left], n_direct, subtables)
-                    for col in range(left + n_direct, left + tile_cols):
-                        subtables[<uint8_t> image[z, y, mirrored(col, n_cols)]] += 1
+            if in_pairs:
+                memset(pairs, 0, sizeof(pairs))
+        else:
+            memset(&counts[0], 0, n_bins * sizeof(uint32_t))
+        for plane in range(front, front + tile_planes):
+            z = mirrored(plane, n_planes)
+            for row in range(top, top + tile_rows):
+                y = mirrored(row, n_rows)
+                if n_direct:
+                    if integer is uint8_t:
+                        if in_pairs:
+                            medfast_count_line_u8(&image[z, y, left], n_direct, pairs, subtables)
+                        else:
+                            medfast_count_u8(&image[z, y, left], n_direct, subtables)
+                    else:
+                        medfast_count_tile_u16(<const uint16_t *> &image[z, y, left], n_direct, <uint16_t> -offset,
+                                               &counts[0])
+                for col in range(left + n_direct, left + tile_cols):
+                    if integer is uint8_t:
+                        subtables[image[z, y, mirrored(col, n_cols)]] += 1
+                    else:
+                        counts[<int64_t> image[z, y, mirrored(col, n_cols)] + offset] += 1
+        if integer is uint8_t:
+            if in_pairs:
+                medfast_gather_pairs(pairs, subtables)
             for i in range(n_bins):
                 counts[i] = (subtables[i] + subtables[i + 256] + subtables[i + 512] + subtables[i + 768]
                              + subtables[i + 1024] + subtables[i + 1280] + subtables[i + 1536] + subtables[i + 1792])
-            return tile_planes * tile_rows * tile_cols
+        return tile_planes * tile_rows * tile_cols
     memset(&counts[0], 0, n_bins * sizeof(uint32_t))
     for plane in range(front, front + tile_planes):
         z = mirrored(plane, n_planes)

@@ -154,11 +154,15 @@ MEDFAST_SCALAR static void medfast_fetch_u8(const uint8_t *line, ptrdiff_t n, co
     const uint16_t *const lower_left = tables[2], *const lower_right = tables[3];
     ptrdiff_t i = 0;
     if (cell) {
-        for (; i + 4 <= n; i += 4) {
+        for (; i + 8 <= n; i += 8) {
             words[i] = cell[line[i]];
             words[i + 1] = cell[line[i + 1]];
             words[i + 2] = cell[line[i + 2]];
             words[i + 3] = cell[line[i + 3]];
+            words[i + 4] = cell[line[i + 4]];
+            words[i + 5] = cell[line[i + 5]];
+            words[i + 6] = cell[line[i + 6]];
+            words[i + 7] = cell[line[i + 7]];
         }
         for (; i < n; i++)
             words[i] = cell[line[i]];
@@ -179,16 +183,29 @@ MEDFAST_SCALAR static void medfast_fetch_u16(const uint16_t *line, ptrdiff_t n, 
 {
     const uint16_t *const upper_left = tables[0], *const upper_right = tables[1];
     const uint16_t *const lower_left = tables[2], *const lower_right = tables[3];
-    ptrdiff_t i;
+    ptrdiff_t i = 0;
     if (cell) {
-        for (i = 0; i < n; i++) {
-            const size_t level = (uint16_t)(line[i] - origin);
-            upper[i] = cell[2 * level];
-            lower[i] = cell[2 * level + 1];
+        for (; i + 4 <= n; i += 4) {
+            const uint32_t *const first = cell + 2 * (uint16_t)(line[i] - origin);
+            const uint32_t *const second = cell + 2 * (uint16_t)(line[i + 1] - origin);
+            const uint32_t *const third = cell + 2 * (uint16_t)(line[i + 2] - origin);
+            const uint32_t *const fourth = cell + 2 * (uint16_t)(line[i + 3] - origin);
+            upper[i] = first[0];
+            upper[i + 1] = second[0];
+            upper[i + 2] = third[0];
+            upper[i + 3] = fourth[0];
+            lower[i] = first[1];
+            lower[i + 1] = second[1];
+            lower[i + 2] = third[1];
+            lower[i + 3] = fourth[1];
+        }
+        for (; i < n; i++) {
+            upper[i] = cell[2 * (uint16_t)(line[i] - origin)];
+            lower[i] = cell[2 * (uint16_t)(line[i] - origin) + 1];
         }
         return;
     }
-    for (i = 0; i < n; i++) {
+    for (; i < n; i++) {
         const size_t level = (uint16_t)(line[i] - origin);
         upper[i] = upper_left[level] | (uint32_t)upper_right[level] << 16;
         lower[i] = lower_left[level] | (uint32_t)lower_right[level] << 16;
@@ -235,6 +252,150 @@ static inline void medfast_mean_u16(const uint32_t *MEDFAST_RESTRICT upper, cons
         out[i] = (uint16_t)(medfast_round(medfast_mean_of_words(upper[i], lower[i], left[i], right[i], up, down)) +
                             lowest);
 }
+
+/* The mean of bytes in whole numbers. With tiles of T pixels a weight is a multiple of 1 / 2T, or of 1 / T for even T;
+   so the exact mean is a sum of integers over a common unit. It decides the result unless it lies so close to a half
+   that OpenCV's float32 could round the other way; then float32 has the word. */
+enum { MEDFAST_SHARE_BITS = 6, MEDFAST_LARGEST_SHARE = 126 }; /* 255 * 126 fits 16 bits with a sign */
+
+typedef struct {
+    const uint32_t *coarse, *fine; /* per column: weights left, right, left, right, a byte each; coarse counts for 64 */
+    int32_t rows;                  /* weights of the upper and the lower tiles, 16 bits each */
+    float unit;
+    float tie; /* how far from a whole number the float32 mean may be of another opinion */
+    int is_split;
+} medfast_shares;
+
+/* Units that the weights along an axis are multiples of. */
+static inline int64_t medfast_units(int64_t tile)
+{
+    return tile % 2 ? 2 * tile : tile;
+}
+
+/* Weights of the columns; returns the largest error of those in float32, or 2 where they do not fit bytes. */
+static inline double medfast_column_shares(int64_t tile, const int64_t *bounds, ptrdiff_t n_cells, const float *right,
+                                           uint32_t *coarse, uint32_t *fine)
+{
+    const int64_t units = medfast_units(tile);
+    double largest = 0.0;
+    ptrdiff_t cell;
+    int64_t col;
+    if (units > MEDFAST_LARGEST_SHARE << MEDFAST_SHARE_BITS)
+        return 2.0;
+    for (cell = 0; cell < n_cells; cell++)
+        for (col = bounds[cell]; col < bounds[cell + 1]; col++) {
+            const int64_t twice = 2 * col + tile - 2 * tile * cell, share = tile % 2 ? twice : twice / 2;
+            const int64_t other = units - share;
+            const double error = (double)share / (double)units - (double)right[col];
+            largest = error > largest ? error : -error > largest ? -error : largest;
+            coarse[col] = (uint32_t)((other >> MEDFAST_SHARE_BITS) | (share >> MEDFAST_SHARE_BITS) << 8) * 0x10001u;
+            fine[col] = (uint32_t)((other & 63) | (share & 63) << 8) * 0x10001u;
+            if (units <= MEDFAST_LARGEST_SHARE)
+                fine[col] = (uint32_t)(other | share << 8) * 0x10001u;
+        }
+    return largest;
+}
+
+/* Weights of a row, given the error of the columns'; whether there are any that can be relied on. */
+static inline int medfast_row_shares(int64_t row, int64_t above, int64_t tile_rows, int64_t tile_cols, double error,
+                                     float down, medfast_shares *shares)
+{
+    const int64_t units = medfast_units(tile_rows), columns = medfast_units(tile_cols);
+    const int64_t twice = 2 * row - tile_rows - 2 * tile_rows * above, share = tile_rows % 2 ? twice : twice / 2;
+    const double off = (double)share / (double)units - (double)down;
+    const double doubt = 255 * (error + (off < 0 ? -off : off)) + 2e-4; /* float32 adds up to 1.2e-4 of its own */
+    if (units > 32767 || units * columns > 2147483647 / 255 || doubt > 0.05)
+        return 0;
+    shares->rows = (int32_t)((uint32_t)(units - share) | (uint32_t)share << 16);
+    shares->unit = 1.0f / (float)(units * columns);
+    shares->tie = (float)(0.5 - doubt);
+    if (doubt == 2e-4 && !(units & (units - 1)) && !(columns & (columns - 1)) && units * columns <= 65536)
+        shares->tie = 1.0f; /* float32 has room for every bit of it */
+    shares->is_split = columns > MEDFAST_LARGEST_SHARE;
+    return 1;
+}
+
+#if defined(__AVX2__)
+
+#if defined(__AVX512BW__)
+enum { MEDFAST_MEAN_LANES = 16 };
+typedef __m512i medfast_lanes;
+#define MEDFAST_LANES(name) _mm512_##name
+#define MEDFAST_LOAD(p) _mm512_loadu_si512(p)
+#else
+enum { MEDFAST_MEAN_LANES = 8 };
+typedef __m256i medfast_lanes;
+#define MEDFAST_LANES(name) _mm256_##name
+#define MEDFAST_LOAD(p) _mm256_loadu_si256((const __m256i *)(p))
+#endif
+
+static inline medfast_lanes medfast_sum(medfast_lanes words, medfast_lanes columns, medfast_lanes rows)
+{
+    return MEDFAST_LANES(madd_epi16)(MEDFAST_LANES(maddubs_epi16)(words, columns), rows);
+}
+
+static inline void medfast_mean_by_shares(const uint32_t *MEDFAST_RESTRICT words, ptrdiff_t n,
+                                          const medfast_shares *shares, int is_split, ptrdiff_t first,
+                                          const float *MEDFAST_RESTRICT left, const float *MEDFAST_RESTRICT right,
+                                          float up, float down, uint8_t *MEDFAST_RESTRICT out)
+{
+    const medfast_lanes rows = MEDFAST_LANES(set1_epi32)(shares->rows);
+    ptrdiff_t i;
+    for (i = 0; i + MEDFAST_MEAN_LANES <= n; i += MEDFAST_MEAN_LANES) {
+        const medfast_lanes four = MEDFAST_LOAD(words + i);
+        medfast_lanes sums = medfast_sum(four, MEDFAST_LOAD(shares->fine + first + i), rows);
+        int in_doubt;
+        if (is_split) {
+            const medfast_lanes coarse = medfast_sum(four, MEDFAST_LOAD(shares->coarse + first + i), rows);
+            sums = MEDFAST_LANES(add_epi32)(sums, MEDFAST_LANES(slli_epi32)(coarse, MEDFAST_SHARE_BITS));
+        }
+#if defined(__AVX512BW__)
+        {
+            const __m512 mean = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), _mm512_set1_ps(shares->unit));
+            const __m512i level = _mm512_cvtps_epi32(mean);
+            const __m512 off = _mm512_abs_ps(_mm512_sub_ps(mean, _mm512_cvtepi32_ps(level)));
+            in_doubt = _mm512_cmp_ps_mask(off, _mm512_set1_ps(shares->tie), _CMP_GT_OQ) != 0;
+            _mm_storeu_si128((__m128i *)(out + i), _mm512_cvtepi32_epi8(level));
+        }
+#else
+        {
+            const __m256 mean = _mm256_mul_ps(_mm256_cvtepi32_ps(sums), _mm256_set1_ps(shares->unit));
+            const __m256i level = _mm256_cvtps_epi32(mean);
+            const __m256 signless = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+            const __m256 off = _mm256_and_ps(_mm256_sub_ps(mean, _mm256_cvtepi32_ps(level)), signless);
+            const __m128i half = _mm_packus_epi32(_mm256_castsi256_si128(level), _mm256_extracti128_si256(level, 1));
+            in_doubt = _mm256_movemask_ps(_mm256_cmp_ps(off, _mm256_set1_ps(shares->tie), _CMP_GT_OQ)) != 0;
+            _mm_storel_epi64((__m128i *)(out + i), _mm_packus_epi16(half, half));
+        }
+#endif
+        if (in_doubt)
+            medfast_mean_u8(words + i, MEDFAST_MEAN_LANES, left + i, right + i, up, down, out + i);
+    }
+    medfast_mean_u8(words + i, n - i, left + i, right + i, up, down, out + i);
+}
+
+/* `first` is the column of the first pixel. */
+static inline void medfast_mean_u8_shared(const uint32_t *words, ptrdiff_t n, const medfast_shares *shares,
+                                          ptrdiff_t first, const float *left, const float *right, float up, float down,
+                                          uint8_t *out)
+{
+    if (shares->is_split)
+        medfast_mean_by_shares(words, n, shares, 1, first, left, right, up, down, out);
+    else
+        medfast_mean_by_shares(words, n, shares, 0, first, left, right, up, down, out);
+}
+
+#else
+
+static inline void medfast_mean_u8_shared(const uint32_t *words, ptrdiff_t n, const medfast_shares *shares,
+                                          ptrdiff_t first, const float *left, const float *right, float up, float down,
+                                          uint8_t *out)
+{
+    (void)shares, (void)first;
+    medfast_mean_u8(words, n, left, right, up, down, out);
+}
+
+#endif
 
 /* The mean over two sets of four tables, of weights `front` and `back`. */
 static inline void medfast_mean_of_sets_u8(const uint32_t *MEDFAST_RESTRICT words,

@@ -41,6 +41,15 @@ cdef extern from "clahe.h" nogil:
                          float down, uint8_t *out)
     void medfast_mean_u16(const uint32_t *upper, const uint32_t *lower, Py_ssize_t n, const float *left,
                           const float *right, float up, float down, uint16_t lowest, uint16_t *out)
+    ctypedef struct medfast_shares:
+        const uint32_t *coarse
+        const uint32_t *fine
+    double medfast_column_shares(int64_t tile, const int64_t *bounds, Py_ssize_t n_cells, const float *right,
+                                 uint32_t *coarse, uint32_t *fine)
+    bint medfast_row_shares(int64_t row, int64_t above, int64_t tile_rows, int64_t tile_cols, double error, float down,
+                            medfast_shares *shares)
+    void medfast_mean_u8_shared(const uint32_t *words, Py_ssize_t n, const medfast_shares *shares, Py_ssize_t first,
+                                const float *left, const float *right, float up, float down, uint8_t *out)
     void medfast_mean_of_sets_u8(const uint32_t *words, const uint32_t *beyond, Py_ssize_t n, const float *left,
                                  const float *right, float up, float down, float front, float back, uint8_t *out)
     void medfast_mean_of_sets_u16(const uint32_t *words, const uint32_t *beyond, Py_ssize_t lower, Py_ssize_t n,
@@ -212,6 +221,14 @@ def column_weights(Py_ssize_t tile_cols,
             bounds[cell] = n_cols
 
 
+cdef inline void find_corners(const uint16_t[:, ::1] tables, Py_ssize_t upper, Py_ssize_t lower, Py_ssize_t cell,
+                              Py_ssize_t grid_cols, const uint16_t **corners) noexcept nogil:
+    """The tables around a cell of the tiles whose rows begin with the tiles `upper` and `lower`."""
+    cdef Py_ssize_t before = max(cell - 1, 0), after = min(cell, grid_cols - 1)
+    corners[0], corners[1] = &tables[upper + before, 0], &tables[upper + after, 0]
+    corners[2], corners[3] = &tables[lower + before, 0], &tables[lower + after, 0]
+
+
 def interpolate(const integer[:, :] image,        # IN     gray levels
                 const uint8_t[:, :] mask,         # IN     pixels that change, or None for all
                 int64_t offset,                   # IN     table entry of gray level 0
@@ -220,11 +237,13 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                 const uint16_t[:, ::1] beyond,    # IN     the same of the next plane of tiles
                 float share,                      # IN     weight of that plane, 0 for an image
                 Py_ssize_t tile_rows,
+                Py_ssize_t tile_cols,
                 const float[:, ::1] weights,      # IN     from `column_weights`
                 const int64_t[::1] bounds,        # IN     from `column_weights`
                 Py_ssize_t row_start,
                 Py_ssize_t row_stop,
                 uint32_t[:, :, ::1] cells,        # OUT    scratch: per cell a word an entry, two for 16 bits; or none
+                uint32_t[:, ::1] shares,          # OUT    scratch: (2, cols), for 8 bits
                 integer[:, :] out):               # OUT    must not overlap `image`
     """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows; trilinear over two planes of
     tiles.
@@ -232,7 +251,7 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
     cdef:
         Py_ssize_t n_cols = image.shape[1], n_used = tables.shape[1]
         Py_ssize_t grid_cols = bounds.shape[0] - 2, grid_rows = tables.shape[0] // grid_cols
-        Py_ssize_t row, cell, chunk, start, stop, i, first, last, above, before, after, upper, lower, packed = -2
+        Py_ssize_t row, cell, chunk, start, stop, i, first, last, above, upper, lower, packed = -2
         int n_sets = 2 if share else 1, which
         float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, one = 1.0, position, up, down
         const uint16_t* corners[4]
@@ -241,12 +260,19 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
         uint32_t *set_words
         integer[CHUNK] values
         integer[CHUNK] results
+        medfast_shares by_row
+        double error = 2.0  # of the weights of the columns
+        bint shared
         const integer *line
         integer *target
         bint gathered = mask is not None or image.strides[1] != sizeof(integer)
         bint scattered = mask is not None or out.strides[1] != sizeof(integer)
         bint pack = cells.shape[2] > 0
     with nogil:
+        if integer is uint8_t:
+            by_row.coarse, by_row.fine = &shares[0, 0], &shares[1, 0]
+            error = medfast_column_shares(tile_cols, &bounds[0], grid_cols + 1, &weights[1, 0], &shares[0, 0],
+                                          &shares[1, 0])
         for row in range(row_start, row_stop):
             position = <float> row * inverse - half
             above = <Py_ssize_t> floorf(position)
@@ -254,6 +280,18 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
             up = one - down
             upper = max(above, 0) * grid_cols
             lower = min(above + 1, grid_rows - 1) * grid_cols
+            shared = medfast_row_shares(row, above, tile_rows, tile_cols, error, down, &by_row)
+            if pack and above != packed:
+                for cell in range(grid_cols + 1):
+                    for which in range(n_sets):
+                        find_corners(beyond if which else tables, upper, lower, cell, grid_cols, corners)
+                        if bounds[cell] == bounds[cell + 1]:
+                            continue
+                        elif integer is uint8_t:
+                            medfast_pack_u8(corners, n_used, &cells[which, cell, 0])
+                        else:
+                            medfast_pack_u16(corners, n_used, &cells[which, cell, 0])
+            packed = above
             cell = 0
             for chunk in range((n_cols + CHUNK - 1) // CHUNK):
                 start = chunk * CHUNK
@@ -269,22 +307,12 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                     while bounds[cell + 1] <= first:
                         cell += 1
                     last = min(bounds[cell + 1], stop)
-                    before, after = max(cell - 1, 0), min(cell, grid_cols - 1)
                     for which in range(n_sets):
-                        if which == 0:
-                            corners[0], corners[1] = &tables[upper + before, 0], &tables[upper + after, 0]
-                            corners[2], corners[3] = &tables[lower + before, 0], &tables[lower + after, 0]
-                        else:
-                            corners[0], corners[1] = &beyond[upper + before, 0], &beyond[upper + after, 0]
-                            corners[2], corners[3] = &beyond[lower + before, 0], &beyond[lower + after, 0]
                         set_words = words + 2 * CHUNK * which + (first - start)
                         if pack:
                             entries = &cells[which, cell, 0]
-                            if above != packed and first == bounds[cell]:
-                                if integer is uint8_t:
-                                    medfast_pack_u8(corners, n_used, entries)
-                                else:
-                                    medfast_pack_u16(corners, n_used, entries)
+                        else:
+                            find_corners(beyond if which else tables, upper, lower, cell, grid_cols, corners)
                         if integer is uint8_t:
                             medfast_fetch_u8(line + (first - start), last - first, entries, corners, set_words)
                         else:
@@ -295,7 +323,10 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                 if scattered:
                     target = results
                 if integer is uint8_t:
-                    if n_sets == 1:
+                    if n_sets == 1 and shared:
+                        medfast_mean_u8_shared(words, stop - start, &by_row, start, &weights[0, start],
+                                               &weights[1, start], up, down, target)
+                    elif n_sets == 1:
                         medfast_mean_u8(words, stop - start, &weights[0, start], &weights[1, start], up, down, target)
                     else:
                         medfast_mean_of_sets_u8(words, words + 2 * CHUNK, stop - start, &weights[0, start],
@@ -312,4 +343,3 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                     for i in range(stop - start):
                         out[row, start + i] = (results[i] if mask is None or mask[row, start + i]
                                                else image[row, start + i])
-            packed = above

@@ -63,6 +63,20 @@ def test_clahe_equals_opencv_on_whatever_hypothesis_finds(level, dtype, shape, g
     )
 
 
+@pytest.mark.opencv
+@pytest.mark.parametrize("tile", [(64, 64), (63, 126), (127, 65), (200, 254), (301, 300), (32, 1024)], ids=str)
+def test_means_in_whole_numbers_equal_opencv(level, rng, tile):
+    import cv2
+
+    for grid in ((2, 3), (1, 1)):
+        shape = tile[0] * grid[0], tile[1] * grid[1]
+        for image in (random_image(rng, shape, "uint8"), rng.choice(np.array([0, 1, 255], np.uint8), shape)):
+            for clip_limit in (0, 3.0):
+                np.testing.assert_array_equal(
+                    medfast.clahe(image, clip_limit, grid), cv2.createCLAHE(clip_limit, grid[::-1]).apply(image)
+                )
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_clahe_of_a_volume_goes_plane_by_plane(level, rng, dtype):
     image = random_image(rng, (3, 20, 37), dtype)

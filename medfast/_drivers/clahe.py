@@ -118,26 +118,38 @@ def _tables(
     num_threads: int | None,
 ) -> NDArray[np.uint16]:
     """(tiles, bins in use) tables from the histograms of the tiles."""
-    kernel = _kernels.clahe
-
-    def fill(tables: NDArray[Any], fallback: NDArray[Any], grid: Grid, shape: Grid, work: float) -> None:
-        def make(start: int, stop: int) -> None:
-            kernel.tile_tables(
-                volume, inside, -scale.lowest - scale.first, scale.first, scale.n_bins, clip_limit, *shape, *grid[1:],
-                start, stop, fallback, np.empty(scale.n_used, np.uint32), tables,
-            )  # fmt: skip
-
-        for_rows(len(tables), make, work_per_row=work, num_threads=num_threads)
-
     tables = np.empty((grid[0] * grid[1] * grid[2], scale.n_used), np.uint16)
     fallback = tables[0]
     if inside is not None:  # a tile without a pixel takes the table of all of them
         fallback = np.zeros(scale.n_used, np.uint16)
         if inside.any():
-            fill(fallback[None], fallback, (1, 1, 1), tile_shape(volume.shape, (1, 1, 1)), volume.size)
-    shape = tile_shape(volume.shape, grid)
-    fill(tables, fallback, grid, shape, shape[0] * shape[1] * shape[2] / 3 + scale.n_used)
+            _fill(fallback[None], fallback, volume, clip_limit, (1, 1, 1), scale, inside, num_threads)
+    _fill(tables, fallback, volume, clip_limit, grid, scale, inside, num_threads)
     return tables
+
+
+def _fill(
+    tables: NDArray[np.uint16],
+    fallback: NDArray[np.uint16],
+    volume: NDArray[Any],
+    clip_limit: float,
+    grid: Grid,
+    scale: Scale,
+    inside: NDArray[np.uint8] | None,
+    num_threads: int | None,
+) -> None:
+    """Make the tables of the tiles of a grid."""
+    kernel = _kernels.clahe
+    shape = tile_shape(volume.shape, grid)
+
+    def make(start: int, stop: int) -> None:
+        kernel.tile_tables(
+            volume, inside, -scale.lowest - scale.first, scale.first, scale.n_bins, clip_limit, *shape, grid[1], grid[2],
+            start, stop, fallback, np.empty(scale.n_used, np.uint32), tables,
+        )  # fmt: skip
+
+    work = shape[0] * shape[1] * shape[2] / 3 + scale.n_used
+    for_rows(len(tables), make, work_per_row=work, num_threads=num_threads)
 
 
 def _blend(
@@ -162,6 +174,7 @@ def _blend(
 
     def interpolate(start: int, stop: int) -> None:
         cells = np.empty((2 if grid[0] > 1 else 1, grid[2] + 1, n_words), np.uint32)
+        shares = np.empty((2, n_cols), np.uint32)
         for plane in range(start // n_rows, -(-stop // n_rows)):
             # the middle of the plane, counted in planes of tiles from the middle of the first
             position = (plane + 0.5) / tile_planes - 0.5
@@ -169,8 +182,8 @@ def _blend(
             near, far = max(before, 0), min(before + 1, grid[0] - 1)
             kernel.interpolate(
                 volume[plane], None if inside is None else inside[plane], -scale.lowest - scale.first, scale.lowest,
-                sets[near], sets[far], position - before if near < far else 0.0, tile_rows, weights, bounds,
-                max(start - plane * n_rows, 0), min(stop - plane * n_rows, n_rows), cells, out[plane],
+                sets[near], sets[far], position - before if near < far else 0.0, tile_rows, tile_cols, weights,
+                bounds, max(start - plane * n_rows, 0), min(stop - plane * n_rows, n_rows), cells, shares, out[plane],
             )  # fmt: skip
 
     for_rows(n_planes * n_rows, interpolate, work_per_row=n_cols / 2, num_threads=num_threads)

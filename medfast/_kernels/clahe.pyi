@@ -37,10 +37,12 @@ def interpolate(
     beyond: NDArray[np.uint16],
     share: float,
     tile_rows: int,
+    tile_cols: int,
     weights: NDArray[np.float32],
     bounds: NDArray[np.int64],
     row_start: int,
     row_stop: int,
     cells: NDArray[np.uint32],
+    shares: NDArray[np.uint32],
     out: NDArray[Any],
 ) -> None: ...

@@ -133,11 +133,13 @@ def interpolate(
     beyond,
     share,
     tile_rows,
+    tile_cols,
     weights,
     bounds,
     row_start,
     row_stop,
     cells,
+    shares,
     out,
 ):
     """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows; trilinear over two planes of

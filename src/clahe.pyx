@@ -36,11 +36,11 @@ cdef extern from "clahe.h" nogil:
     void medfast_fetch_u8(const uint8_t *line, Py_ssize_t n, const uint32_t *cell, const uint16_t **tables,
                           uint32_t *words)
     void medfast_fetch_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, const uint32_t *cell,
-                           const uint16_t **tables, uint32_t *upper, uint32_t *lower)
+                           const uint16_t **tables, uint32_t *words)
     void medfast_mean_u8(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up,
                          float down, uint8_t *out)
-    void medfast_mean_u16(const uint32_t *upper, const uint32_t *lower, Py_ssize_t n, const float *left,
-                          const float *right, float up, float down, uint16_t lowest, uint16_t *out)
+    void medfast_mean_u16(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up,
+                          float down, uint16_t lowest, uint16_t *out)
     ctypedef struct medfast_shares:
         const uint32_t *coarse
         const uint32_t *fine
@@ -52,9 +52,9 @@ cdef extern from "clahe.h" nogil:
                                 const float *left, const float *right, float up, float down, uint8_t *out)
     void medfast_mean_of_sets_u8(const uint32_t *words, const uint32_t *beyond, Py_ssize_t n, const float *left,
                                  const float *right, float up, float down, float front, float back, uint8_t *out)
-    void medfast_mean_of_sets_u16(const uint32_t *words, const uint32_t *beyond, Py_ssize_t lower, Py_ssize_t n,
-                                  const float *left, const float *right, float up, float down, float front, float back,
-                                  uint16_t lowest, uint16_t *out)
+    void medfast_mean_of_sets_u16(const uint32_t *words, const uint32_t *beyond, Py_ssize_t n, const float *left,
+                                  const float *right, float up, float down, float front, float back, uint16_t lowest,
+                                  uint16_t *out)
 
 cdef enum:
     CHUNK = 512  # pixels of a row that go through the buffers at a time
@@ -252,11 +252,11 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
         Py_ssize_t n_cols = image.shape[1], n_used = tables.shape[1]
         Py_ssize_t grid_cols = bounds.shape[0] - 2, grid_rows = tables.shape[0] // grid_cols
         Py_ssize_t row, cell, chunk, start, stop, i, first, last, above, upper, lower, packed = -2
-        int n_sets = 2 if share else 1, which
+        int n_sets = 2 if share else 1, n_words = sizeof(integer), which
         float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, one = 1.0, position, up, down
         const uint16_t* corners[4]
         uint32_t *entries = NULL
-        uint32_t[4 * CHUNK] words  # per set: of the upper tiles, of the lower (16 bits)
+        uint32_t[4 * CHUNK] words  # per set one word a pixel, or for 16 bits two
         uint32_t *set_words
         integer[CHUNK] values
         integer[CHUNK] results
@@ -308,7 +308,7 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                         cell += 1
                     last = min(bounds[cell + 1], stop)
                     for which in range(n_sets):
-                        set_words = words + 2 * CHUNK * which + (first - start)
+                        set_words = words + 2 * CHUNK * which + (first - start) * n_words
                         if pack:
                             entries = &cells[which, cell, 0]
                         else:
@@ -317,7 +317,7 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                             medfast_fetch_u8(line + (first - start), last - first, entries, corners, set_words)
                         else:
                             medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first,
-                                              <uint16_t> -offset, entries, corners, set_words, set_words + CHUNK)
+                                              <uint16_t> -offset, entries, corners, set_words)
                     first = last
                 target = &out[row, start]
                 if scattered:
@@ -333,10 +333,10 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                                                 &weights[1, start], up, down, one - share, share, target)
                 else:
                     if n_sets == 1:
-                        medfast_mean_u16(words, words + CHUNK, stop - start, &weights[0, start], &weights[1, start],
-                                         up, down, <uint16_t> lowest, <uint16_t *> target)
+                        medfast_mean_u16(words, stop - start, &weights[0, start], &weights[1, start], up, down,
+                                         <uint16_t> lowest, <uint16_t *> target)
                     else:
-                        medfast_mean_of_sets_u16(words, words + 2 * CHUNK, CHUNK, stop - start, &weights[0, start],
+                        medfast_mean_of_sets_u16(words, words + 2 * CHUNK, stop - start, &weights[0, start],
                                                  &weights[1, start], up, down, one - share, share,
                                                  <uint16_t> lowest, <uint16_t *> target)
                 if scattered:

@@ -54,7 +54,7 @@ def equalize(
     """
     if histogram is not None:
         tables = np.empty(histogram.shape, np.uint16)
-        _kernels.clahe.limited_tables(histogram.copy(), clip_limit, tables)
+        _kernels.clahe.limited_tables(histogram, clip_limit, tables)
         if len(tables) == 1:
             _look_up(volume, scale, tables[0], inside, out, num_threads)
             return
@@ -144,7 +144,7 @@ def _fill(
 
     def make(start: int, stop: int) -> None:
         kernel.tile_tables(
-            volume, inside, -scale.lowest - scale.first, scale.first, scale.n_bins, clip_limit, *shape, grid[1], grid[2],
+            volume, inside, -scale.lowest - scale.first, scale.first, scale.n_bins, clip_limit, *shape, *grid[1:],
             start, stop, fallback, np.empty(scale.n_used, np.uint32), tables,
         )  # fmt: skip
 

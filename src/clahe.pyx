@@ -28,6 +28,11 @@ cdef extern from "histogram.h" nogil:
 
 cdef extern from "clahe.h" nogil:
     void medfast_count_tile_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint32_t *counts)
+    enum: MEDFAST_NARROW_TILE
+    void medfast_count_tile_narrow(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint16_t *counts)
+    int64_t medfast_clip_narrow(uint16_t *counts, Py_ssize_t n, uint16_t limit)
+    void medfast_scale_narrow(const uint16_t *counts, Py_ssize_t n, uint16_t running, uint16_t batch, float scale,
+                              uint16_t *table)
     int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
     void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
                        uint16_t *table)
@@ -72,14 +77,15 @@ cdef inline Py_ssize_t mirrored(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
 
 cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mask, int64_t offset, Py_ssize_t front,
                         Py_ssize_t top, Py_ssize_t left, Py_ssize_t tile_planes, Py_ssize_t tile_rows,
-                        Py_ssize_t tile_cols, uint32_t[::1] counts) noexcept nogil:
-    """Histogram of one tile; returns the number of pixels in it."""
+                        Py_ssize_t tile_cols, bint is_narrow, uint32_t[::1] counts) noexcept nogil:
+    """Histogram of one tile, of 16-bit numbers where it is narrow; returns the number of pixels in it."""
     cdef:
         Py_ssize_t n_planes = image.shape[0], n_rows = image.shape[1], n_cols = image.shape[2], n_bins = counts.shape[0]
         Py_ssize_t plane, row, col, z, y, x, i
         Py_ssize_t n_direct = max(min(left + tile_cols, n_cols) - left, 0)
         uint32_t[MEDFAST_SUBTABLES * 256] subtables
         uint8_t[MEDFAST_PAIRS] pairs
+        uint16_t *narrow = <uint16_t *> &counts[0]
         bint in_pairs
         int64_t total = 0
     if mask is None and image.strides[2] == sizeof(integer):
@@ -89,7 +95,7 @@ cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mas
             if in_pairs:
                 memset(pairs, 0, sizeof(pairs))
         else:
-            memset(&counts[0], 0, n_bins * sizeof(uint32_t))
+            memset(&counts[0], 0, n_bins * (sizeof(uint16_t) if is_narrow else sizeof(uint32_t)))
         for plane in range(front, front + tile_planes):
             z = mirrored(plane, n_planes)
             for row in range(top, top + tile_rows):
@@ -100,12 +106,17 @@ cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mas
                             medfast_count_line_u8(&image[z, y, left], n_direct, pairs, subtables)
                         else:
                             medfast_count_u8(&image[z, y, left], n_direct, subtables)
+                    elif is_narrow:
+                        medfast_count_tile_narrow(<const uint16_t *> &image[z, y, left], n_direct, <uint16_t> -offset,
+                                                  narrow)
                     else:
                         medfast_count_tile_u16(<const uint16_t *> &image[z, y, left], n_direct, <uint16_t> -offset,
                                                &counts[0])
                 for col in range(left + n_direct, left + tile_cols):
                     if integer is uint8_t:
                         subtables[image[z, y, mirrored(col, n_cols)]] += 1
+                    elif is_narrow:
+                        narrow[<int64_t> image[z, y, mirrored(col, n_cols)] + offset] += 1
                     else:
                         counts[<int64_t> image[z, y, mirrored(col, n_cols)] + offset] += 1
         if integer is uint8_t:
@@ -128,15 +139,19 @@ cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mas
     return total
 
 
-cdef void make_table(uint32_t *counts, Py_ssize_t n_used, int64_t total, Py_ssize_t first, int64_t n_bins,
-                     double clip_limit, uint16_t *table) noexcept nogil:
+cdef void make_table(uint32_t *counts, Py_ssize_t n_used, bint is_narrow, int64_t total, Py_ssize_t first,
+                     int64_t n_bins, double clip_limit, uint16_t *table) noexcept nogil:
     """Clip the histogram, spread the excess over all bins, and scale its running sum to the levels 0 ... n_bins - 1."""
     cdef:
-        int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0
+        uint16_t *narrow = <uint16_t *> counts
+        int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0, i
         double share = clip_limit * <double> total / <double> n_bins
         float scale = <float> (n_bins - 1) / <float> total
     if clip_limit > 0 and share < <double> total:
-        excess = medfast_clip(counts, n_used, max(<uint32_t> share, 1))
+        if is_narrow:
+            excess = medfast_clip_narrow(narrow, n_used, max(<uint16_t> share, 1))
+        else:
+            excess = medfast_clip(counts, n_used, max(<uint32_t> share, 1))
         batch = excess // n_bins
         residual = excess - batch * n_bins
         running = batch * first
@@ -145,11 +160,16 @@ cdef void make_table(uint32_t *counts, Py_ssize_t n_used, int64_t total, Py_ssiz
             n_before = min((first + step - 1) // step, residual)
             running += n_before
             next_bin = n_before * step
-            while n_before < residual and next_bin < first + n_used:
-                counts[next_bin - first] += 1
-                next_bin += step
-                n_before += 1
-    medfast_scale(counts, n_used, <uint32_t> running, <uint32_t> batch, scale, table)
+            residual = min(residual - n_before, (first + n_used - next_bin + step - 1) // step)  # of those in use
+            for i in range(residual):
+                if is_narrow:
+                    narrow[next_bin - first + i * step] += 1
+                else:
+                    counts[next_bin - first + i * step] += 1
+    if is_narrow:
+        medfast_scale_narrow(narrow, n_used, <uint16_t> running, <uint16_t> batch, scale, table)
+    else:
+        medfast_scale(counts, n_used, <uint32_t> running, <uint32_t> batch, scale, table)
 
 
 def tile_tables(const integer[:, :, :] image,    # IN     gray levels
@@ -172,14 +192,17 @@ def tile_tables(const integer[:, :, :] image,    # IN     gray levels
     cdef:
         Py_ssize_t tile, tile_row
         int64_t total
+        bint is_narrow = (integer is not uint8_t and mask is None and image.strides[2] == sizeof(integer)
+                          and tile_planes * tile_rows * tile_cols < MEDFAST_NARROW_TILE)
     with nogil:
         for tile in range(tile_start, tile_stop):
             tile_row = tile // grid_cols
             total = count_tile[integer](image, mask, offset, tile_row // grid_rows * tile_planes,
                                         tile_row % grid_rows * tile_rows, tile % grid_cols * tile_cols, tile_planes,
-                                        tile_rows, tile_cols, counts)
+                                        tile_rows, tile_cols, is_narrow, counts)
             if total:
-                make_table(&counts[0], counts.shape[0], total, first, n_bins, clip_limit, &tables[tile, 0])
+                make_table(&counts[0], counts.shape[0], is_narrow, total, first, n_bins, clip_limit,
+                           &tables[tile, 0])
             else:
                 memcpy(&tables[tile, 0], &fallback[0], fallback.shape[0] * sizeof(uint16_t))
 
@@ -196,7 +219,7 @@ def limited_tables(uint32_t[:, ::1] counts,     # INOUT  (tiles, bins) pixels, o
             total = 0
             for i in range(n_bins):
                 total += counts[tile, i]
-            make_table(&counts[tile, 0], n_bins, total, 0, n_bins, clip_limit, &tables[tile, 0])
+            make_table(&counts[tile, 0], n_bins, False, total, 0, n_bins, clip_limit, &tables[tile, 0])
 
 
 def column_weights(Py_ssize_t tile_cols,

@@ -44,6 +44,38 @@ cdef inline int32_t root_of(const uint8_t[:, :, :, :] image, Py_ssize_t plane, P
                         + to_xyz[which, 2] * linear[image[plane, row, col, 2]], MATRIX_BITS)]
 
 
+cdef inline int32_t level_of(int32_t f_y) noexcept nogil:
+    """L*, 0 ... 255."""
+    return clipped(descale(296 * f_y - ((16 * 255 * (1 << ROOT_BITS) + 50) // 100), ROOT_BITS), 255)
+
+
+cdef inline void lab_of(const uint8_t[:, :, :, :] image, Py_ssize_t plane, Py_ssize_t row, Py_ssize_t col,
+                        const int32_t[::1] linear, const int32_t[:, ::1] to_xyz, const int32_t[::1] root,
+                        int32_t* level, int32_t* a, int32_t* b) noexcept nogil:
+    """L*, a*, b* of a pixel."""
+    cdef:
+        int32_t f_x = root_of(image, plane, row, col, linear, to_xyz, root, 0)
+        int32_t f_y = root_of(image, plane, row, col, linear, to_xyz, root, 1)
+        int32_t f_z = root_of(image, plane, row, col, linear, to_xyz, root, 2)
+    level[0] = level_of(f_y)
+    a[0] = clipped(descale(500 * (f_x - f_y) + (128 << ROOT_BITS), ROOT_BITS), 255)
+    b[0] = clipped(descale(200 * (f_y - f_z) + (128 << ROOT_BITS), ROOT_BITS), 255)
+
+
+cdef inline void colour_of(int32_t level, int32_t a, int32_t b, const int32_t[:, ::1] lightness,
+                           const int32_t[::1] inverse, const int32_t[:, ::1] to_rgb, const uint8_t[::1] encoded,
+                           uint8_t* out, Py_ssize_t stride) noexcept nogil:
+    """Red, green, blue of L*, a*, b*, `stride` bytes apart."""
+    cdef:
+        int32_t y = lightness[0, level], f_y = lightness[1, level]
+        int32_t x = inverse[f_y + ((5 * a * 53687 + (1 << 7)) >> 13) - 128 * BASE // 500 - LOWEST]  # + a* / 500
+        int32_t z = inverse[f_y - (((b * 41943 + (1 << 4)) >> 9) - 128 * BASE // 200 + 1) - LOWEST]  # - b* / 200
+        Py_ssize_t i
+    for i in range(3):
+        out[i * stride] = encoded[clipped(
+            descale(to_rgb[i, 0] * x + to_rgb[i, 1] * y + to_rgb[i, 2] * z, MATRIX_BITS + 2), 4095)]
+
+
 def lightness_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
                     const int32_t[::1] linear,          # IN   (256) linear level of each value
                     const int32_t[:, ::1] to_xyz,       # IN   (3, 3)
@@ -57,9 +89,7 @@ def lightness_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
         for row in range(row_start, row_stop):
             plane, line = row // n_rows, row % n_rows
             for col in range(image.shape[2]):
-                out[plane, line, col] = <uint8_t> clipped(
-                    descale(296 * root_of(image, plane, line, col, linear, to_xyz, root, 1)
-                            - ((16 * 255 * (1 << ROOT_BITS) + 50) // 100), ROOT_BITS), 255)
+                out[plane, line, col] = <uint8_t> level_of(root_of(image, plane, line, col, linear, to_xyz, root, 1))
 
 
 def relight_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
@@ -78,7 +108,7 @@ def relight_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
     """The pixels of the rows with another L*, as OpenCV converts L*, a*, b* back."""
     cdef:
         Py_ssize_t n_rows = image.shape[1], row, col, plane, line, i
-        int32_t f_x, f_y, f_z, a, b, x, y, z
+        int32_t level, a, b
     with nogil:
         for row in range(row_start, row_stop):
             plane, line = row // n_rows, row % n_rows
@@ -87,18 +117,48 @@ def relight_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
                     for i in range(3):
                         out[plane, line, col, i] = image[plane, line, col, i]
                     continue
-                f_x = root_of(image, plane, line, col, linear, to_xyz, root, 0)
-                f_y = root_of(image, plane, line, col, linear, to_xyz, root, 1)
-                f_z = root_of(image, plane, line, col, linear, to_xyz, root, 2)
-                a = clipped(descale(500 * (f_x - f_y) + (128 << ROOT_BITS), ROOT_BITS), 255)
-                b = clipped(descale(200 * (f_y - f_z) + (128 << ROOT_BITS), ROOT_BITS), 255)
-                y = lightness[0, levels[plane, line, col]]
-                f_y = lightness[1, levels[plane, line, col]]
-                x = inverse[f_y + ((5 * a * 53687 + (1 << 7)) >> 13) - 128 * BASE // 500 - LOWEST]  # + a* / 500
-                z = inverse[f_y - (((b * 41943 + (1 << 4)) >> 9) - 128 * BASE // 200 + 1) - LOWEST]  # - b* / 200
-                for i in range(3):
-                    out[plane, line, col, i] = encoded[clipped(
-                        descale(to_rgb[i, 0] * x + to_rgb[i, 1] * y + to_rgb[i, 2] * z, MATRIX_BITS + 2), 4095)]
+                lab_of(image, plane, line, col, linear, to_xyz, root, &level, &a, &b)
+                colour_of(levels[plane, line, col], a, b, lightness, inverse, to_rgb, encoded,
+                          &out[plane, line, col, 0], out.strides[3])
+
+
+def to_lab_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
+                 const int32_t[::1] linear,          # IN   (256) linear level of each value
+                 const int32_t[:, ::1] to_xyz,       # IN   (3, 3)
+                 const int32_t[::1] root,            # IN   f of each level
+                 Py_ssize_t row_start,
+                 Py_ssize_t row_stop,
+                 uint8_t[:, :, :, :] out):           # OUT  (planes, rows, columns, 3) L*, a*, b*
+    """L*, a*, b* of each pixel of the rows, as OpenCV has them."""
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], row, col, plane, line
+        int32_t level, a, b
+    with nogil:
+        for row in range(row_start, row_stop):
+            plane, line = row // n_rows, row % n_rows
+            for col in range(image.shape[2]):
+                lab_of(image, plane, line, col, linear, to_xyz, root, &level, &a, &b)
+                out[plane, line, col, 0] = <uint8_t> level
+                out[plane, line, col, 1] = <uint8_t> a
+                out[plane, line, col, 2] = <uint8_t> b
+
+
+def from_lab_fixed(const uint8_t[:, :, :, :] image,    # IN   L*, a*, b*
+                   const int32_t[:, ::1] lightness,    # IN   (2, 256) Y and f(Y) of each L*
+                   const int32_t[::1] inverse,         # IN   t of each f(t), from LOWEST up
+                   const int32_t[:, ::1] to_rgb,       # IN   (3, 3)
+                   const uint8_t[::1] encoded,         # IN   (4096) value of each linear level
+                   Py_ssize_t row_start,
+                   Py_ssize_t row_stop,
+                   uint8_t[:, :, :, :] out):           # OUT  red, green, blue
+    """The way back."""
+    cdef Py_ssize_t n_rows = image.shape[1], row, col, plane, line
+    with nogil:
+        for row in range(row_start, row_stop):
+            plane, line = row // n_rows, row % n_rows
+            for col in range(image.shape[2]):
+                colour_of(image[plane, line, col, 0], image[plane, line, col, 1], image[plane, line, col, 2], lightness,
+                          inverse, to_rgb, encoded, &out[plane, line, col, 0], out.strides[3])
 
 
 cdef inline double cube_root(double t) noexcept nogil:

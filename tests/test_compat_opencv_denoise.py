@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from images import smooth_image
-from medfast.compat.opencv import _lab
+from medfast._drivers import lab as lab_driver
 from medfast.compat.opencv import denoise as cvlike
 
 
@@ -105,7 +105,7 @@ def test_multi(level, rng):
 
 
 @pytest.mark.opencv
-def test_lab_equals_opencv():
+def test_lab_equals_opencv(level, n_threads):
     """Every fifth value of each channel, and all of their neighbours' grays."""
     import cv2
 
@@ -114,23 +114,10 @@ def test_lab_equals_opencv():
     grays = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
     for values in (image, grays):
         lab = cv2.cvtColor(values, cv2.COLOR_LBGR2Lab)
-        np.testing.assert_array_equal(_lab.lab_from_bgr(values), np.moveaxis(lab, -1, 0))
+        np.testing.assert_array_equal(lab_driver.lab_from_bgr(values), np.moveaxis(lab, -1, 0))
         result = np.empty_like(values)
-        _lab.bgr_from_lab(np.moveaxis(values, -1, 0), result)
+        lab_driver.bgr_from_lab(np.moveaxis(values, -1, 0), result)
         np.testing.assert_array_equal(result, cv2.cvtColor(values, cv2.COLOR_Lab2LBGR))
-
-
-@pytest.mark.parametrize("shape", [(1, 250), (70, 9), (33, 40)], ids=str)
-@pytest.mark.parametrize("n_channels", [3, 4])
-def test_lab_in_pieces(rng, monkeypatch, shape, n_channels):
-    image = rng.integers(0, 256, (*shape, n_channels)).astype(np.uint8)
-    lab, back = _lab.lab_from_bgr(image), np.empty_like(image)
-    _lab.bgr_from_lab(lab, back)
-    monkeypatch.setattr(_lab, "PIECE", 100)
-    result = np.empty_like(image)
-    np.testing.assert_array_equal(_lab.lab_from_bgr(image), lab)
-    _lab.bgr_from_lab(lab, result)
-    np.testing.assert_array_equal(result, back)
 
 
 def test_memory_of_colour(rng):

@@ -39,7 +39,7 @@ def lightness(
     kernel = _kernels.lab
     if _is_fixed(volume, n_levels):
         fixed = np.empty(volume.shape[:3], np.uint8)
-        to_xyz, root = forward_tables()
+        to_xyz, root = _forward_tables()
         _rows(volume, 5.0, num_threads, kernel.lightness_fixed, volume, _gamma_tables()[0], to_xyz, root, target=fixed)
         return fixed
     levels = np.empty(volume.shape[:3], np.uint16)
@@ -61,13 +61,32 @@ def relight(
     kernel = _kernels.lab
     if _is_fixed(volume, n_levels):
         (linear, encoded), (to_xyz, root), (to_rgb, of_level, inverse) = (
-            _gamma_tables(), forward_tables(), backward_tables(),
+            _gamma_tables(), _forward_tables(), _backward_tables(),
         )  # fmt: skip
         tables = linear, to_xyz, root, of_level, inverse, to_rgb, encoded
         _rows(volume, 15.0, num_threads, kernel.relight_fixed, volume, levels, inside, *tables, target=out)
         return
     arguments = volume, levels, inside, _linear(volume.dtype, white), *_matrices(), n_levels, float(white)
     _rows(volume, 200.0, num_threads, kernel.relight, *arguments, target=out)
+
+
+def lab_from_bgr(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(rows, columns, 3 or 4) linear blue, green, red, to (3, rows, columns) L*, a*, b*."""
+    lab = np.empty((3, *image.shape[:2]), np.uint8)
+    to_xyz, root = _forward_tables()
+    arguments = image[np.newaxis, ..., 2::-1], _linear_tables()[0], to_xyz, root
+    _rows(arguments[0], 5.0, None, _kernels.lab.to_lab_fixed, *arguments, target=np.moveaxis(lab, 0, 2)[np.newaxis])
+    return lab
+
+
+def bgr_from_lab(lab: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """(3, rows, columns) L*, a*, b* to (rows, columns, 3 or 4) blue, green, red, linear; a fourth channel is 255."""
+    image = np.moveaxis(lab, 0, 2)[np.newaxis]
+    to_rgb, of_level, inverse = _backward_tables()
+    arguments = image, of_level, inverse, to_rgb, _linear_tables()[1]
+    _rows(image, 8.0, None, _kernels.lab.from_lab_fixed, *arguments, target=out[np.newaxis, ..., 2::-1])
+    if out.shape[-1] == 4:
+        out[..., 3] = 255
 
 
 def _is_fixed(volume: NDArray[Any], n_levels: int) -> bool:
@@ -119,7 +138,13 @@ def _gamma_tables() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
 
 
 @functools.cache
-def forward_tables() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _linear_tables() -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """The same where the values are linear themselves."""
+    return np.arange(256, dtype=np.int32) << LEVEL_BITS, (np.arange(4096) * 255 >> 12).astype(np.uint8)
+
+
+@functools.cache
+def _forward_tables() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """The matrix from RGB to X, Y, Z over the white point, and f(t) of CIE Lab for every descaled level."""
     matrix = np.rint((1 << MATRIX_BITS) * np.array(RGB_TO_XYZ) / np.array(WHITE)[:, None]).astype(np.int32)
     one = np.float32(1)
@@ -138,7 +163,7 @@ def _cube_root(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 @functools.cache
-def backward_tables() -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
+def _backward_tables() -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
     """The matrix from X, Y, Z to RGB; Y and f(Y) for each L; and the inverse of f."""
     matrix = np.rint((1 << MATRIX_BITS) * np.array(XYZ_TO_RGB) * np.array(WHITE)).astype(np.int32)
     level = np.arange(256)

@@ -33,6 +33,25 @@ def relight_fixed(
     row_stop: int,
     out: NDArray[np.uint8],
 ) -> None: ...
+def to_lab_fixed(
+    image: NDArray[np.uint8],
+    linear: NDArray[np.int32],
+    to_xyz: NDArray[np.int32],
+    root: NDArray[np.int32],
+    row_start: int,
+    row_stop: int,
+    out: NDArray[np.uint8],
+) -> None: ...
+def from_lab_fixed(
+    image: NDArray[np.uint8],
+    lightness: NDArray[np.int32],
+    inverse: NDArray[np.int32],
+    to_rgb: NDArray[np.int32],
+    encoded: NDArray[np.uint8],
+    row_start: int,
+    row_stop: int,
+    out: NDArray[np.uint8],
+) -> None: ...
 def decode(values: NDArray[np.float64]) -> None: ...
 def lightness(
     image: NDArray[Any],

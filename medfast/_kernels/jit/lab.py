@@ -32,6 +32,35 @@ def root_of(pixel, linear, to_xyz, root, which):
     return np.int64(root[descale(total, MATRIX_BITS)])
 
 
+@inlined
+def level_of(f_y):
+    """L*, 0 ... 255."""
+    return clipped(descale(296 * f_y - (16 * 255 * (1 << ROOT_BITS) + 50) // 100, ROOT_BITS), 255)
+
+
+@inlined
+def lab_of(pixel, linear, to_xyz, root):
+    """L*, a*, b*."""
+    f_x = root_of(pixel, linear, to_xyz, root, 0)
+    f_y = root_of(pixel, linear, to_xyz, root, 1)
+    f_z = root_of(pixel, linear, to_xyz, root, 2)
+    center = 128 << ROOT_BITS
+    a = clipped(descale(500 * (f_x - f_y) + center, ROOT_BITS), 255)
+    b = clipped(descale(200 * (f_y - f_z) + center, ROOT_BITS), 255)
+    return level_of(f_y), a, b
+
+
+@inlined
+def write_colour(level, a, b, lightness, inverse, to_rgb, encoded, out):
+    """Red, green, blue of L*, a*, b*."""
+    y, f_y = np.int64(lightness[0, level]), np.int64(lightness[1, level])
+    x = np.int64(inverse[f_y + ((5 * a * 53687 + (1 << 7)) >> 13) - 128 * BASE // 500 - LOWEST])
+    z = np.int64(inverse[f_y - (((b * 41943 + (1 << 4)) >> 9) - 128 * BASE // 200 + 1) - LOWEST])
+    for i in range(3):
+        value = np.int64(to_rgb[i, 0]) * x + np.int64(to_rgb[i, 1]) * y + np.int64(to_rgb[i, 2]) * z
+        out[i] = encoded[clipped(descale(value, MATRIX_BITS + 2), 4095)]
+
+
 @kernel
 def lightness_fixed(image, linear, to_xyz, root, row_start, row_stop, out):
     """L* of each pixel of the rows, as OpenCV has it."""
@@ -39,9 +68,7 @@ def lightness_fixed(image, linear, to_xyz, root, row_start, row_stop, out):
     for row in range(row_start, row_stop):
         plane, line = row // n_rows, row % n_rows
         for col in range(image.shape[2]):
-            f_y = root_of(image[plane, line, col], linear, to_xyz, root, 1)
-            black = (16 * 255 * (1 << ROOT_BITS) + 50) // 100
-            out[plane, line, col] = clipped(descale(296 * f_y - black, ROOT_BITS), 255)
+            out[plane, line, col] = level_of(root_of(image[plane, line, col], linear, to_xyz, root, 1))
 
 
 @kernel
@@ -50,7 +77,6 @@ def relight_fixed(
 ):
     """The pixels of the rows with another L*, as OpenCV converts L*, a*, b* back."""
     n_rows = image.shape[1]
-    center = 128 << ROOT_BITS
     for row in range(row_start, row_stop):
         plane, line = row // n_rows, row % n_rows
         for col in range(image.shape[2]):
@@ -59,18 +85,32 @@ def relight_fixed(
                 for i in range(3):
                     out[plane, line, col, i] = pixel[i]
                 continue
-            f_x = root_of(pixel, linear, to_xyz, root, 0)
-            f_y = root_of(pixel, linear, to_xyz, root, 1)
-            f_z = root_of(pixel, linear, to_xyz, root, 2)
-            a = clipped(descale(500 * (f_x - f_y) + center, ROOT_BITS), 255)
-            b = clipped(descale(200 * (f_y - f_z) + center, ROOT_BITS), 255)
-            y = np.int64(lightness[0, levels[plane, line, col]])
-            f_y = np.int64(lightness[1, levels[plane, line, col]])
-            x = np.int64(inverse[f_y + ((5 * a * 53687 + (1 << 7)) >> 13) - 128 * BASE // 500 - LOWEST])
-            z = np.int64(inverse[f_y - (((b * 41943 + (1 << 4)) >> 9) - 128 * BASE // 200 + 1) - LOWEST])
-            for i in range(3):
-                value = np.int64(to_rgb[i, 0]) * x + np.int64(to_rgb[i, 1]) * y + np.int64(to_rgb[i, 2]) * z
-                out[plane, line, col, i] = encoded[clipped(descale(value, MATRIX_BITS + 2), 4095)]
+            _, a, b = lab_of(pixel, linear, to_xyz, root)
+            level = levels[plane, line, col]
+            write_colour(level, a, b, lightness, inverse, to_rgb, encoded, out[plane, line, col])
+
+
+@kernel
+def to_lab_fixed(image, linear, to_xyz, root, row_start, row_stop, out):
+    """L*, a*, b* of each pixel of the rows, as OpenCV has them."""
+    n_rows = image.shape[1]
+    for row in range(row_start, row_stop):
+        plane, line = row // n_rows, row % n_rows
+        for col in range(image.shape[2]):
+            level, a, b = lab_of(image[plane, line, col], linear, to_xyz, root)
+            out[plane, line, col, 0], out[plane, line, col, 1], out[plane, line, col, 2] = level, a, b
+
+
+@kernel
+def from_lab_fixed(image, lightness, inverse, to_rgb, encoded, row_start, row_stop, out):
+    """The way back."""
+    n_rows = image.shape[1]
+    for row in range(row_start, row_stop):
+        plane, line = row // n_rows, row % n_rows
+        for col in range(image.shape[2]):
+            pixel = image[plane, line, col]
+            a, b = np.int64(pixel[1]), np.int64(pixel[2])
+            write_colour(pixel[0], a, b, lightness, inverse, to_rgb, encoded, out[plane, line, col])
 
 
 @inlined

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
+from medfast._drivers import lab as lab_driver
 from medfast._drivers import nlm
-from medfast.compat.opencv import _lab
 
 __all__ = [
     "NORM_L1",
@@ -354,12 +354,12 @@ def _denoise(frames: list[NDArray[Any]], out: NDArray[Any], h: Any, template: An
 def _denoise_colored(
     frames: list[NDArray[np.uint8]], out: NDArray[np.uint8], h: Any, h_color: Any, template: Any, search: Any
 ) -> None:
-    labs = [_lab.lab_from_bgr(frame) for frame in frames]
+    labs = [lab_driver.lab_from_bgr(frame) for frame in frames]
     lab = np.empty_like(labs[0])
     _denoise([planes[0] for planes in labs], lab[0], h, template, search, NORM_L2)
     colors = [np.moveaxis(planes[1:], 0, 2) for planes in labs]
     _denoise(colors, np.moveaxis(lab[1:], 0, 2), h_color, template, search, NORM_L2)
-    _lab.bgr_from_lab(lab, out)
+    lab_driver.bgr_from_lab(lab, out)
 
 
 def _strengths(h: Any, n_channels: int) -> list[float]:

@@ -49,8 +49,10 @@ enum { MEDFAST_PAIRS = 65536, MEDFAST_LEAST_FOR_PAIRS = 32768, MEDFAST_BLOCK = 2
 
 #if defined(__GNUC__)
 #define MEDFAST_RARE(condition) __builtin_expect(condition, 0)
+#define MEDFAST_PREFETCH(address) __builtin_prefetch(address)
 #else
 #define MEDFAST_RARE(condition) (condition)
+#define MEDFAST_PREFETCH(address) ((void)(address))
 #endif
 
 /* Number of pairs in n <= MEDFAST_SAMPLE bytes that are like the one before. */
@@ -122,34 +124,62 @@ static inline void medfast_count_line_u8(const uint8_t *line, ptrdiff_t n, uint8
     }
 }
 
-/* Move the counts of all pairs to `counts`: the sums of the rows and of the columns of the table, of four counts at a
-   time in 64 bits. 1.6 microseconds. */
+/* Move the counts of all pairs to `counts`: the sums of the rows and of the columns of the table. 1.6 microseconds;
+   4.6 without intrinsics (AVX2). */
+#if defined(__AVX2__)
+#include <immintrin.h>
+
 static inline void medfast_gather_pairs(const uint8_t pairs[MEDFAST_PAIRS], uint32_t counts[256])
 {
-    const uint64_t low = 0x00ff00ff00ff00ffu;
-    uint64_t even[32], odd[32];
-    int first, row, i, lane;
-    for (first = 0; first < 256; first += 128) { /* 128 bytes still fit 16 bits */
-        memset(even, 0, sizeof(even));
-        memset(odd, 0, sizeof(odd));
-        for (row = first; row < first + 128; row++) {
-            uint64_t words[32], sum = 0;
-            memcpy(words, pairs + 256 * row, sizeof(words));
-            for (i = 0; i < 32; i++) {
-                const uint64_t here = words[i] & low, next = words[i] >> 8 & low;
-                even[i] += here;
-                odd[i] += next;
-                sum += here + next;
+    const __m256i zero = _mm256_setzero_si256(), low = _mm256_set1_epi16(255);
+    int first, row, col, i;
+    for (row = 0; row < 256; row++) {
+        __m256i sum = zero;
+        uint64_t lanes[4];
+        for (col = 0; col < 256; col += 32)
+            sum = _mm256_add_epi64(
+                sum, _mm256_sad_epu8(_mm256_loadu_si256((const __m256i *)(pairs + 256 * row + col)), zero));
+        _mm256_storeu_si256((__m256i *)lanes, sum);
+        counts[row] += (uint32_t)(lanes[0] + lanes[1] + lanes[2] + lanes[3]);
+    }
+    for (col = 0; col < 256; col += 64)
+        for (first = 0; first < 256; first += 128) { /* 128 bytes still fit 16 bits */
+            __m256i sums[4] = {zero, zero, zero, zero};
+            uint16_t lanes[64];
+            for (row = first; row < first + 128; row++) {
+                const __m256i here = _mm256_loadu_si256((const __m256i *)(pairs + 256 * row + col));
+                const __m256i next = _mm256_loadu_si256((const __m256i *)(pairs + 256 * row + col + 32));
+                sums[0] = _mm256_add_epi16(sums[0], _mm256_and_si256(here, low));
+                sums[1] = _mm256_add_epi16(sums[1], _mm256_srli_epi16(here, 8));
+                sums[2] = _mm256_add_epi16(sums[2], _mm256_and_si256(next, low));
+                sums[3] = _mm256_add_epi16(sums[3], _mm256_srli_epi16(next, 8));
             }
-            counts[row] += (uint32_t)((sum & 65535) + (sum >> 16 & 65535) + (sum >> 32 & 65535) + (sum >> 48));
+            memcpy(lanes, sums, sizeof(lanes));
+            for (i = 0; i < 16; i++) {
+                counts[col + 2 * i] += lanes[i];
+                counts[col + 2 * i + 1] += lanes[16 + i];
+                counts[col + 32 + 2 * i] += lanes[32 + i];
+                counts[col + 33 + 2 * i] += lanes[48 + i];
+            }
         }
-        for (i = 0; i < 32; i++)
-            for (lane = 0; lane < 4; lane++) {
-                counts[8 * i + 2 * lane] += even[i] >> 16 * lane & 65535;
-                counts[8 * i + 2 * lane + 1] += odd[i] >> 16 * lane & 65535;
-            }
+}
+
+#else
+
+static inline void medfast_gather_pairs(const uint8_t pairs[MEDFAST_PAIRS], uint32_t counts[256])
+{
+    int row, col;
+    for (row = 0; row < 256; row++) {
+        uint32_t sum = 0;
+        for (col = 0; col < 256; col++) {
+            sum += pairs[256 * row + col];
+            counts[col] += pairs[256 * row + col];
+        }
+        counts[row] += sum;
     }
 }
+
+#endif
 
 /* 16 bits: two bytes for each value, which is 128 KB, in place of eight: 0.28 ns a pixel of 12 bits and 0.36 of 16 bits
    against 0.9. (Bytes: 0.42 and 0.30, for a load waits for a store to its neighbour. Four bytes: 0.28 and 0.55.) The
@@ -173,6 +203,7 @@ static inline void medfast_count_u16(const uint16_t *line, ptrdiff_t n, uint16_t
             i += 16;
             continue;
         }
+        MEDFAST_PREFETCH(line + i + 1024);
         for (stop = i + 16; i < stop; i += 8) {
             MEDFAST_COUNT_VALUE(i);
             MEDFAST_COUNT_VALUE(i + 1);
@@ -283,14 +314,15 @@ static inline ptrdiff_t medfast_look_up_vectors(const uint8_t *line, ptrdiff_t n
 
 #endif
 
-/* For loops that only look up: GCC would gather, which takes twice as long. */
+/* For loops that only look up: GCC would gather, which takes twice as long (0.40 against 0.20 ns a pixel, AVX-512). */
 #if defined(__GNUC__) && !defined(__clang__)
 #define MEDFAST_LOOK_UP __attribute__((noinline, optimize("no-tree-vectorize", "no-tree-slp-vectorize")))
 #else
 #define MEDFAST_LOOK_UP
 #endif
 
-/* out[i] = table[line[i] + offset], modulo 65 536; `out` may be `line`. */
+/* out[i] = table[line[i] + offset], modulo 65 536; `out` may be `line`. Asking ahead for the line takes a third off
+   images beyond the caches, here and in counting. */
 MEDFAST_LOOK_UP static void medfast_look_up_u16(const uint16_t *line, ptrdiff_t n, uint16_t offset,
                                                 const uint16_t *table, uint16_t *out)
 {
@@ -298,6 +330,7 @@ MEDFAST_LOOK_UP static void medfast_look_up_u16(const uint16_t *line, ptrdiff_t 
     for (; i + 4 <= n; i += 4) {
         const uint16_t first = table[(uint16_t)(line[i] + offset)], second = table[(uint16_t)(line[i + 1] + offset)];
         const uint16_t third = table[(uint16_t)(line[i + 2] + offset)], fourth = table[(uint16_t)(line[i + 3] + offset)];
+        MEDFAST_PREFETCH(line + i + 1024);
         out[i] = first;
         out[i + 1] = second;
         out[i + 2] = third;

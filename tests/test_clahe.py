@@ -77,6 +77,22 @@ def test_means_in_whole_numbers_equal_opencv(level, rng, tile):
                 )
 
 
+@pytest.mark.opencv
+@pytest.mark.parametrize("shape", [(255, 257), (256, 256), (300, 310)], ids=str)
+def test_tiles_around_65536_pixels_equal_opencv(level, rng, shape):
+    import cv2
+
+    for image in (
+        np.full(shape, 65535, np.uint16),
+        random_image(rng, shape, "uint16"),
+        rng.choice(np.array([3, 40000], np.uint16), shape),
+        rng.integers(1000, 1017, shape, np.uint16),
+    ):
+        for clip_limit in (0, 2.0, 40.0, 65535.0):
+            expected = cv2.createCLAHE(clip_limit, (1, 1)).apply(image)
+            np.testing.assert_array_equal(medfast.clahe(image, clip_limit, (1, 1)), expected)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_clahe_of_a_volume_goes_plane_by_plane(level, rng, dtype):
     image = random_image(rng, (3, 20, 37), dtype)

@@ -49,6 +49,21 @@ def test_equalize_hist_of_more_pixels_than_one_thread_takes(level, rng):
     np.testing.assert_array_equal(medfast.equalize_hist(image), oracles.equalize_hist(image))
 
 
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_equalize_hist_of_whatever_fills_small_counters(level, rng, dtype):
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    shape = 300, 1111
+    rows, cols = np.indices(shape)
+    for image in (
+        np.where((rows + cols) % 2, low, high),  # two levels in turn, each more often than 16 bits count
+        np.where(rng.random(shape) < 0.9, low, rng.integers(low, high, shape)),  # hardly anything but one level
+        np.where(rows < 150, 7, rng.integers(0, 3, shape)),  # runs, then few levels
+        low + rows // 3 + cols // 8,  # slow ramps
+    ):
+        image = image.astype(dtype)
+        np.testing.assert_array_equal(medfast.equalize_hist(image), oracles.equalize_hist(image))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_equalize_hist_leaves_a_constant_image(level, dtype):
     for shape in ((1, 1), (5, 70)):

@@ -26,7 +26,7 @@ cdef extern from "histogram.h" nogil:
     void medfast_count_line_u8(const uint8_t *line, Py_ssize_t n, uint8_t *pairs, uint32_t *subtables)
     void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
 
-cdef extern from "clahe.h" nogil:
+cdef extern from "clahe_tables.h" nogil:
     void medfast_count_tile_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint32_t *counts)
     enum: MEDFAST_NARROW_TILE
     void medfast_count_tile_narrow(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint16_t *counts)
@@ -36,6 +36,8 @@ cdef extern from "clahe.h" nogil:
     int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
     void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
                        uint16_t *table)
+
+cdef extern from "clahe.h" nogil:
     void medfast_pack_u8(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
     void medfast_pack_u16(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
     void medfast_fetch_u8(const uint8_t *line, Py_ssize_t n, const uint32_t *cell, const uint16_t **tables,
@@ -187,24 +189,25 @@ def tile_tables(const integer[:, :, :] image,    # IN     gray levels
                 Py_ssize_t tile_stop,
                 const uint16_t[::1] fallback,    # IN     table of a tile of which the mask holds nothing
                 uint32_t[::1] counts,            # OUT    scratch, one per table entry
-                uint16_t[:, ::1] tables):        # OUT    (tiles, entries) new level
+                uint16_t[:, ::1] tables):        # OUT    (tiles, entries) new level; tile t modulo their number
     """Table of each tile of the range; a tile may reach beyond the image, which is continued by its mirror image."""
     cdef:
-        Py_ssize_t tile, tile_row
+        Py_ssize_t tile, tile_row, slot
         int64_t total
         bint is_narrow = (integer is not uint8_t and mask is None and image.strides[2] == sizeof(integer)
                           and tile_planes * tile_rows * tile_cols < MEDFAST_NARROW_TILE)
     with nogil:
         for tile in range(tile_start, tile_stop):
             tile_row = tile // grid_cols
+            slot = tile % tables.shape[0]
             total = count_tile[integer](image, mask, offset, tile_row // grid_rows * tile_planes,
                                         tile_row % grid_rows * tile_rows, tile % grid_cols * tile_cols, tile_planes,
                                         tile_rows, tile_cols, is_narrow, counts)
             if total:
                 make_table(&counts[0], counts.shape[0], is_narrow, total, first, n_bins, clip_limit,
-                           &tables[tile, 0])
+                           &tables[slot, 0])
             else:
-                memcpy(&tables[tile, 0], &fallback[0], fallback.shape[0] * sizeof(uint16_t))
+                memcpy(&tables[slot, 0], &fallback[0], fallback.shape[0] * sizeof(uint16_t))
 
 
 def limited_tables(uint32_t[:, ::1] counts,     # INOUT  (tiles, bins) pixels, of which limited ones are left
@@ -256,9 +259,11 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                 const uint8_t[:, :] mask,         # IN     pixels that change, or None for all
                 int64_t offset,                   # IN     table entry of gray level 0
                 int64_t lowest,                   # IN     gray level of bin 0
-                const uint16_t[:, ::1] tables,    # IN     (tiles, entries) new level
+                const uint16_t[:, ::1] tables,    # IN     (tiles, entries) new level; of some rows of tiles, row r
+                                                  #        modulo their number
                 const uint16_t[:, ::1] beyond,    # IN     the same of the next plane of tiles
                 float share,                      # IN     weight of that plane, 0 for an image
+                Py_ssize_t grid_rows,
                 Py_ssize_t tile_rows,
                 Py_ssize_t tile_cols,
                 const float[:, ::1] weights,      # IN     from `column_weights`
@@ -273,7 +278,7 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
     """
     cdef:
         Py_ssize_t n_cols = image.shape[1], n_used = tables.shape[1]
-        Py_ssize_t grid_cols = bounds.shape[0] - 2, grid_rows = tables.shape[0] // grid_cols
+        Py_ssize_t grid_cols = bounds.shape[0] - 2, n_held = tables.shape[0] // grid_cols
         Py_ssize_t row, cell, chunk, start, stop, i, first, last, above, upper, lower, packed = -2
         int n_sets = 2 if share else 1, n_words = sizeof(integer), which
         float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, one = 1.0, position, up, down
@@ -301,8 +306,8 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
             above = <Py_ssize_t> floorf(position)
             down = position - <float> above
             up = one - down
-            upper = max(above, 0) * grid_cols
-            lower = min(above + 1, grid_rows - 1) * grid_cols
+            upper = max(above, 0) % n_held * grid_cols
+            lower = min(above + 1, grid_rows - 1) % n_held * grid_cols
             shared = medfast_row_shares(row, above, tile_rows, tile_cols, error, down, &by_row)
             if pack and above != packed:
                 for cell in range(grid_cols + 1):

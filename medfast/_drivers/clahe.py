@@ -14,6 +14,12 @@ from medfast._parallel import for_rows
 
 Grid = tuple[int, int, int]
 
+_TABLES_BYTES = 1 << 20
+"""What the tables of a plane may take before they are made two rows of tiles at a time: with 65 536 levels and 64 tiles
+eight megabytes would leave the second-level cache, and be asked of the system at each call."""
+
+_NO_TABLE = np.zeros(0, np.uint16)
+
 
 class Scale(NamedTuple):
     """The gray levels that are counted and given back, and those in use."""
@@ -63,6 +69,9 @@ def equalize(
     boxes: Grid = (grid[0] if whole else 1, grid[-2], grid[-1])
     for part in [slice(None)] if whole else [slice(plane, plane + 1) for plane in range(len(volume))]:
         inside_part = None if inside is None else inside[part]
+        if histogram is None and boxes[0] == 1 and 2 * boxes[1] * boxes[2] * scale.n_used > _TABLES_BYTES:
+            _in_bands(volume[part], clip_limit, boxes, scale, inside_part, out[part], num_threads)
+            continue
         if histogram is None:
             tables = _tables(volume[part], clip_limit, boxes, scale, inside_part, num_threads)
         _blend(volume[part], boxes, scale, tables, inside_part, out[part], num_threads)
@@ -109,6 +118,29 @@ def equalize_colours(
     lab.relight(volume, results, inside, n_levels, white, out, num_threads)
 
 
+def _in_bands(
+    volume: NDArray[Any],
+    clip_limit: float,
+    grid: Grid,
+    scale: Scale,
+    inside: NDArray[np.uint8] | None,
+    out: NDArray[Any],
+    num_threads: int | None,
+) -> None:
+    """Where all tables together are large, those of two rows of tiles at a time, for the image rows between them."""
+    tile_rows = tile_shape(volume.shape, grid)[1]
+    bounds = np.empty(grid[1] + 2, np.int64)
+    _kernels.clahe.column_weights(tile_rows, np.empty((2, volume.shape[1]), np.float32), bounds)
+    tables = np.empty((min(grid[1], 2) * grid[2], scale.n_used), np.uint16)
+    fallback = _fallback(volume, clip_limit, scale, inside, num_threads)
+    for band in range(grid[1] + 1):
+        if band < grid[1]:
+            tiles = band * grid[2], (band + 1) * grid[2]
+            _fill(tables, tiles, fallback, volume, clip_limit, grid, scale, inside, num_threads)
+        rows = int(bounds[band]), int(bounds[band + 1])
+        _blend(volume, grid, scale, tables, inside, out, num_threads, rows)
+
+
 def _tables(
     volume: NDArray[Any],
     clip_limit: float,
@@ -119,17 +151,30 @@ def _tables(
 ) -> NDArray[np.uint16]:
     """(tiles, bins in use) tables from the histograms of the tiles."""
     tables = np.empty((grid[0] * grid[1] * grid[2], scale.n_used), np.uint16)
-    fallback = tables[0]
-    if inside is not None:  # a tile without a pixel takes the table of all of them
-        fallback = np.zeros(scale.n_used, np.uint16)
-        if inside.any():
-            _fill(fallback[None], fallback, volume, clip_limit, (1, 1, 1), scale, inside, num_threads)
-    _fill(tables, fallback, volume, clip_limit, grid, scale, inside, num_threads)
+    fallback = _fallback(volume, clip_limit, scale, inside, num_threads)
+    _fill(tables, (0, len(tables)), fallback, volume, clip_limit, grid, scale, inside, num_threads)
     return tables
+
+
+def _fallback(
+    volume: NDArray[Any],
+    clip_limit: float,
+    scale: Scale,
+    inside: NDArray[np.uint8] | None,
+    num_threads: int | None,
+) -> NDArray[np.uint16]:
+    """Table of a tile without a pixel in the mask: that of all pixels. Without a mask there are no such tiles."""
+    if inside is None:
+        return _NO_TABLE
+    table = np.zeros(scale.n_used, np.uint16)
+    if inside.any():
+        _fill(table[None], (0, 1), table, volume, clip_limit, (1, 1, 1), scale, inside, num_threads)
+    return table
 
 
 def _fill(
     tables: NDArray[np.uint16],
+    tiles: tuple[int, int],
     fallback: NDArray[np.uint16],
     volume: NDArray[Any],
     clip_limit: float,
@@ -138,18 +183,18 @@ def _fill(
     inside: NDArray[np.uint8] | None,
     num_threads: int | None,
 ) -> None:
-    """Make the tables of the tiles of a grid."""
+    """Make the tables of some tiles of a grid."""
     kernel = _kernels.clahe
     shape = tile_shape(volume.shape, grid)
 
     def make(start: int, stop: int) -> None:
         kernel.tile_tables(
             volume, inside, -scale.lowest - scale.first, scale.first, scale.n_bins, clip_limit, *shape, *grid[1:],
-            start, stop, fallback, np.empty(scale.n_used, np.uint32), tables,
+            tiles[0] + start, tiles[0] + stop, fallback, np.empty(scale.n_used, np.uint32), tables,
         )  # fmt: skip
 
     work = shape[0] * shape[1] * shape[2] / 3 + scale.n_used
-    for_rows(len(tables), make, work_per_row=work, num_threads=num_threads)
+    for_rows(tiles[1] - tiles[0], make, work_per_row=work, num_threads=num_threads)
 
 
 def _blend(
@@ -160,8 +205,9 @@ def _blend(
     inside: NDArray[np.uint8] | None,
     out: NDArray[Any],
     num_threads: int | None,
+    rows: tuple[int, int] | None = None,
 ) -> None:
-    """Take the mean of what the tables of the nearest tiles make of each pixel."""
+    """Take the mean of what the tables of the nearest tiles make of each pixel; of some rows of the only plane."""
     kernel = _kernels.clahe
     n_planes, n_rows, n_cols = volume.shape
     tile_planes, tile_rows, tile_cols = tile_shape(volume.shape, grid)
@@ -172,7 +218,10 @@ def _blend(
     if tile_rows * tile_cols >= scale.n_used:  # bringing the four tables of a cell together pays
         n_words = scale.n_used * volume.itemsize
 
+    begin, end = rows or (0, n_planes * n_rows)
+
     def interpolate(start: int, stop: int) -> None:
+        start, stop = begin + start, begin + stop
         cells = np.empty((2 if grid[0] > 1 else 1, grid[2] + 1, n_words), np.uint32)
         shares = np.empty((2, n_cols), np.uint32)
         for plane in range(start // n_rows, -(-stop // n_rows)):
@@ -182,11 +231,11 @@ def _blend(
             near, far = max(before, 0), min(before + 1, grid[0] - 1)
             kernel.interpolate(
                 volume[plane], None if inside is None else inside[plane], -scale.lowest - scale.first, scale.lowest,
-                sets[near], sets[far], position - before if near < far else 0.0, tile_rows, tile_cols, weights,
+                sets[near], sets[far], position - before if near < far else 0.0, grid[1], tile_rows, tile_cols, weights,
                 bounds, max(start - plane * n_rows, 0), min(stop - plane * n_rows, n_rows), cells, shares, out[plane],
             )  # fmt: skip
 
-    for_rows(n_planes * n_rows, interpolate, work_per_row=n_cols / 2, num_threads=num_threads)
+    for_rows(end - begin, interpolate, work_per_row=n_cols / 2, num_threads=num_threads)
 
 
 def _look_up(

@@ -1,6 +1,7 @@
 """CLAHE: a table per tile of a volume, weights per column, the mean of four or eight tables per pixel of a plane.
 
 Images have any strides. Table entry 0 stands for the lowest gray level inside the mask, or a lower one.
+Where `tables` has fewer rows of tiles than the grid, row r stands at r modulo their number.
 """
 
 from typing import Any
@@ -36,6 +37,7 @@ def interpolate(
     tables: NDArray[np.uint16],
     beyond: NDArray[np.uint16],
     share: float,
+    grid_rows: int,
     tile_rows: int,
     tile_cols: int,
     weights: NDArray[np.float32],

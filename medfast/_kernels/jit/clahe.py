@@ -53,9 +53,9 @@ def tile_tables(
                         counts[np.int64(image[z, y, x]) + offset] += 1
                         total += 1
         if total:
-            make_table(counts, total, first, n_bins, clip_limit, tables[tile])
+            make_table(counts, total, first, n_bins, clip_limit, tables[tile % len(tables)])
         else:
-            tables[tile] = fallback
+            tables[tile % len(tables)] = fallback
 
 
 @kernel
@@ -132,6 +132,7 @@ def interpolate(
     tables,
     beyond,
     share,
+    grid_rows,
     tile_rows,
     tile_cols,
     weights,
@@ -146,7 +147,7 @@ def interpolate(
     tiles.
     """
     grid_cols = len(bounds) - 2
-    grid_rows = len(tables) // grid_cols
+    n_held = len(tables) // grid_cols
     inverse = np.float32(1.0) / np.float32(tile_rows)
     back = np.float32(share)
     front = np.float32(1.0) - back
@@ -155,7 +156,7 @@ def interpolate(
         above = math.floor(position)
         down = position - np.float32(above)
         up = np.float32(1.0) - down
-        upper, lower = max(above, 0) * grid_cols, min(above + 1, grid_rows - 1) * grid_cols
+        upper, lower = max(above, 0) % n_held * grid_cols, min(above + 1, grid_rows - 1) % n_held * grid_cols
         for cell in range(grid_cols + 1):
             before, after = max(cell - 1, 0), min(cell, grid_cols - 1)
             for col in range(bounds[cell], bounds[cell + 1]):

@@ -35,13 +35,10 @@ cdef inline int32_t clipped(int32_t value, int32_t highest) noexcept nogil:
     return min(max(value, 0), highest)
 
 
-cdef inline int32_t root_of(const uint8_t[:, :, :, :] image, Py_ssize_t plane, Py_ssize_t row, Py_ssize_t col,
-                            const int32_t[::1] linear, const int32_t[:, ::1] to_xyz, const int32_t[::1] root,
-                            Py_ssize_t which) noexcept nogil:
-    """f of X, Y or Z."""
-    return root[descale(to_xyz[which, 0] * linear[image[plane, row, col, 0]]
-                        + to_xyz[which, 1] * linear[image[plane, row, col, 1]]
-                        + to_xyz[which, 2] * linear[image[plane, row, col, 2]], MATRIX_BITS)]
+cdef inline int32_t root_of(const int32_t* row, int32_t red, int32_t green, int32_t blue,
+                            const int32_t* root) noexcept nogil:
+    """f of X, Y or Z, from its row of the matrix and the linear levels."""
+    return root[descale(row[0] * red + row[1] * green + row[2] * blue, MATRIX_BITS)]
 
 
 cdef inline int32_t level_of(int32_t f_y) noexcept nogil:
@@ -49,31 +46,33 @@ cdef inline int32_t level_of(int32_t f_y) noexcept nogil:
     return clipped(descale(296 * f_y - ((16 * 255 * (1 << ROOT_BITS) + 50) // 100), ROOT_BITS), 255)
 
 
-cdef inline void lab_of(const uint8_t[:, :, :, :] image, Py_ssize_t plane, Py_ssize_t row, Py_ssize_t col,
-                        const int32_t[::1] linear, const int32_t[:, ::1] to_xyz, const int32_t[::1] root,
-                        int32_t* level, int32_t* a, int32_t* b) noexcept nogil:
-    """L*, a*, b* of a pixel."""
+cdef inline void lab_of(const uint8_t* pixel, Py_ssize_t stride, const int32_t* linear, const int32_t* to_xyz,
+                        const int32_t* root, int32_t* level, int32_t* a, int32_t* b) noexcept nogil:
+    """L*, a*, b* of red, green, blue, `stride` bytes apart."""
     cdef:
-        int32_t f_x = root_of(image, plane, row, col, linear, to_xyz, root, 0)
-        int32_t f_y = root_of(image, plane, row, col, linear, to_xyz, root, 1)
-        int32_t f_z = root_of(image, plane, row, col, linear, to_xyz, root, 2)
+        int32_t red = linear[pixel[0]], green = linear[pixel[stride]], blue = linear[pixel[2 * stride]]
+        int32_t f_x = root_of(to_xyz, red, green, blue, root)
+        int32_t f_y = root_of(to_xyz + 3, red, green, blue, root)
+        int32_t f_z = root_of(to_xyz + 6, red, green, blue, root)
     level[0] = level_of(f_y)
     a[0] = clipped(descale(500 * (f_x - f_y) + (128 << ROOT_BITS), ROOT_BITS), 255)
     b[0] = clipped(descale(200 * (f_y - f_z) + (128 << ROOT_BITS), ROOT_BITS), 255)
 
 
-cdef inline void colour_of(int32_t level, int32_t a, int32_t b, const int32_t[:, ::1] lightness,
-                           const int32_t[::1] inverse, const int32_t[:, ::1] to_rgb, const uint8_t[::1] encoded,
+cdef inline void colour_of(int32_t level, int32_t a, int32_t b, const int32_t* lightness, const int32_t* inverse,
+                           const int32_t* to_rgb, const uint8_t* encoded,
                            uint8_t* out, Py_ssize_t stride) noexcept nogil:
-    """Red, green, blue of L*, a*, b*, `stride` bytes apart."""
+    """Red, green, blue, `stride` bytes apart, of L*, a*, b*."""
     cdef:
-        int32_t y = lightness[0, level], f_y = lightness[1, level]
+        int32_t y = lightness[level], f_y = lightness[256 + level]
         int32_t x = inverse[f_y + ((5 * a * 53687 + (1 << 7)) >> 13) - 128 * BASE // 500 - LOWEST]  # + a* / 500
         int32_t z = inverse[f_y - (((b * 41943 + (1 << 4)) >> 9) - 128 * BASE // 200 + 1) - LOWEST]  # - b* / 200
+        uint8_t[3] colour
         Py_ssize_t i
     for i in range(3):
-        out[i * stride] = encoded[clipped(
-            descale(to_rgb[i, 0] * x + to_rgb[i, 1] * y + to_rgb[i, 2] * z, MATRIX_BITS + 2), 4095)]
+        colour[i] = encoded[clipped(descale(to_rgb[3 * i] * x + to_rgb[3 * i + 1] * y + to_rgb[3 * i + 2] * z,
+                                            MATRIX_BITS + 2), 4095)]
+    out[0], out[stride], out[2 * stride] = colour[0], colour[1], colour[2]
 
 
 def lightness_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
@@ -84,12 +83,16 @@ def lightness_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
                     Py_ssize_t row_stop,
                     uint8_t[:, :, :] out):              # OUT  L*, 0 ... 255
     """L* of each pixel of the rows, as OpenCV has it."""
-    cdef Py_ssize_t n_rows = image.shape[1], row, col, plane, line
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], row, col, plane, line, stride = image.strides[3]
+        const uint8_t* pixel
     with nogil:
         for row in range(row_start, row_stop):
             plane, line = row // n_rows, row % n_rows
             for col in range(image.shape[2]):
-                out[plane, line, col] = <uint8_t> level_of(root_of(image, plane, line, col, linear, to_xyz, root, 1))
+                pixel = &image[plane, line, col, 0]
+                out[plane, line, col] = <uint8_t> level_of(root_of(
+                    &to_xyz[1, 0], linear[pixel[0]], linear[pixel[stride]], linear[pixel[2 * stride]], &root[0]))
 
 
 def relight_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
@@ -117,8 +120,9 @@ def relight_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
                     for i in range(3):
                         out[plane, line, col, i] = image[plane, line, col, i]
                     continue
-                lab_of(image, plane, line, col, linear, to_xyz, root, &level, &a, &b)
-                colour_of(levels[plane, line, col], a, b, lightness, inverse, to_rgb, encoded,
+                lab_of(&image[plane, line, col, 0], image.strides[3], &linear[0], &to_xyz[0, 0], &root[0],
+                       &level, &a, &b)
+                colour_of(levels[plane, line, col], a, b, &lightness[0, 0], &inverse[0], &to_rgb[0, 0], &encoded[0],
                           &out[plane, line, col, 0], out.strides[3])
 
 
@@ -137,7 +141,8 @@ def to_lab_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
         for row in range(row_start, row_stop):
             plane, line = row // n_rows, row % n_rows
             for col in range(image.shape[2]):
-                lab_of(image, plane, line, col, linear, to_xyz, root, &level, &a, &b)
+                lab_of(&image[plane, line, col, 0], image.strides[3], &linear[0], &to_xyz[0, 0], &root[0],
+                       &level, &a, &b)
                 out[plane, line, col, 0] = <uint8_t> level
                 out[plane, line, col, 1] = <uint8_t> a
                 out[plane, line, col, 2] = <uint8_t> b
@@ -157,8 +162,9 @@ def from_lab_fixed(const uint8_t[:, :, :, :] image,    # IN   L*, a*, b*
         for row in range(row_start, row_stop):
             plane, line = row // n_rows, row % n_rows
             for col in range(image.shape[2]):
-                colour_of(image[plane, line, col, 0], image[plane, line, col, 1], image[plane, line, col, 2], lightness,
-                          inverse, to_rgb, encoded, &out[plane, line, col, 0], out.strides[3])
+                colour_of(image[plane, line, col, 0], image[plane, line, col, 1], image[plane, line, col, 2],
+                          &lightness[0, 0], &inverse[0], &to_rgb[0, 0], &encoded[0], &out[plane, line, col, 0],
+                          out.strides[3])
 
 
 cdef inline double cube_root(double t) noexcept nogil:

@@ -204,6 +204,8 @@ NLM_INLINE void nlm_add_pairs(const nlm_sources *s, nlm_gains *g, ptrdiff_t n, i
     nlm_vec words[NLM_COUNT], own, before, pair;
     ptrdiff_t k;
     int i, at;
+    for (i = 0; i < count; i++)
+        words[i] = nlm_zero();
     for (k = 0; k < n; k++) {
         for (i = 0; i < count; i++) { /* in such an order that none is lost */
             at = is_reverse ? count - 1 - i : i;

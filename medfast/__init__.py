@@ -6,6 +6,7 @@ from medfast.cluster import KMeansResult, kmeans, segment, threshold_multiotsu
 from medfast.denoise import denoise_nl_means, denoise_nl_means_multi, estimate_sigma
 from medfast.exposure import clahe, equalize_hist
 from medfast.feature import hog
+from medfast.intensity import match_histograms, window
 from medfast.transform import resize
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "estimate_sigma",
     "hog",
     "kmeans",
+    "match_histograms",
     "resize",
     "runtime",
     "segment",
     "threshold_multiotsu",
+    "window",
 ]

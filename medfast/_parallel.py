@@ -93,8 +93,11 @@ def for_rows(
     """
     if n_rows <= 0:
         return
-    enough = int(n_rows * work_per_row / WORK_PER_THREAD)
-    n_threads = 1 if enough < 2 else min(resolve(num_threads), enough)
+    enough = n_rows * work_per_row / WORK_PER_THREAD
+    if enough < 2.0 and tile_rows is None and progress is None:  # nearly every call, and the shortest ones
+        body(0, n_rows)
+        return
+    n_threads = 1 if enough < 2.0 else min(resolve(num_threads), int(enough))
     if tile_rows is None:
         if n_threads == 1 and progress is None:
             if enough < 1000:  # below a tenth of a second nobody waits for Ctrl-C

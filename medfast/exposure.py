@@ -8,8 +8,9 @@ from numpy.typing import ArrayLike, NDArray
 from medfast import _validate
 from medfast._drivers import clahe as driver
 from medfast._drivers import equalization, gray_levels, lab
+from medfast.intensity import match_histograms, window
 
-__all__ = ["clahe", "equalize_hist"]
+__all__ = ["clahe", "equalize_hist", "match_histograms", "window"]
 
 _COLOUR_DTYPES = tuple(dtype for dtype in _validate.DTYPES if dtype.kind != "i")
 _MOST_BITS = {"uint8": 8, "int16": 15}

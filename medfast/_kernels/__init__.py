@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from medfast._kernels import hog as hog
     from medfast._kernels import kmeans as kmeans
     from medfast._kernels import lab as lab
+    from medfast._kernels import matching as matching
     from medfast._kernels import nlm as nlm
     from medfast._kernels import partition as partition
     from medfast._kernels import resample as resample
     from medfast._kernels import resample_area as resample_area
     from medfast._kernels import resample_u8 as resample_u8
+    from medfast._kernels import window as window
 
 KERNELS = (
     "clahe",
@@ -34,11 +36,13 @@ KERNELS = (
     "hog",
     "kmeans",
     "lab",
+    "matching",
     "nlm",
     "partition",
     "resample",
     "resample_area",
     "resample_u8",
+    "window",
 )
 """Every kernel: tests, benchmarks and the dispatcher iterate over this."""
 

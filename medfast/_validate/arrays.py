@@ -27,10 +27,35 @@ def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTY
     """`values` as an array of one of `dtypes` in native byte order, without looking at its shape or values."""
     check_plain(values, name)
     array = np.asarray(values)
-    if array.dtype.newbyteorder("=") not in dtypes:
+    if array.dtype in dtypes:
+        return array
+    native = array.dtype.newbyteorder("=")
+    if native not in dtypes:
         expected = ", ".join(dtype.name for dtype in dtypes)
         raise TypeError(f"{name} must have dtype {expected}, got {array.dtype}")
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+    return array.astype(native)
+
+
+def as_dtype(dtype: Any, name: str = "dtype") -> np.dtype:
+    """`dtype` as one of the supported dtypes, in native byte order."""
+    try:
+        if dtype is not None and (found := np.dtype(dtype)) in DTYPES:  # NumPy reads None as float64
+            return found
+    except TypeError:
+        pass
+    raise TypeError(f"{name} must be {', '.join(each.name for each in DTYPES)}, got {dtype!r}")
+
+
+def as_reference(reference: ArrayLike, name: str = "reference") -> NDArray[Any]:
+    """`reference` as a finite array of any shape that has an element."""
+    return check_finite(check_not_empty(as_array(reference, name), name), name)
+
+
+def check_alike(reference: NDArray[Any], image: NDArray[Any], axis: int, name: str = "reference") -> None:
+    """Refuse a reference without the channels of an image, along the same axis of as many."""
+    if reference.ndim != image.ndim or reference.shape[axis] != image.shape[axis]:
+        expected = f"{image.ndim} axes and {image.shape[axis]} channels along axis {axis}"
+        raise ValueError(f"{name} must have {expected}, as image, got shape {reference.shape}")
 
 
 def check_plain(values: Any, name: str) -> None:

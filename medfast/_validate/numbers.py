@@ -6,36 +6,41 @@ from typing import Any
 
 import numpy as np
 
+_PLAIN = (float, int)
+"""What numbers nearly always are: asked first, for the other questions take five times as long."""
+
 
 def as_int(value: Any, name: str, *, minimum: int | None = None, maximum: int | None = None) -> int:
     """`value` as an integer; booleans and floats are refused, NumPy's integers welcome."""
-    if isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be an integer, got {value!r}")
-    try:
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}") from None
-    _check_range(number, name, minimum, 2**63 - 1 if maximum is None else maximum)
-    return number
+    if type(value) is not int:  # it nearly always is, and the questions cost five times as much
+        if isinstance(value, bool | np.bool_):
+            raise TypeError(f"{name} must be an integer, got {value!r}")
+        try:
+            value = operator.index(value)
+        except TypeError:
+            raise TypeError(f"{name} must be an integer, got {value!r}") from None
+    _check_range(value, name, minimum, 2**63 - 1 if maximum is None else maximum)
+    return value
 
 
 def as_float(
     value: Any, name: str, *, minimum: float | None = None, maximum: float | None = None, above: float | None = None
 ) -> float:
     """`value` as a finite float, at least `minimum`, at most `maximum`, and greater than `above`."""
-    if isinstance(value, bool | np.bool_ | str | bytes):
+    if type(value) not in _PLAIN and isinstance(value, bool | np.bool_ | str | bytes):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
         number = float(value)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a number, got {value!r}") from None
     except OverflowError:  # an integer of some hundred digits
-        number = np.inf
-    if not np.isfinite(number):
+        number = math.inf
+    if not math.isfinite(number):
         raise ValueError(f"{name} must be finite, got {number}")
     if above is not None and not number > above:
         raise _beyond(name, ">", above, number)
-    _check_range(number, name, minimum, maximum)
+    if minimum is not None or maximum is not None:
+        _check_range(number, name, minimum, maximum)
     return number
 
 
@@ -58,7 +63,7 @@ def as_odds(value: Any, name: str, n: int) -> tuple[int, ...]:
 
 def as_flag(value: Any, name: str) -> bool:
     """`value` as a boolean; anything else is refused, for "no" is true."""
-    if not isinstance(value, bool | np.bool_):
+    if type(value) is not bool and not isinstance(value, np.bool_):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
 

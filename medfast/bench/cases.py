@@ -210,6 +210,31 @@ CASES = (
         {"clip_limit": 2.0, "tile_grid": (8, 8)}, quick=True,
     ),
     Case(
+        "window-int16-512", "window int16 → uint8 512²", ("window",), "window", _head(512, "int16"),
+        {"pydicom": EXACT},
+        "From Hounsfield units to the screen, by the standard's linear function.",
+        {"center": 1000.0, "width": 1600.0, "function": "linear"}, quick=True,
+    ),
+    Case(
+        "window-sigmoid-int16-512", "window int16 → uint8 512², sigmoid", ("window",), "window", _head(512, "int16"),
+        {"pydicom": EXACT},
+        "An exponential per pixel.",
+        {"center": 1000.0, "width": 1600.0, "function": "sigmoid"},
+    ),
+    Case(
+        "match-uint8-512", "match histograms uint8 512²", ("matching", "histogram"), "match",
+        lambda: Inputs((images.head(512, 512)[0], images.head(512, 512, seed=2)[1].astype(np.uint8))),
+        {"skimage": Within(0.5)},
+        "To the histogram of another image; scikit-image does not round.",
+        quick=True,
+    ),
+    Case(
+        "match-int16-512", "match histograms int16 512²", ("matching", "histogram"), "match",
+        lambda: Inputs((images.head(512, 512, "int16")[0], images.head(512, 512, "int16", seed=2)[0])),
+        {"skimage": Within(0.5)},
+        "By counting, where scikit-image sorts.",
+    ),
+    Case(
         "resize-linear-512", "resize linear 512²→256²", ("resample_area",), "resize", _head(512),
         {"opencv": EXACT, "skimage": Within(1)},
         "Thirteen microseconds in OpenCV: the overhead of the call is most of it.",

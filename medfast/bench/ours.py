@@ -61,6 +61,14 @@ def clahe_coloured(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[i
     return Prepared(lambda: medfast.clahe(image, clip_limit, tile_grid, channel_axis=-1))
 
 
+def window(image: NDArray[Any], *, center: float, width: float, function: str) -> Prepared:
+    return Prepared(lambda: medfast.window(image, center, width, function=function))
+
+
+def match(image: NDArray[Any], reference: NDArray[Any]) -> Prepared:
+    return Prepared(lambda: medfast.match_histograms(image, reference))
+
+
 def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: Any) -> Prepared:
     return Prepared(lambda: medfast.resize(image, shape, interpolation=interpolation))
 

@@ -11,7 +11,13 @@ from medfast.bench.runner import NAMES
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = {"OpenCV": "#3465a4", "scikit-image": "#c4681c", "scikit-learn": "#4e9a06", "dipy": "#75507b"}
+COLOURS = {
+    "OpenCV": "#3465a4",
+    "scikit-image": "#c4681c",
+    "scikit-learn": "#4e9a06",
+    "dipy": "#75507b",
+    "pydicom": "#cc0000",
+}
 
 
 def figure(results: Mapping[str, Any]) -> "Figure":

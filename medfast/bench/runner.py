@@ -31,10 +31,24 @@ from medfast.bench.library import Prepared, Unavailable
 
 FORMAT = 1
 OURS = "medfast"
-LIBRARIES = {OURS: "ours", "opencv": "opencv", "skimage": "skimage", "sklearn": "sklearn", "dipy": "dipy"}
+LIBRARIES = {
+    OURS: "ours",
+    "opencv": "opencv",
+    "skimage": "skimage",
+    "sklearn": "sklearn",
+    "dipy": "dipy",
+    "pydicom": "pydicom",
+}
 """File of each library in this package."""
-NAMES = {OURS: "medfast", "opencv": "OpenCV", "skimage": "scikit-image", "sklearn": "scikit-learn", "dipy": "dipy"}
-VERSIONED = ("numpy", "numba", "scikit-image", "scikit-learn", "scipy", "dipy")
+NAMES = {
+    OURS: "medfast",
+    "opencv": "OpenCV",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "dipy": "dipy",
+    "pydicom": "pydicom",
+}
+VERSIONED = ("numpy", "numba", "scikit-image", "scikit-learn", "scipy", "dipy", "pydicom")
 
 ROUNDS, ROUNDS_QUICK = 11, 5
 SAMPLE_SECONDS = 0.005

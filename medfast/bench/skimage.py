@@ -41,6 +41,10 @@ def clahe(image: NDArray[Any], *, clip_limit: float, tile_grid: tuple[int, int])
     return Prepared(lambda: skimage.exposure.equalize_adapthist(image, tile, clip_limit / 256))
 
 
+def match(image: NDArray[Any], reference: NDArray[Any]) -> Prepared:
+    return Prepared(lambda: skimage.exposure.match_histograms(image, reference))
+
+
 def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: str) -> Prepared:
     if interpolation == "area":
         factors = (image.shape[0] // shape[0], image.shape[1] // shape[1])

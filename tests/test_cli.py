@@ -221,6 +221,32 @@ def test_equalize(capsys, slice_file, tmp_path):
     np.testing.assert_array_equal(read_image(adaptive).array, medfast.clahe(image, 3.0, (4, 2)))
 
 
+def test_window(capsys, volume_file, tmp_path):
+    volume = read_image(volume_file).array
+    for options, expected in (
+        (("--window", "800,1500"), medfast.window(volume, 800, 1500)),
+        (
+            ("--window", "40,0.5", "--function", "linear-exact"),
+            medfast.window(volume, 40, 0.5, function="linear_exact"),
+        ),
+    ):
+        invoke(capsys, "window", volume_file, tmp_path / "out.nii.gz", *options)
+        shown = read_image(tmp_path / "out.nii.gz")
+        assert shown.array.dtype == np.uint8
+        np.testing.assert_array_equal(shown.array, expected)
+    _, err = invoke(capsys, "window", volume_file, tmp_path / "out.nii.gz", "--window", "40,0.5", fails=1)
+    one_line(err, "volume.nii.gz", "width must be >= 1")
+
+
+def test_window_of_the_file(capsys, tmp_path):
+    pytest.importorskip("pydicom")
+    from dicom_files import dicom_file
+
+    source = dicom_file(tmp_path / "x.dcm", np.array([[0, 50], [60, 100]], np.uint16), WindowCenter=50, WindowWidth=21)
+    invoke(capsys, "window", source, tmp_path / "out.png")
+    np.testing.assert_array_equal(read_image(tmp_path / "out.png").array, read_image(source, window="voi").array)
+
+
 def test_a_file_may_be_its_own_result(capsys, slice_file):
     expected = medfast.equalize_hist(read_image(slice_file).array)
     invoke(capsys, "equalize", slice_file, slice_file)

@@ -128,7 +128,7 @@ def test_voi_look_up_table(tmp_path):
 
 
 def test_window_of_width_one_is_a_step():
-    np.testing.assert_array_equal(_image.windowed(np.array([[8, 9, 10, 11]]), 10.0, 1.0), [[0, 0, 255, 255]])
+    np.testing.assert_array_equal(_image.windowed(np.array([[8, 9, 10, 11]], np.int16), 10.0, 1.0), [[0, 0, 255, 255]])
 
 
 def test_colours_become_rgb():

@@ -105,6 +105,34 @@ def equalize(
 
 
 @app.command()
+def window(
+    source: Source,
+    target: Target,
+    window: Annotated[
+        str | None, typer.Option(help="CENTER,WIDTH in gray levels, for CT in Hounsfield units; the file's own.")
+    ] = None,
+    function: Annotated[
+        Literal["linear", "linear-exact", "sigmoid"], typer.Option(help="Shape of the window given.")
+    ] = "linear",
+    threads: terminal.Threads = None,
+) -> None:
+    """Show a window of gray levels in 8 bits, as a display does: from DICOM to PNG, say."""
+    if window is None:
+        image = _read(source, target, window="voi")
+        result = image.array
+    else:
+        center, width = terminal.numbers(window, "--window", 2, ",")
+        image = _read(source, target)
+        _need_gray(image, source)
+        parts = image.array.reshape(-1, *image.array.shape[-2:])
+        with terminal.about(source):
+            kind = function.replace("-", "_")
+            result = medfast.window(parts, center, width, function=kind, num_threads=threads)
+        result = result.reshape(image.array.shape)
+    _write(target, dataclasses.replace(image, slope=1.0, intercept=0.0, unit=None), result)
+
+
+@app.command()
 def resize(
     source: Source,
     target: Target,
@@ -208,7 +236,7 @@ def features(
             np.savetxt(file, np.atleast_2d(found), delimiter=",", fmt="%.9g")
 
 
-def _read(source: Path, target: Path) -> Any:
+def _read(source: Path, target: Path, *, window: str | None = None) -> Any:
     """The image, after a look at whether the result can be written at all."""
     from medfast import io
 
@@ -217,7 +245,7 @@ def _read(source: Path, target: Path) -> Any:
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="OUT") from None
     terminal.check_writable(target)
-    return io.read_image(source)
+    return io.read_image(source, window=window)
 
 
 def _write(target: Path, image: Any, array: NDArray[Any]) -> None:

@@ -199,11 +199,10 @@ def gray8(image: ArrayLike, window: tuple[float, float] | None, name: str) -> ND
     if array.ndim == 3:
         array = _gray(_validate.as_colour(array, name))
     if window is not None:
-        low, high = window[0] - window[1] / 2, window[0] + window[1] / 2
-    elif array.dtype == np.uint8 or not array.size:
+        return medfast.window(array, *window, function="linear_exact")
+    if array.dtype == np.uint8 or not array.size:
         return array.astype(np.uint8, copy=False)
-    else:
-        low, high = np.percentile(array, (0.5, 99.5))
+    low, high = np.percentile(array, (0.5, 99.5))
     if not high > low:
         return np.zeros(array.shape, np.uint8)
     scaled = (array - np.float64(low)) * 255.0 / (high - low)

@@ -372,7 +372,7 @@ def _kmeans_of_channel(
     if not len(values):
         labels[...] = 0
     else:
-        bounds, found, inertia = partition.optimum(values, counts, n_clusters)
+        bounds, found, inertia = partition.optimum(values, counts, n_clusters, are_counts=weights is None)
         partition.label(data, values[bounds[1:-1] - 1].astype(data.dtype), 0, labels, num_threads)
         centers[: len(found)], centers[len(found) :] = found, found[-1]
     if mask is not None:

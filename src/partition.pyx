@@ -93,53 +93,26 @@ cdef inline double cost(const double* at_i, const double* at_j, Py_ssize_t row, 
     return high if high > 0.0 else 0.0
 
 
-def running_sums(const double[::1] values,     # IN   (m,) distinct, rising, at most 1 in size
-                 const double[::1] weights,    # IN   (m,) > 0
-                 double[:, ::1] sums):         # OUT  (6, m + 1): W, S1, S2 of the first j values, high and low parts
+cdef void running_sums(const double[::1] values, const double[::1] weights, double* sums) noexcept nogil:
     """Sums of w, w x and w x^2 over the first 0 ... m values."""
     cdef:
-        Py_ssize_t row, j
+        Py_ssize_t n = values.shape[0] + 1, row, j
         double x, w, wx, wx_low, wxx, wxx_low
         double[6] total
-    with nogil:
-        for j in range(N_SUMS):
-            total[j] = 0.0
-            sums[j, 0] = 0.0
-        for j in range(values.shape[0]):
-            x, w = values[j], weights[j]
-            wx = w * x
-            wx_low = product_error(w, x, wx)
-            wxx = wx * x
-            wxx_low = product_error(wx, x, wxx) + wx_low * x
-            add(&total[W_HIGH], &total[W_LOW], w, 0.0)
-            add(&total[S1_HIGH], &total[S1_LOW], wx, wx_low)
-            add(&total[S2_HIGH], &total[S2_LOW], wxx, wxx_low)
-            for row in range(N_SUMS):
-                sums[row, j + 1] = total[row]
-
-
-def advance(const double[:, ::1] sums,     # IN   (6, m + 1)
-            const double[::1] previous,    # IN   (m + 1,) D[t-1, j]; not read where t = 1
-            Py_ssize_t n_clusters,         # t >= 1
-            Py_ssize_t first,              # solve for first <= j <= last; first >= t
-            Py_ssize_t last,
-            double[::1] current,           # OUT  (m + 1,) D[t, j]; only first ... last is written
-            int32_t[::1] choice):          # OUT  (m + 1,) where the last of the t clusters begins
-    """One more cluster: D[t, j] from D[t-1, i]."""
-    cdef:
-        Py_ssize_t n = last - first + 1, step = 1, p
-    with nogil:
-        while step <= n:
-            step *= 2
-        while step > 1:  # positions step/2, 3 step/2, ... lie between those of the coarser steps before
-            p = step // 2
-            while p <= n:
-                solve(&sums[0, 0], sums.shape[1], &previous[0], n_clusters, first + p - 1,
-                      choice[first + p - 1 - step // 2] if p > step // 2 else n_clusters - 1,
-                      choice[first + p - 1 + step // 2] if p + step // 2 <= n else first + p - 2,
-                      &current[0], &choice[0])
-                p += step
-            step //= 2
+    for row in range(N_SUMS):
+        total[row] = 0.0
+        sums[row * n] = 0.0
+    for j in range(n - 1):
+        x, w = values[j], weights[j]
+        wx = w * x
+        wx_low = product_error(w, x, wx)
+        wxx = wx * x
+        wxx_low = product_error(wx, x, wxx) + wx_low * x
+        add(&total[W_HIGH], &total[W_LOW], w, 0.0)
+        add(&total[S1_HIGH], &total[S1_LOW], wx, wx_low)
+        add(&total[S2_HIGH], &total[S2_LOW], wxx, wxx_low)
+        for row in range(N_SUMS):
+            sums[row * n + j + 1] = total[row]
 
 
 cdef void solve(const double* sums, Py_ssize_t row, const double* previous, Py_ssize_t n_clusters, Py_ssize_t j,
@@ -167,16 +140,42 @@ cdef void solve(const double* sums, Py_ssize_t row, const double* previous, Py_s
     choice[j] = <int32_t> best_i
 
 
-def trace(const double[:, ::1] sums,       # IN   (6, m + 1)
-          const int32_t[:, ::1] choice,    # IN   (k, m + 1) from `advance`, row t - 1 for t clusters
-          int64_t[::1] bounds,             # OUT  (k + 1,) cluster c holds the values bounds[c] ... bounds[c + 1] - 1
-          double[::1] centers,             # OUT  (k,) means
-          double[::1] inertia):            # OUT  (k,) inertia of each cluster
-    """Follow the choices back from all m values in k clusters."""
+cdef void advance(const double* sums, Py_ssize_t row, const double* previous, Py_ssize_t n_clusters, Py_ssize_t first,
+                  Py_ssize_t last, double* current, int32_t* choice) noexcept nogil:
+    """One more cluster: D[t, j] from D[t-1, i], for t <= first <= j <= last, and where the last of the t begins."""
+    cdef Py_ssize_t n = last - first + 1, step = 1, p
+    while step <= n:
+        step *= 2
+    while step > 1:  # positions step/2, 3 step/2, ... lie between those of the coarser steps before
+        p = step // 2
+        while p <= n:
+            solve(sums, row, previous, n_clusters, first + p - 1,
+                  choice[first + p - 1 - step // 2] if p > step // 2 else n_clusters - 1,
+                  choice[first + p - 1 + step // 2] if p + step // 2 <= n else first + p - 2,
+                  current, choice)
+            p += step
+        step //= 2
+
+
+def optimum(const double[::1] values,       # IN     (m,) distinct, rising
+            const double[::1] weights,      # IN     (m,) > 0; of both, fourth powers and their inverses are finite
+            double[:, ::1] sums,            # INOUT  (6, m + 1) scratch: W, S1, S2 of the first j values, in two parts
+            double[:, ::1] layers,          # INOUT  (2, m + 1) scratch: D[t, j] and D[t-1, j]
+            int32_t[:, ::1] choice,         # INOUT  (k, m + 1) scratch: where the last of t clusters begins
+            int64_t[::1] bounds,            # OUT    (k + 1,) cluster c holds the values bounds[c] ... bounds[c + 1] - 1
+            double[::1] centers,            # OUT    (k,) means
+            double[::1] inertia):           # OUT    (k,) inertia of each cluster
+    """Part the values into k <= m clusters of least inertia."""
     cdef:
-        Py_ssize_t n_clusters = choice.shape[0], row = sums.shape[1], c
+        Py_ssize_t n_clusters = choice.shape[0], n_values = values.shape[0], row = n_values + 1, t, c
     with nogil:
-        bounds[n_clusters] = row - 1
+        running_sums(values, weights, &sums[0, 0])
+        for t in range(1, n_clusters + 1):
+            # The clusters before need a value each, and so do those still to come; only the last layer's last entry is
+            # asked.
+            advance(&sums[0, 0], row, &layers[(t - 1) % 2, 0], t, t if t < n_clusters else n_values,
+                    n_values - (n_clusters - t), &layers[t % 2, 0], &choice[t - 1, 0])
+        bounds[n_clusters] = n_values
         for c in range(n_clusters - 1, -1, -1):
             bounds[c] = choice[c, bounds[c + 1]]
             inertia[c] = cost(&sums[0, bounds[c]], &sums[0, bounds[c + 1]], row, &centers[c])

@@ -1,14 +1,17 @@
 """k-means in one dimension: from gray levels to the optimum, and from thresholds to labels, over the kernels."""
 
 import math
-import threading
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medfast import _kernels
+from medfast._drivers import gray_levels
 from medfast._parallel import for_rows
+
+_HARMLESS = 64
+"""Exponents of two whose fourth power is far from overflow and from vanishing, all of 16-bit values among them."""
 
 
 def distinct(
@@ -21,10 +24,10 @@ def distinct(
     values = _as_integers(values)
     few = values.itemsize > 1 and values.size < 4096  # sorting costs less than 65 536 counters
     if weights is None and values.dtype.kind != "f" and values.size and not few:
-        offset = -int(np.iinfo(values.dtype).min)
-        counts = _count(values, mask, offset, num_threads)
-        used = np.flatnonzero(counts)
-        return (used - offset).astype(np.float64), counts[used].astype(np.float64)
+        lowest, n_levels = gray_levels.span(values.dtype)
+        counts = _count(values, mask, -lowest, n_levels, num_threads)
+        used = counts.nonzero()[0]
+        return (used + lowest if lowest else used).astype(np.float64), counts[used].astype(np.float64)
     inside = values.ravel() if mask is None else values[mask]
     if weights is None:
         levels, counts = np.unique(inside, return_counts=True)
@@ -37,31 +40,28 @@ def distinct(
 
 
 def optimum(
-    values: NDArray[np.float64], weights: NDArray[np.float64], n_clusters: int
+    values: NDArray[np.float64], weights: NDArray[np.float64], n_clusters: int, *, are_counts: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:
     """Bounds of the clusters among the values, their centers, and the inertia; at most as many clusters as values."""
     n_values = len(values)
     n_clusters = min(n_clusters, n_values)
     if n_clusters == n_values:
         return np.arange(n_values + 1), values, 0.0
-    # Values of at most 1 cannot overflow when they are squared, and a power of two rounds nothing.
-    exponent = math.frexp(max(-values[0], values[-1]))[1]
-    weight_exponent = math.frexp(weights.max())[1]  # so do the weights: the kernel squares their sums
-    kernel = _kernels.partition
-    sums = np.empty((6, n_values + 1))
-    layers = np.empty((2, n_values + 1))
-    choice = np.empty((n_clusters, n_values + 1), np.int32)
+    # The kernel takes fourth powers of values and squares of weights. A power of two rounds nothing.
+    exponent = _exponent(max(-values[0], values[-1]))
+    weight_exponent = 0 if are_counts else _exponent(weights.max())
+    if exponent or weight_exponent:
+        values, weights = np.ldexp(values, -exponent), np.ldexp(weights, -weight_exponent)
     bounds = np.empty(n_clusters + 1, np.int64)
-    centers, inertia = np.empty(n_clusters), np.empty(n_clusters)
-    kernel.running_sums(np.ldexp(values, -exponent), np.ldexp(weights, -weight_exponent), sums)
-    for layer in range(1, n_clusters + 1):
-        # The clusters before need a value each, and so do those still to come; only the last layer's last entry is
-        # asked.
-        first = layer if layer < n_clusters else n_values
-        last = n_values - (n_clusters - layer)
-        kernel.advance(sums, layers[(layer - 1) % 2], layer, first, last, layers[layer % 2], choice[layer - 1])
-    kernel.trace(sums, choice, bounds, centers, inertia)
-    return bounds, np.ldexp(centers, exponent), _scaled(math.fsum(inertia), 2 * exponent + weight_exponent)
+    found = np.empty((2, n_clusters))
+    centers, inertia = found
+    scratch = np.empty((8, n_values + 1))
+    choice = np.empty((n_clusters, n_values + 1), np.int32)
+    _kernels.partition.optimum(values, weights, scratch[:6], scratch[6:], choice, bounds, centers, inertia)
+    total = math.fsum(inertia.tolist())
+    if exponent or weight_exponent:
+        return bounds, np.ldexp(centers, exponent), _scaled(total, 2 * exponent + weight_exponent)
+    return bounds, centers, total
 
 
 def label(
@@ -79,22 +79,16 @@ def label(
 
 
 def _count(
-    values: NDArray[Any], mask: NDArray[np.bool_] | None, offset: int, num_threads: int | None
+    values: NDArray[Any], mask: NDArray[np.bool_] | None, offset: int, n_levels: int, num_threads: int | None
 ) -> NDArray[np.int64]:
     """Pixels inside the mask per gray level; that of 0 is `offset`."""
-    kernel = _kernels.histogram
-    total = np.zeros(256 if values.itemsize == 1 else 65536, np.int64)
-    lock = threading.Lock()
+    if values.ndim == 2 or values.ndim == 3:
+        return gray_levels.count(
+            gray_levels.as_volume(values), gray_levels.as_bytes(mask), offset, n_levels, num_threads
+        )
+    total = np.zeros(n_levels, np.int64)
     for plane, *masks in _planes(values) if mask is None else _planes(values, mask.view(np.uint8)):
-        volume, inside = plane[None], masks[0][None] if masks else None
-
-        def count(start: int, stop: int, volume: NDArray[Any] = volume, inside: NDArray[Any] | None = inside) -> None:
-            counts = np.zeros_like(total)
-            kernel.count(volume, inside, offset, start, stop, counts)
-            with lock:  # whole numbers: any order gives the same sum
-                np.add(total, counts, out=total)
-
-        for_rows(plane.shape[0], count, work_per_row=plane.shape[1] / 3, num_threads=num_threads)
+        total += gray_levels.count(plane[None], masks[0][None] if masks else None, offset, n_levels, num_threads)
     return total
 
 
@@ -122,6 +116,14 @@ def _planes(*arrays: NDArray[Any]) -> list[tuple[NDArray[Any], ...]]:
     return [planes for parts in zip(*arrays, strict=True) for planes in _planes(*parts)]
 
 
+def _exponent(largest: float) -> int:
+    """Of the power of two that numbers up to `largest` are to be divided by; 0 where there is no need."""
+    exponent = math.frexp(largest)[1]
+    return exponent if abs(exponent) > _HARMLESS else 0
+
+
 def _scaled(value: float, exponent: int) -> float:
-    with np.errstate(over="ignore"):  # the inertia of values around 1e200 is infinite
-        return float(np.ldexp(value, exponent))
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:  # the inertia of values around 1e200
+        return math.inf

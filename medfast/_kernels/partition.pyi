@@ -5,18 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-def running_sums(values: NDArray[np.float64], weights: NDArray[np.float64], sums: NDArray[np.float64]) -> None: ...
-def advance(
+def optimum(
+    values: NDArray[np.float64],
+    weights: NDArray[np.float64],
     sums: NDArray[np.float64],
-    previous: NDArray[np.float64],
-    n_clusters: int,
-    first: int,
-    last: int,
-    current: NDArray[np.float64],
-    choice: NDArray[np.int32],
-) -> None: ...
-def trace(
-    sums: NDArray[np.float64],
+    layers: NDArray[np.float64],
     choice: NDArray[np.int32],
     bounds: NDArray[np.int64],
     centers: NDArray[np.float64],

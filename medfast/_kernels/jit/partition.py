@@ -98,10 +98,14 @@ def advance(sums, previous, n_clusters, first, last, current, choice):
 
 
 @kernel
-def trace(sums, choice, bounds, centers, inertia):
-    """Follow the choices back from all m values in k clusters."""
-    n_clusters = len(choice)
-    bounds[n_clusters] = sums.shape[1] - 1
+def optimum(values, weights, sums, layers, choice, bounds, centers, inertia):
+    """Part the values into k <= m clusters of least inertia."""
+    n_clusters, n_values = len(choice), len(values)
+    running_sums(values, weights, sums)
+    for t in range(1, n_clusters + 1):
+        first = t if t < n_clusters else n_values
+        advance(sums, layers[(t - 1) % 2], t, first, n_values - (n_clusters - t), layers[t % 2], choice[t - 1])
+    bounds[n_clusters] = n_values
     for c in range(n_clusters - 1, -1, -1):
         bounds[c] = choice[c, bounds[c + 1]]
         inertia[c], centers[c] = cost(sums, bounds[c], bounds[c + 1])

@@ -1,5 +1,6 @@
 """Features: histograms of oriented gradients."""
 
+import functools
 import math
 from typing import Any
 
@@ -133,45 +134,70 @@ def hog(
     _validate.check_channels(image.shape, channel_axis, "image")
     orientations = _validate.as_int(orientations, "orientations", minimum=1)
     cell, block = _validate.as_pair(cell, "cell"), _validate.as_pair(block, "block")
-    height, width = block[0] * cell[0], block[1] * cell[1]
-    if block_sigma is None:
-        block_sigma = (height + width) / 8
-    elif block_sigma != math.inf:
+    stride = cell if stride is None else _validate.as_pair(stride, "stride")
+    if block_sigma is not None and block_sigma != math.inf:
         block_sigma = _validate.as_float(block_sigma, "block_sigma", above=0)
-    parameters = driver.Parameters(
-        orientations=orientations,
-        cell=cell,
-        block=block,
-        stride=cell if stride is None else _validate.as_pair(stride, "stride"),
-        norm=_validate.as_choice(norm, "norm", driver.NORMS),
-        clip=_validate.as_float(clip, "clip", above=0),
-        signed=_validate.as_flag(signed, "signed"),
-        gamma=_validate.as_flag(gamma, "gamma"),
-        spatial_votes=_validate.as_flag(spatial_votes, "spatial_votes"),
-        # with one bin there is nothing to share, and the kernel keeps OpenCV's answer to that
-        orientation_votes=_validate.as_flag(orientation_votes, "orientation_votes") and orientations > 1,
-        sigma=block_sigma,
-        epsilon=driver.opencv_epsilon(block[0] * block[1] * orientations),
+    parameters = _parameters(
+        orientations,
+        cell,
+        block,
+        stride,
+        _validate.as_choice(norm, "norm", driver.NORMS),
+        _validate.as_float(clip, "clip", above=0),
+        _validate.as_flag(signed, "signed"),
+        _validate.as_flag(gamma, "gamma"),
+        _validate.as_flag(spatial_votes, "spatial_votes"),
+        _validate.as_flag(orientation_votes, "orientation_votes"),
+        block_sigma,
     )
     num_threads = _validate.as_threads(num_threads)
-    images = np.expand_dims(image, -1) if channel_axis is None else np.moveaxis(image, channel_axis, -1)
+    images = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
     if is_one := images.ndim == 3:
         images = images[np.newaxis]
-    levels = _validate.as_levels(levels, images.shape[1:3], (height, width))
+    levels = _validate.as_levels(levels, images.shape[1:3], parameters.block_pixels)
     if gamma:
         _validate.check_minimum(image, "image", 0, "with gamma")
-    blocks = [parameters.blocks_in(images.shape[1] >> level, images.shape[2] >> level) for level in range(levels)]
-    lengths = [rows * cols * parameters.block_length for rows, cols in blocks]
-    shape = (sum(lengths),) if is_one else (len(images), sum(lengths))
+    parts = driver.layout(parameters, images.shape[1], images.shape[2], levels)
+    length = parts[-1][2]
+    shape = (length,) if is_one else (len(images), length)
     out = _validate.as_out(out, shape, driver.work_dtype(image.dtype), image)
     features = out[np.newaxis] if is_one else out
     images = driver.within_range(images)
-    begin = 0
-    for level in range(levels):
+    for level, (blocks, begin, end) in enumerate(parts):
         if level:
             images = driver.halve(images, num_threads)
-        end = begin + lengths[level]
-        view = driver.as_blocks(features[:, begin:end], blocks[level], parameters)
+        view = driver.as_blocks(features[:, begin:end], blocks, parameters)
         driver.describe(images, parameters, view, num_threads=num_threads)
-        begin = end
     return out
+
+
+@functools.lru_cache(maxsize=64)
+def _parameters(
+    orientations: int,
+    cell: tuple[int, int],
+    block: tuple[int, int],
+    stride: tuple[int, int],
+    norm: str,
+    clip: float,
+    signed: bool,
+    gamma: bool,
+    spatial_votes: bool,
+    orientation_votes: bool,
+    block_sigma: float | None,
+) -> driver.Parameters:
+    """The same object for the same values: what is kept per geometry is then found at once."""
+    return driver.Parameters(
+        orientations=orientations,
+        cell=cell,
+        block=block,
+        stride=stride,
+        norm=norm,
+        clip=clip,
+        signed=signed,
+        gamma=gamma,
+        spatial_votes=spatial_votes,
+        # with one bin there is nothing to share, and the kernel keeps OpenCV's answer to that
+        orientation_votes=orientation_votes and orientations > 1,
+        sigma=(block[0] * cell[0] + block[1] * cell[1]) / 8 if block_sigma is None else block_sigma,
+        epsilon=driver.opencv_epsilon(block[0] * block[1] * orientations),
+    )

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ NORMS = ("l1", "l1-sqrt", "l2", "l2-hys")
 _PADDING = 16  # the kernel's LANES
 _PLANES_SIZE = 4096  # values that leave room for the rest in 32 KB of cache
 
+_NEVER = 2**62  # a column that no image has
 _LARGEST_EXPONENT = 40  # sums of the squares of a block of 2^40 · 2^16 pixels are still within float32
 
 
@@ -56,6 +58,18 @@ class Parameters(NamedTuple):
         return (rows - height) // self.stride[0] + 1, (cols - width) // self.stride[1] + 1
 
 
+@functools.lru_cache(maxsize=64)
+def layout(parameters: Parameters, rows: int, cols: int, levels: int) -> list[tuple[tuple[int, int], int, int]]:
+    """Of each level of a pyramid: block rows and columns, and where its values begin and end among those of all."""
+    parts, begin = [], 0
+    for level in range(levels):
+        n_rows, n_cols = parameters.blocks_in(rows >> level, cols >> level)
+        end = begin + n_rows * n_cols * parameters.block_length
+        parts.append(((n_rows, n_cols), begin, end))
+        begin = end
+    return parts
+
+
 def opencv_epsilon(block_length: int) -> tuple[float, float, float, float]:
     """OpenCV's constants: a tenth of a gray level per value of a block, then a thousandth."""
     return 0.0, 0.1 * block_length, 0.0, 1e-3
@@ -87,52 +101,31 @@ def describe(
     corner at `origin`; pixels outside are reflected, without repeating the border. Of equally strong channels the first
     one counts, from column `ties_high_from` (from `origin`) on the last one.
     """
-    dtype = out.dtype
-    n_images, n_block_rows, n_block_cols = out.shape[:3]
     if not out.size:
         return
-    kernel = _kernels.hog
-    row_of, columns, column_of, slot_of_tap = _maps(images.shape[1:3], (n_block_rows, n_block_cols), origin, parameters)
-    row_weights, column_weights, taps, edges, epsilon = _tables(parameters, dtype)
-    n_bins, (n_phases, n_groups) = parameters.orientations, column_of.shape
-    n_slots, n_padded = _padded((n_phases - 2) * n_groups), _padded(n_block_cols)
-    n_planes = min(n_bins, max(1, _PLANES_SIZE // n_slots))
-    n_open = math.ceil(parameters.block_pixels[0] / parameters.stride[0])
-    norm = NORMS.index(parameters.norm)
-    if ties_high_from is None:
-        ties_high_from = 2**62
+    run: Callable[..., None] = _kernels.hog.describe
+    dtype = out.dtype
+    plan = _plan(images.shape[1:], out.shape[1:3], origin, parameters, dtype)
+    ties = _NEVER if ties_high_from is None else ties_high_from
 
     def work(start: int, stop: int) -> None:
-        kernel.describe(
-            images[:, :, columns],
-            row_of,
-            column_of,
-            slot_of_tap,
-            parameters.stride[0],
-            ties_high_from,
-            row_weights,
-            column_weights,
-            taps,
-            parameters.gamma,
-            parameters.signed,
-            parameters.orientation_votes,
-            edges,
-            norm,
-            parameters.clip,
-            epsilon,
+        run(
+            images[:, :, plan.columns],
+            *plan.maps,
+            ties,
+            *plan.tables,
             start,
             stop,
-            np.empty(columns.stop - columns.start, dtype),
-            np.zeros((3, images.shape[3], n_phases * n_groups + _PADDING), dtype),
-            np.empty((5, n_slots), dtype),
-            np.zeros(n_planes * n_slots + _PADDING, dtype),
-            np.empty((parameters.block[1], n_bins, n_padded), dtype),
-            np.empty((n_open, *parameters.block, n_bins, n_padded), dtype),
+            np.empty(plan.line, dtype),
+            np.zeros(plan.levels, dtype),
+            np.empty(plan.votes, dtype),
+            np.zeros(plan.planes, dtype),
+            np.empty(plan.row_sums, dtype),
+            np.empty(plan.sums, dtype),
             out,
         )
 
-    work_per_row = parameters.stride[0] * (n_slots * (2 + n_bins / 8) + n_padded * parameters.block_length / 8)
-    for_rows(n_images * n_block_rows, work, work_per_row=work_per_row, num_threads=num_threads)
+    for_rows(len(out) * out.shape[1], work, work_per_row=plan.work_per_row, num_threads=num_threads)
 
 
 def within_range(images: NDArray[Any]) -> NDArray[Any]:
@@ -160,7 +153,55 @@ def _padded(n: int) -> int:
     return -(-n // _PADDING) * _PADDING
 
 
+class _Plan(NamedTuple):
+    """What the kernel is given beside images, rows and result, as far as it depends on their geometry alone."""
+
+    columns: slice
+    """Columns of the image that are used."""
+    maps: tuple[Any, ...]
+    """Where it finds what, up to the stride of rows."""
+    tables: tuple[Any, ...]
+    """Weights, switches, norm."""
+    line: int
+    levels: tuple[int, int, int]
+    votes: tuple[int, int]
+    planes: int
+    row_sums: tuple[int, int, int]
+    sums: tuple[int, ...]
+    work_per_row: float
+
+
 @functools.lru_cache(maxsize=64)
+def _plan(
+    shape: tuple[int, int, int],
+    blocks: tuple[int, int],
+    origin: tuple[int, int],
+    parameters: Parameters,
+    dtype: np.dtype,
+) -> _Plan:
+    """Made once per geometry: for a small image, the arithmetic of sizes takes as long as the kernel."""
+    row_of, columns, column_of, slot_of_tap = _maps(shape[:2], blocks, origin, parameters)
+    row_weights, column_weights, taps, edges, epsilon = _tables(parameters, dtype)
+    n_bins, (n_phases, n_groups) = parameters.orientations, column_of.shape
+    n_slots, n_padded = _padded((n_phases - 2) * n_groups), _padded(blocks[1])
+    n_planes = min(n_bins, max(1, _PLANES_SIZE // n_slots))
+    n_open = math.ceil(parameters.block_pixels[0] / parameters.stride[0])
+    switches = parameters.gamma, parameters.signed, parameters.orientation_votes
+    norm = NORMS.index(parameters.norm)
+    return _Plan(
+        columns=columns,
+        maps=(row_of, column_of, slot_of_tap, parameters.stride[0]),
+        tables=(row_weights, column_weights, taps, *switches, edges, norm, parameters.clip, epsilon),
+        line=columns.stop - columns.start,
+        levels=(3, shape[2], n_phases * n_groups + _PADDING),
+        votes=(5, n_slots),
+        planes=n_planes * n_slots + _PADDING,
+        row_sums=(parameters.block[1], n_bins, n_padded),
+        sums=(n_open, *parameters.block, n_bins, n_padded),
+        work_per_row=parameters.stride[0] * (n_slots * (2 + n_bins / 8) + n_padded * parameters.block_length / 8),
+    )
+
+
 def _maps(
     shape: tuple[int, int], blocks: tuple[int, int], origin: tuple[int, int], parameters: Parameters
 ) -> tuple[NDArray[np.int64], slice, NDArray[np.int32], NDArray[np.int64]]:

@@ -79,6 +79,8 @@ def as_choice(value: Any, name: str, choices: tuple[str, ...]) -> str:
 
 def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
     """`value` as two integers in array order (rows, columns)."""
+    if type(value) is tuple and len(value) == 2 and all(type(entry) is int and entry >= minimum for entry in value):
+        return value  # what nearly every call gives, in a fifth of the time
     try:
         entries = tuple(value)
     except TypeError:

@@ -1,5 +1,6 @@
 """OpenCV's HOGDescriptor, which its main wheel has no longer from version 5 on."""
 
+import functools
 import math
 from typing import Any
 
@@ -166,7 +167,6 @@ class HOGDescriptor:
         -----
         Values are within 1e-5 of OpenCV's. A block is computed once for all windows of a stride that it lies in.
         """
-        img = _validate.as_array(img, "img", dtypes=(np.dtype(np.uint8),))
         img = _validate.as_image(img, "img", dtypes=(np.dtype(np.uint8),))
         _validate.check_channels(img.shape, None if img.ndim == 2 else 2, "img", (1, 3))
         image = np.atleast_3d(img)[np.newaxis]
@@ -208,6 +208,10 @@ class HOGDescriptor:
         n_rows, n_cols = room[1] // stride[1] + 1, room[0] // stride[0] + 1
         block_rows, block_cols = self._blocks()
         parameters = self._parameters()
+        if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
+            single = np.empty((1, self.getDescriptorSize()), np.float32)
+            self._describe(image, pad, (0, 0), driver.as_blocks(single, (block_rows, block_cols), parameters))
+            return single.ravel()
         column_length = block_rows * parameters.block_length  # blocks stand in columns
         features = np.empty((n_rows, n_cols, block_cols, column_length), np.float32)
         for first_row in range(min(step_y, n_rows)):
@@ -234,19 +238,42 @@ class HOGDescriptor:
         return self._parameters().blocks_in(self.winSize[1], self.winSize[0])
 
     def _parameters(self) -> driver.Parameters:
-        cell = self.cellSize[::-1]
-        block = self.blockSize[1] // cell[0], self.blockSize[0] // cell[1]
-        return driver.Parameters(
-            orientations=self.nbins,
-            cell=cell,
-            block=block,
-            stride=self.blockStride[::-1],
-            norm="l2-hys",
-            clip=self.L2HysThreshold,
-            signed=self.signedGradient,
-            gamma=self.gammaCorrection,
-            spatial_votes=True,
-            orientation_votes=True,
-            sigma=self.getWinSigma(),
-            epsilon=driver.opencv_epsilon(block[0] * block[1] * self.nbins),
+        return _parameters(
+            self.nbins,
+            self.cellSize[::-1],
+            self.blockSize[::-1],
+            self.blockStride[::-1],
+            self.L2HysThreshold,
+            self.signedGradient,
+            self.gammaCorrection,
+            self.getWinSigma(),
         )
+
+
+@functools.lru_cache(maxsize=64)
+def _parameters(
+    n_bins: int,
+    cell: tuple[int, int],
+    block: tuple[int, int],
+    stride: tuple[int, int],
+    clip: float,
+    signed: bool,
+    gamma: bool,
+    sigma: float,
+) -> driver.Parameters:
+    """The settings as the driver takes them; pairs are (rows, columns) of pixels."""
+    cells = block[0] // cell[0], block[1] // cell[1]
+    return driver.Parameters(
+        orientations=n_bins,
+        cell=cell,
+        block=cells,
+        stride=stride,
+        norm="l2-hys",
+        clip=clip,
+        signed=signed,
+        gamma=gamma,
+        spatial_votes=True,
+        orientation_votes=True,
+        sigma=sigma,
+        epsilon=driver.opencv_epsilon(cells[0] * cells[1] * n_bins),
+    )

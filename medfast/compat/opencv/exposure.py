@@ -9,6 +9,9 @@ from medfast import _validate, exposure
 
 __all__ = ["CLAHE", "createCLAHE", "equalizeHist"]
 
+_8_BITS = (np.dtype(np.uint8),)
+_8_OR_16_BITS = (*_8_BITS, np.dtype(np.uint16))
+
 
 def equalizeHist(src: NDArray[np.uint8], dst: NDArray[np.uint8] | None = None) -> NDArray[np.uint8] | None:
     """Equalise the histogram of an 8-bit image, as ``cv2.equalizeHist`` does.
@@ -50,7 +53,7 @@ def equalizeHist(src: NDArray[np.uint8], dst: NDArray[np.uint8] | None = None) -
     array([[  0,   0],
            [128, 255]], dtype=uint8)
     """
-    image = _validate.as_channel(src, "src", (np.dtype(np.uint8),))
+    image = _validate.as_channel(src, "src", _8_BITS)
     if not image.size:
         return None
     return _fill(dst, image, exposure.equalize_hist(image))
@@ -149,7 +152,7 @@ class CLAHE:
         ValueError
             If `src` is empty, has several channels, or has no bit left after the bit shift.
         """
-        image = _validate.as_channel(src, "src", (np.dtype(np.uint8), np.dtype(np.uint16)))
+        image = _validate.as_channel(src, "src", _8_OR_16_BITS)
         _validate.check_not_empty(image, "src")
         grid, limit, shift = self._grid[::-1], max(self._clip_limit, 0.0), self._bit_shift
         if shift == 0:
@@ -224,6 +227,8 @@ class CLAHE:
 
 def _fill(dst: Any, image: NDArray[Any], result: NDArray[Any]) -> NDArray[Any]:
     """OpenCV's rule for outputs: `dst` where it fits, else a new array."""
+    if dst is None:
+        return result
     if isinstance(dst, np.ndarray) and dst.shape == image.shape and dst.dtype == image.dtype:
         np.copyto(dst, result)
         return dst

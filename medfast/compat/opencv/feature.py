@@ -169,7 +169,7 @@ class HOGDescriptor:
         """
         img = _validate.as_image(img, "img", dtypes=(np.dtype(np.uint8),))
         _validate.check_channels(img.shape, None if img.ndim == 2 else 2, "img", (1, 3))
-        image = np.atleast_3d(img)[np.newaxis]
+        image = img[np.newaxis, ..., np.newaxis] if img.ndim == 2 else img[np.newaxis]
         stride = _validate.as_size(winStride, "winStride", minimum=0)
         if stride == (0, 0):
             stride = self.cellSize
@@ -196,22 +196,23 @@ class HOGDescriptor:
             col, row = int(x) + pad[0], int(y) + pad[1]
             if 0 <= col <= room[0] and 0 <= row <= room[1]:
                 view = driver.as_blocks(features[i : i + 1], blocks, parameters)
-                self._describe(image, pad, (row, col), view)
+                self._describe(image, pad, (row, col), parameters, view)
         return features.ravel()
 
     def _compute_all(
         self, image: NDArray[Any], pad: list[int], room: tuple[int, int], stride: tuple[int, int]
     ) -> NDArray[Any]:
         """Windows whose blocks lie on one grid share them: those that are a multiple of the block stride apart."""
+        n_rows, n_cols = room[1] // stride[1] + 1, room[0] // stride[0] + 1
+        parameters = self._parameters()
+        block_rows, block_cols = parameters.blocks_in(self.winSize[1], self.winSize[0])
+        if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
+            single = np.empty((1, block_rows * block_cols * parameters.block_length), np.float32)
+            view = driver.as_blocks(single, (block_rows, block_cols), parameters)
+            self._describe(image, pad, (0, 0), parameters, view)
+            return single.ravel()
         step_x, step_y = (math.lcm(*pair) // pair[0] for pair in zip(stride, self.blockStride, strict=True))
         apart_x, apart_y = (math.lcm(*pair) // pair[1] for pair in zip(stride, self.blockStride, strict=True))
-        n_rows, n_cols = room[1] // stride[1] + 1, room[0] // stride[0] + 1
-        block_rows, block_cols = self._blocks()
-        parameters = self._parameters()
-        if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
-            single = np.empty((1, self.getDescriptorSize()), np.float32)
-            self._describe(image, pad, (0, 0), driver.as_blocks(single, (block_rows, block_cols), parameters))
-            return single.ravel()
         column_length = block_rows * parameters.block_length  # blocks stand in columns
         features = np.empty((n_rows, n_cols, block_cols, column_length), np.float32)
         for first_row in range(min(step_y, n_rows)):
@@ -220,18 +221,25 @@ class HOGDescriptor:
                 shape = (len(windows) - 1) * apart_y + block_rows, (windows.shape[1] - 1) * apart_x + block_cols
                 grid = np.empty((1, shape[0] * shape[1] * parameters.block_length), np.float32)
                 corner = first_row * stride[1], first_col * stride[0]
-                self._describe(image, pad, corner, driver.as_blocks(grid, shape, parameters))
+                self._describe(image, pad, corner, parameters, driver.as_blocks(grid, shape, parameters))
                 columns = sliding_window_view(grid.reshape(shape[1], -1), (block_cols, column_length))
                 windows[:] = columns[::apart_x, :: apart_y * parameters.block_length].swapaxes(0, 1)
         return features.ravel()
 
-    def _describe(self, image: NDArray[Any], pad: list[int], corner: tuple[int, int], blocks: NDArray[Any]) -> None:
+    def _describe(
+        self,
+        image: NDArray[Any],
+        pad: list[int],
+        corner: tuple[int, int],
+        parameters: driver.Parameters,
+        blocks: NDArray[Any],
+    ) -> None:
         """Fill `blocks`, the first of which has its `corner` (row, column) in the padded image."""
         width = image.shape[2] + 2 * pad[0]
         origin = corner[0] - pad[1], corner[1] - pad[0]
         # OpenCV takes columns in fours, and among equally strong channels the first; in what is left over, the last.
         ties_high_from = width - width % 4 - corner[1]
-        driver.describe(image, self._parameters(), blocks, origin=origin, ties_high_from=ties_high_from)
+        driver.describe(image, parameters, blocks, origin=origin, ties_high_from=ties_high_from)
 
     def _blocks(self) -> tuple[int, int]:
         """Block rows and block columns of a window."""

@@ -141,18 +141,21 @@ def resample(
     interpolation: str,
     num_threads: int | None = None,
 ) -> None:
-    """Fill `out` from `image`, both ([planes,] rows, columns, channels); `steps` in input pixels, without channels."""
+    """Fill `out` from `image`, both ([planes,] rows, columns, channels); `steps` in input pixels, without channels.
+
+    Beside the public interpolations there is ``"nearest-exact"``.
+    """
     if image.shape == out.shape:
         out[...] = image
     elif not out.size:
         return
-    elif image.ndim == 3 and image.dtype == np.uint8:
+    elif image.ndim == 3 and image.dtype.char == "B":  # uint8
         _resample_uint8(image, out, steps, interpolation, num_threads)
     else:
         if image.ndim == 3:
             image, out, steps = image[None], out[None], (1.0, *steps)
-        if interpolation == "nearest":
-            _resample_nearest(image, out, steps, num_threads)
+        if interpolation.startswith("nearest"):
+            _resample_nearest(image, out, steps, interpolation, num_threads)
         elif image.dtype == np.uint8 and steps[0] == 1.0:
             for plane, out_plane in zip(image, out, strict=True):
                 _resample_uint8(plane, out_plane, steps[1:], interpolation, num_threads)
@@ -169,36 +172,46 @@ def _target(
     new_spacing: float | Sequence[float] | None,
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Size of the result, and the step between its pixels in input pixels, per axis."""
+    if new_shape is not None and scale is None and spacing is None and new_spacing is None:
+        size = _validate.as_sizes(new_shape, "shape", len(shape))
+        return size, _steps(shape, size, n_channels)
     if (new_shape is not None) + (scale is not None) + (new_spacing is not None) != 1:
         raise ValueError("exactly one of shape, scale and new_spacing must be given")
     if (spacing is None) != (new_spacing is None):
         raise ValueError("spacing and new_spacing must be given together")
-    if new_shape is not None:
-        size = _validate.as_sizes(new_shape, "shape", len(shape))
-        # OpenCV's steps: the reciprocal of the scale, which n / size is not in the last bit
-        steps = tuple([1.0 / (m / n) if n and m else 1.0 for n, m in zip(shape, size, strict=True)])
+    if scale is not None:
+        scales = _validate.as_positives(scale, "scale", len(shape))
     else:
-        if scale is not None:
-            scales = _validate.as_positives(scale, "scale", len(shape))
-        else:
-            old = _validate.as_positives(spacing, "spacing", len(shape))
-            new = _validate.as_positives(new_spacing, "new_spacing", len(shape))
-            scales = tuple(a / b for a, b in zip(old, new, strict=True))
-        _validate.check_scales(scales)
-        size = tuple(n and max(1, round(n * factor)) for n, factor in zip(shape, scales, strict=True))
-        steps = tuple(1.0 / factor for factor in scales)
+        old = _validate.as_positives(spacing, "spacing", len(shape))
+        new = _validate.as_positives(new_spacing, "new_spacing", len(shape))
+        scales = tuple(a / b for a, b in zip(old, new, strict=True))
+    _validate.check_scales(scales)
+    size = tuple(n and max(1, round(n * factor)) for n, factor in zip(shape, scales, strict=True))
+    _check(shape, size, n_channels)
+    return size, tuple(1.0 / factor for factor in scales)
+
+
+@lru_cache(256)
+def _steps(shape: tuple[int, ...], size: tuple[int, ...], n_channels: int) -> tuple[float, ...]:
+    """OpenCV's steps: the reciprocal of the scale, which n / size is not in the last bit."""
+    _check(shape, size, n_channels)
+    return tuple([1.0 / (m / n) if n and m else 1.0 for n, m in zip(shape, size, strict=True)])
+
+
+def _check(shape: tuple[int, ...], size: tuple[int, ...], n_channels: int) -> None:
     _validate.check_sides(shape, n_channels, "image")
     _validate.check_sides(size, n_channels, "shape")
     if 0 in shape and 0 not in size:
         raise ValueError(f"image must have pixels to be resized to {size}, got shape {shape}")
-    return size, steps
 
 
 def _resample_nearest(
-    image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], num_threads: int | None
+    image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], kind: str, num_threads: int | None
 ) -> None:
     kernel = _kernels.resample
-    planes, rows, columns = map(sampling.nearest, image.shape, out.shape, steps)
+    planes, rows, columns = [
+        sampling.nearest(kind, n, size, step) for n, size, step in zip(image.shape, out.shape, steps, strict=False)
+    ]
 
     def body(plane: int, start: int, stop: int) -> None:
         kernel.nearest(image[planes[plane]], columns, rows, start, stop, out[plane])
@@ -228,7 +241,10 @@ def _resample_uint8(
     function = getattr(getattr(_kernels, kernel), function_name)
 
     def body(start: int, stop: int) -> None:
-        function(image, *arguments, start, stop, np.empty(scratch_bytes, np.uint8), out)
+        if scratch_bytes:
+            function(image, *arguments, start, stop, np.empty(scratch_bytes, np.uint8), out)
+        else:
+            function(image, *arguments, start, stop, out)
 
     for_rows(len(out), body, work_per_row=work_per_row, num_threads=num_threads)
 
@@ -241,9 +257,9 @@ def _plan(shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float
     row_step, col_step = steps
     n_values = new_width * n_channels
     arguments: tuple[Any, ...]
-    if interpolation == "nearest":
-        columns = sampling.nearest(width, new_width, col_step, n_channels)
-        arguments = (columns, sampling.nearest(height, new_height, row_step))
+    if interpolation.startswith("nearest"):
+        columns = sampling.nearest(interpolation, width, new_width, col_step, n_channels)
+        arguments = (columns, sampling.nearest(interpolation, height, new_height, row_step))
         return _Plan(
             "resample_u8", "nearest", arguments, _scratch_bytes(width, n_values, n_channels, 1), 0.3 * n_values
         )

@@ -26,7 +26,6 @@ cdef inline Py_ssize_t padded(Py_ssize_t n) noexcept nogil:
 def halve(const uint8_t[:, :, :] image,     # IN   (2·rows, 2·columns, channels) gray levels
           Py_ssize_t row_start,
           Py_ssize_t row_stop,
-          uint8_t[::1] scratch,             # not used
           uint8_t[:, :, :] out):            # OUT
     """Mean of two by two pixels, rounded half up."""
     cdef:

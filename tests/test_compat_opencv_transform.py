@@ -5,7 +5,8 @@ import pytest
 
 from medfast.compat.opencv import transform
 
-INTERPOLATIONS = ("NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4", "LINEAR_EXACT")
+INTERPOLATIONS = ("NEAREST", "LINEAR", "CUBIC", "AREA", "LANCZOS4", "LINEAR_EXACT", "NEAREST_EXACT")
+"""All of OpenCV's; the last one differs between OpenCV 4 and 5."""
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def cv2():
 
 
 def assert_equals_opencv(cv2, image, dsize, **arguments):
-    for name in INTERPOLATIONS:
+    for name in INTERPOLATIONS if cv2.__version__.startswith("4.") else INTERPOLATIONS[:-1]:
         flag = getattr(cv2, f"INTER_{name}")
         assert getattr(transform, f"INTER_{name}") == flag
         expected = cv2.resize(image, dsize, interpolation=flag, **arguments)
@@ -73,6 +74,28 @@ def test_other_dtypes_are_near_opencv(cv2, rng, dtype, name):
 
 
 @pytest.mark.opencv
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32", "float64"])
+def test_nearest_equals_opencv_whatever_the_dtype(cv2, level, rng, dtype):
+    for shape, dsize in (((20, 31), (57, 9)), ((13, 1, 3), (4, 30)), ((5, 6000), (4321, 5))):
+        image = rng.integers(0, 4096, shape).astype(dtype)
+        for name in ("NEAREST", "NEAREST_EXACT") if cv2.__version__.startswith("4.") else ("NEAREST",):
+            flag = getattr(cv2, f"INTER_{name}")
+            np.testing.assert_array_equal(
+                transform.resize(image, dsize, interpolation=flag), cv2.resize(image, dsize, interpolation=flag)
+            )
+
+
+def test_nearest_exact_takes_the_pixel_under_the_center_or_on_its_left():
+    image = np.arange(10, dtype=np.uint16)[None]
+    found = [transform.resize(image, (n, 1), interpolation=transform.INTER_NEAREST_EXACT)[0].tolist() for n in (1, 3)]
+    assert found == [[5], [1, 4, 8]]
+    # where OpenCV would read outside of the image
+    assert (transform.resize(image[:, :1], (200_000, 1), interpolation=6) == 0).all()
+    wide = np.arange(40_000, dtype=np.uint16)[None]
+    assert transform.resize(wide, (4, 1), interpolation=6).tolist() == [[5000, 15000, 25000, 35000]]
+
+
+@pytest.mark.opencv
 def test_dst_is_filled_where_it_fits(cv2, rng):
     image = rng.integers(0, 256, (20, 30, 3), np.uint8)
     dst = np.empty((7, 9, 3), np.uint8)
@@ -99,7 +122,7 @@ def test_a_single_channel_loses_its_axis(cv2, rng):
         ({"dsize": (2, -2)}, ValueError, r"dsize\[1\] must be >= 0"),
         ({"dsize": (2, 2, 2)}, ValueError, r"dsize must be two integers \(width, height\)"),
         ({"dsize": None, "fx": 0.01, "fy": 1}, ValueError, "fx and fy must leave at least one pixel"),
-        ({"dsize": (2, 2), "interpolation": 6}, ValueError, "interpolation must be <= 5, got 6"),
+        ({"dsize": (2, 2), "interpolation": 7}, ValueError, "interpolation must be <= 6, got 7"),
         ({"dsize": (2, 2), "interpolation": "linear"}, TypeError, "interpolation must be an integer"),
     ],
 )

@@ -21,9 +21,19 @@ _MAX_CACHED = 64
 
 
 @lru_cache(_MAX_CACHED)
-def nearest(n: int, size: int, step: float, n_channels: int = 1) -> NDArray[np.int32]:
-    """The input pixel of each output: OpenCV's rule, which rounds the left edge of a pixel down."""
-    pixels = np.minimum(np.floor(np.arange(size) * step), n - 1)
+def nearest(kind: str, n: int, size: int, step: float, n_channels: int = 1) -> NDArray[np.int32]:
+    """The input pixel of each output: OpenCV's rule, which rounds the left edge of a pixel down.
+
+    ``"nearest-exact"`` takes the pixel under the output's center, in the fixed point of OpenCV 4, whatever `step` is.
+    Where OpenCV leaves 31 bits (from 32768 pixels) or the image (one pixel to 65536), this stays inside. OpenCV 5 adds
+    up steps in float64 instead.
+    """
+    if kind == "nearest-exact":
+        fixed_step = ((n << 16) + size // 2) // size
+        pixels = np.maximum((fixed_step * np.arange(size, dtype=np.int64) + fixed_step // 2 - n % 2) >> 16, 0)
+    else:
+        pixels = np.floor(np.arange(size) * step)
+    pixels = np.minimum(pixels, n - 1)
     offsets = (pixels[:, None] * n_channels + np.arange(n_channels)).ravel().astype(np.int32)
     offsets.flags.writeable = False
     return offsets

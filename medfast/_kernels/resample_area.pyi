@@ -8,9 +8,7 @@ of an output row + 64)`` bytes; `halve` needs none.
 import numpy as np
 from numpy.typing import NDArray
 
-def halve(
-    image: NDArray[np.uint8], row_start: int, row_stop: int, scratch: NDArray[np.uint8], out: NDArray[np.uint8]
-) -> None: ...
+def halve(image: NDArray[np.uint8], row_start: int, row_stop: int, out: NDArray[np.uint8]) -> None: ...
 def average_blocks(
     image: NDArray[np.uint8],
     tall: int,

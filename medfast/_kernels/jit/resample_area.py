@@ -6,7 +6,7 @@ from medfast._kernels.jit import kernel
 
 
 @kernel
-def halve(image, row_start, row_stop, scratch, out):
+def halve(image, row_start, row_stop, out):
     """Mean of two by two pixels, rounded half up."""
     for row in range(row_start, row_stop):
         for col in range(out.shape[1]):

@@ -15,6 +15,7 @@ __all__ = [
     "INTER_LINEAR",
     "INTER_LINEAR_EXACT",
     "INTER_NEAREST",
+    "INTER_NEAREST_EXACT",
     "resize",
 ]
 
@@ -24,8 +25,9 @@ INTER_CUBIC = 2
 INTER_AREA = 3
 INTER_LANCZOS4 = 4
 INTER_LINEAR_EXACT = 5
+INTER_NEAREST_EXACT = 6
 
-_NAMES = ("nearest", "linear", "cubic", "area", "lanczos4", "linear-exact")
+_NAMES = ("nearest", "linear", "cubic", "area", "lanczos4", "linear-exact", "nearest-exact")
 
 
 def resize(
@@ -68,7 +70,8 @@ def resize(
     Notes
     -----
     uint8 is bit for bit OpenCV's (cubic: its result without IPP). Other dtypes are rounded once from sums of higher
-    precision, see :func:`medfast.resize`; OpenCV's own depend on the CPU.
+    precision, see :func:`medfast.resize`; OpenCV's own depend on the CPU. ``INTER_NEAREST_EXACT`` is that of OpenCV
+    4.14; where the center of a pixel lies on the border of two, or by rounding near it, 5.0 can take the other one.
 
     Examples
     --------

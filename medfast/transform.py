@@ -321,7 +321,7 @@ def _resample_weighted(
     width = columns.shape[1]
     n_rows_held = max(1, _ROWS_HELD_BYTES // (width * np.dtype(precision).itemsize))
     n_scratch = kernel.scratch_size(
-        image.shape[2] * n_channels, width, len(columns), len(rows), len(planes), n_rows_held
+        image.shape[2] * n_channels, width, n_channels, len(columns), len(rows), len(planes), n_rows_held
     )
 
     def body(start: int, stop: int) -> None:

@@ -1,13 +1,8 @@
 /* Row steps of src/resample.pyx.
  *
- * A weighted sum along a row takes its values from anywhere in it. They are first brought into place, tap by tap, so
- * that the sums are plain loops over neighbours: where all values of 8 neighbouring outputs (AVX2) or 16 (AVX-512)
- * lie within two vectors, by shuffles, otherwise one by one. Values are only moved, so all give the same bits. Whole
- * calls of linear and cubic from 512² to 300² and 800² gain 1.1 to 1.5 times by the shuffles with AVX2, 1.5 to 2.3
- * times with AVX-512. Shuffles of doubles gained 1.00 and 1.05, so these are moved one by one.
- *
- * Tried, as ratios to OpenCV in float32 cubic from 512² to 800² with AVX-512, 0.40 as it stands: strips of 256 outputs
- * that go through all rows, to keep tables in the cache, 0.40; rows held in float64, converted once, 0.32.
+ * A weighted sum along a row takes its values from anywhere in it. Where the vectors of resample_lines.h do not reach,
+ * they are brought into place tap by tap, so that the sums are plain loops over neighbours: where all values of 8
+ * neighbouring outputs (AVX2) or 16 (AVX-512) lie within two vectors, by shuffles, otherwise one by one.
  */
 #ifndef MEDFAST_RESAMPLE_H
 #define MEDFAST_RESAMPLE_H
@@ -35,16 +30,16 @@ enum { MEDFAST_LANES = 8 };
 enum { MEDFAST_LANES = 0 };
 #endif
 
-/* The least offset of each `lanes` outputs of a tap; the vectors, 1 or 2, that hold all of theirs, or 0 if two do not.
- * A row must be readable for two vectors beyond its end. */
-static int medfast_spread_windows(const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n_taps, ptrdiff_t n, int lanes,
-                                  int32_t *MEDFAST_RESTRICT first)
+/* The least offset of each `lanes` outputs of a tap, less `base`; the vectors, 1 or 2, that hold all of theirs, or 0
+ * if two do not. A row must be readable for two vectors beyond its end. */
+static int medfast_spread_windows(const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n_taps, ptrdiff_t width,
+                                  ptrdiff_t n, ptrdiff_t base, int lanes, int32_t *MEDFAST_RESTRICT first)
 {
     ptrdiff_t tap, i, j;
     int32_t widest = 0;
     if (!lanes)
         return 0;
-    for (tap = 0; tap < n_taps; tap++, columns += n)
+    for (tap = 0; tap < n_taps; tap++, columns += width)
         for (i = 0; i + lanes <= n; i += lanes) {
             int32_t low = columns[i], high = columns[i];
             for (j = i + 1; j < i + lanes; j++) {
@@ -52,19 +47,19 @@ static int medfast_spread_windows(const int32_t *MEDFAST_RESTRICT columns, ptrdi
                 high = columns[j] > high ? columns[j] : high;
             }
             widest = high - low > widest ? high - low : widest;
-            first[tap * (n / lanes) + i / lanes] = low;
+            first[tap * (n / lanes) + i / lanes] = (int32_t)(low - base);
         }
     return widest < lanes ? 1 : widest < 2 * lanes ? 2 : 0;
 }
 
-/* out[i] = row[columns[i]]. */
-static void medfast_spread_float(const float *MEDFAST_RESTRICT row, const int32_t *MEDFAST_RESTRICT columns,
-                                 ptrdiff_t n, const int32_t *MEDFAST_RESTRICT first, int n_vectors,
+/* out[i] = row[columns[i] - base]. */
+static void medfast_spread_float(const float *MEDFAST_RESTRICT row, ptrdiff_t base,
+                                 const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n, const int32_t *MEDFAST_RESTRICT first, int n_vectors,
                                  float *MEDFAST_RESTRICT out)
 {
     ptrdiff_t i = 0;
 #if defined(__AVX512F__)
-#define PICK(j) _mm512_sub_epi32(_mm512_loadu_si512(columns + (j)), _mm512_set1_epi32(first[(j) / 16]))
+#define PICK(j) _mm512_sub_epi32(_mm512_loadu_si512(columns + (j)), _mm512_set1_epi32((int32_t)base + first[(j) / 16]))
     if (n_vectors == 1)
         for (; i + 16 <= n; i += 16)
             _mm512_storeu_ps(out + i, _mm512_permutexvar_ps(PICK(i), _mm512_loadu_ps(row + first[i / 16])));
@@ -77,7 +72,8 @@ static void medfast_spread_float(const float *MEDFAST_RESTRICT row, const int32_
 #undef PICK
 #elif defined(__AVX2__)
 #define PICK(j) \
-    _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(columns + (j))), _mm256_set1_epi32(first[(j) / 8]))
+    _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(columns + (j))), \
+                     _mm256_set1_epi32((int32_t)base + first[(j) / 8]))
     if (n_vectors == 1)
         for (; i + 8 <= n; i += 8)
             _mm256_storeu_ps(out + i, _mm256_permutevar8x32_ps(_mm256_loadu_ps(row + first[i / 8]), PICK(i)));
@@ -94,16 +90,16 @@ static void medfast_spread_float(const float *MEDFAST_RESTRICT row, const int32_
     (void)first, (void)n_vectors;
 #endif
     for (; i < n; i++)
-        out[i] = row[columns[i]];
+        out[i] = row[columns[i] - base];
 }
 
-static void medfast_spread_double(const double *MEDFAST_RESTRICT row, const int32_t *MEDFAST_RESTRICT columns,
-                                  ptrdiff_t n, const int32_t *first, int n_vectors, double *MEDFAST_RESTRICT out)
+static void medfast_spread_double(const double *MEDFAST_RESTRICT row, ptrdiff_t base,
+                                  const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n, const int32_t *first, int n_vectors, double *MEDFAST_RESTRICT out)
 {
     ptrdiff_t i;
     (void)first, (void)n_vectors;
     for (i = 0; i < n; i++)
-        out[i] = row[columns[i]];
+        out[i] = row[columns[i] - base];
 }
 
 /* The nearest integer, half to even, of a value below 2^22, saturated: adding 1.5 · 2^23 leaves it in the low bits of
@@ -117,8 +113,7 @@ static inline int32_t medfast_level(float value, int32_t lowest, int32_t highest
     return level < lowest ? lowest : level > highest ? highest : level;
 }
 
-/* Outputs whose values are brought into place together: few enough for the first-level cache. */
-#define MEDFAST_CHUNK 512
+#include "resample_lines.h"
 
 #define PIXEL uint8_t
 #define ELEMENT float
@@ -127,6 +122,9 @@ static inline int32_t medfast_level(float value, int32_t lowest, int32_t highest
 #define STORE(value) (uint8_t)medfast_level(value, 0, 255)
 #define SPREAD medfast_spread_float
 #define LANES MEDFAST_LANES
+#define BLOCK MEDFAST_BLOCK_FLOAT
+#define PACK medfast_pack_float
+#define SUMS medfast_sums_float
 #include "resample_steps.h"
 
 #define PIXEL uint16_t
@@ -139,6 +137,9 @@ static inline int32_t medfast_level(float value, int32_t lowest, int32_t highest
 #define STORE(value) (uint16_t)medfast_level(value, 0, 65535)
 #define SPREAD medfast_spread_float
 #define LANES MEDFAST_LANES
+#define BLOCK MEDFAST_BLOCK_FLOAT
+#define PACK medfast_pack_float
+#define SUMS medfast_sums_float
 #include "resample_steps.h"
 
 #define PIXEL int16_t
@@ -151,15 +152,28 @@ static inline int32_t medfast_level(float value, int32_t lowest, int32_t highest
 #define STORE(value) (int16_t)medfast_level(value, -32768, 32767)
 #define SPREAD medfast_spread_float
 #define LANES MEDFAST_LANES
+#define BLOCK MEDFAST_BLOCK_FLOAT
+#define PACK medfast_pack_float
+#define SUMS medfast_sums_float
 #include "resample_steps.h"
 
+/* Float32 summed in float64: with AVX-512, rows are held in float64 too, for that is converted once. */
 #define PIXEL float
+#if defined(__AVX512F__)
+#define ELEMENT double
+#define SPREAD medfast_spread_double
+#define LANES 0
+#else
 #define ELEMENT float
+#define SPREAD medfast_spread_float
+#define LANES MEDFAST_LANES
+#endif
 #define REAL double
 #define STEP(name) medfast_##name##_float
 #define STORE(value) (float)(value)
-#define SPREAD medfast_spread_float
-#define LANES MEDFAST_LANES
+#define BLOCK MEDFAST_BLOCK_MIXED
+#define PACK medfast_pack_mixed
+#define SUMS medfast_sums_mixed
 #include "resample_steps.h"
 
 #define PIXEL double
@@ -169,13 +183,16 @@ static inline int32_t medfast_level(float value, int32_t lowest, int32_t highest
 #define STORE(value) (value)
 #define SPREAD medfast_spread_double
 #define LANES 0
+#define BLOCK MEDFAST_BLOCK_DOUBLE
+#define PACK medfast_pack_double
+#define SUMS medfast_sums_double
 #include "resample_steps.h"
 
 typedef struct {
-    int lanes, pixel_size, sum_size; /* outputs that share a window; bytes */
+    int pixel_size, sum_size; /* bytes */
+    void (*prepare)(medfast_strip *);
     void (*read)(const void *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, void *);
-    void (*line)(const void *, const int32_t *, const void *, ptrdiff_t, ptrdiff_t, const int32_t *, int, void *,
-                 void *);
+    void (*line)(const medfast_strip *, const void *, void *);
     void (*add)(void *const *, const void *, ptrdiff_t, ptrdiff_t, int, ptrdiff_t, void *);
     void (*blend)(void *const *, const void *, ptrdiff_t, ptrdiff_t, ptrdiff_t, void *);
     void (*store)(const void *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, void *);
@@ -183,12 +200,10 @@ typedef struct {
 } medfast_steps;
 
 #define STEPS(kind) \
-    medfast_read_##kind, medfast_line_##kind, medfast_add_##kind, medfast_blend_##kind, medfast_store_##kind, \
-        medfast_halve_##kind
+    medfast_prepare_##kind, medfast_read_##kind, medfast_line_##kind, medfast_add_##kind, medfast_blend_##kind, \
+        medfast_store_##kind, medfast_halve_##kind
 static const medfast_steps MEDFAST_STEPS[5] = {
-    {MEDFAST_LANES, 1, 4, STEPS(uint8)},         {MEDFAST_LANES, 2, 4, STEPS(uint16)},
-    {MEDFAST_LANES, 2, 4, STEPS(int16)},         {MEDFAST_LANES, 4, 8, STEPS(float)},
-    {0, 8, 8, STEPS(double)},
+    {1, 4, STEPS(uint8)}, {2, 4, STEPS(uint16)}, {2, 4, STEPS(int16)}, {4, 8, STEPS(float)}, {8, 8, STEPS(double)},
 };
 #undef STEPS
 

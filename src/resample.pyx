@@ -3,20 +3,25 @@
 Images are (rows, columns, channels). A table is (taps, outputs): along the columns, an output is one value of one
 channel and an input pixel its offset in an interleaved row.
 """
-from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t
+from libc.stdint cimport int16_t, int32_t, uint8_t, uint16_t, uintptr_t
 from libc.string cimport memcpy
 
 cdef extern from "resample.h" nogil:
-    enum:
-        MEDFAST_CHUNK
+    ctypedef struct medfast_strip:
+        const int32_t *columns
+        const void *weights
+        Py_ssize_t n_taps, width, n_channels, start, n, base, n_values
+        int32_t *first
+        void *picks
+        void *packed
+        void *in_place
     ctypedef struct medfast_steps:
-        int lanes
         int pixel_size
         int sum_size
+        void (*prepare)(medfast_strip *strip) noexcept nogil
         void (*read)(const void *source, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t n_channels,
                      Py_ssize_t channel_stride, void *values) noexcept nogil
-        void (*line)(const void *values, const int32_t *columns, const void *weights, Py_ssize_t n_taps,
-                     Py_ssize_t width, const int32_t *first, int n_vectors, void *in_place, void *line) noexcept nogil
+        void (*line)(const medfast_strip *strip, const void *values, void *line) noexcept nogil
         void (*add)(void **lines, const void *weights, Py_ssize_t stride, Py_ssize_t n_lines, bint is_first,
                     Py_ssize_t n, void *totals) noexcept nogil
         void (*blend)(void **lines, const void *weights, Py_ssize_t stride, Py_ssize_t n_lines, Py_ssize_t n,
@@ -25,11 +30,13 @@ cdef extern from "resample.h" nogil:
                       Py_ssize_t channel_stride, void *out) noexcept nogil
         void (*halve)(const void *top, const void *bottom, Py_ssize_t n, void *out) noexcept nogil
     const medfast_steps *MEDFAST_STEPS
-    int medfast_spread_windows(const int32_t *columns, Py_ssize_t n_taps, Py_ssize_t n, int lanes, int32_t *first)
+    Py_ssize_t medfast_strip_size(Py_ssize_t width, Py_ssize_t n_channels, Py_ssize_t n_column_taps,
+                                  Py_ssize_t n_row_taps, Py_ssize_t sum_size)
 
 cdef enum:
     MAX_HELD = 8  # lines, and planes, that are kept for the outputs to come
     PADDING = 32  # values beyond a row that a window may reach
+    LANES = 16    # most outputs of a block
 
 ctypedef fused pixel:
     uint8_t
@@ -115,10 +122,16 @@ def halve(const pixel[:, :, ::1] image,  # IN   (planes, 2 · rows, 2 · columns
                             &out[plane, row, 0])
 
 
-cdef inline Py_ssize_t row_scratch(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_column_taps,
+cdef inline char *aligned(char *place) noexcept nogil:
+    """The next place where a cache line begins."""
+    return place + (-<uintptr_t> place & 63)
+
+
+cdef inline Py_ssize_t row_scratch(Py_ssize_t row_size, Py_ssize_t strip, Py_ssize_t n_column_taps,
                                    Py_ssize_t n_row_taps) noexcept nogil:
-    """Sums' worth of scratch for `in_plane`: an input row, its values in place and their windows, and lines."""
-    return row_size + PADDING + n_column_taps * (MEDFAST_CHUNK + width) + width * min(MAX_HELD, n_row_taps)
+    """Sums' worth of scratch for `in_plane`: an input row; picks, weights and windows of a strip; lines."""
+    return (row_size + PADDING + 64 + n_column_taps * (2 * (strip + LANES) + strip // 8 + 1)
+            + strip * min(MAX_HELD, n_row_taps))
 
 
 cdef inline bint is_interleaved(Grid *grid, Py_ssize_t size) noexcept nogil:
@@ -132,44 +145,67 @@ cdef void in_plane(const medfast_steps *steps, Grid *image, Py_ssize_t plane, Ta
                    Py_ssize_t out_plane) noexcept nogil:
     """Output rows of one input plane: to a plane of `out`, or, where that is -1, to `totals` one after another."""
     cdef:
-        Py_ssize_t width = columns.size, n_taps = rows.n_taps, n_held = min(MAX_HELD, rows.n_taps)
-        Py_ssize_t row, start, tap, source, slot, n_channels = image.shape[3]
-        char *values = scratch
-        char *in_place = values + (image.shape[2] * n_channels + PADDING) * steps.sum_size
-        int32_t *first = <int32_t *> (in_place + columns.n_taps * MEDFAST_CHUNK * steps.sum_size)
-        char *lines = <char *> first + columns.n_taps * width * steps.sum_size
+        Py_ssize_t n_channels = image.shape[3]
+        Py_ssize_t size = medfast_strip_size(columns.size, n_channels, columns.n_taps, rows.n_taps, steps.sum_size)
+        Py_ssize_t n_packed = columns.n_taps * (size + LANES) * steps.sum_size
+        medfast_strip strip
+        char *values = aligned(scratch)
+        char *lines
+    strip.columns, strip.weights = columns.inputs, columns.weights
+    strip.n_taps, strip.width, strip.n_channels = columns.n_taps, columns.size, n_channels
+    strip.picks = strip.in_place = aligned(values + (image.shape[2] * n_channels + PADDING) * steps.sum_size)
+    strip.packed = aligned(<char *> strip.picks + n_packed)
+    strip.first = <int32_t *> (<char *> strip.packed + n_packed)
+    lines = aligned(<char *> strip.first + columns.n_taps * (size // 8 + 1) * steps.sum_size)
+    strip.start = 0
+    while strip.start < columns.size:
+        strip.n = min(size, columns.size - strip.start)
+        steps.prepare(&strip)
+        strip_in_plane(steps, &strip, image, plane, rows, row_start, row_stop, values, lines, totals, out, out_plane)
+        strip.start += size
+
+
+cdef void strip_in_plane(const medfast_steps *steps, medfast_strip *strip, Grid *image, Py_ssize_t plane, Table *rows,
+                         Py_ssize_t row_start, Py_ssize_t row_stop, char *values, char *lines, char *totals, Grid *out,
+                         Py_ssize_t out_plane) noexcept nogil:
+    """The same of a strip: each input row once along the columns, kept while output rows need it; then their sums."""
+    cdef:
+        Py_ssize_t n_taps = rows.n_taps, n_held = min(MAX_HELD, rows.n_taps), n_channels = strip.n_channels
+        Py_ssize_t row, start, tap, source, slot
+        char *pixels = image.data + plane * image.strides[0] + strip.base // n_channels * image.strides[2]
         const char *weights
         char *target
-        int n_vectors = medfast_spread_windows(columns.inputs, columns.n_taps, width, steps.lanes, first)
         Py_ssize_t held[MAX_HELD]
         void *taps[MAX_HELD]
         bint in_one_pass = (out_plane >= 0 and (n_taps == 2 or n_taps == 4) and is_interleaved(out, steps.pixel_size))
+    if out_plane < 0:
+        totals += strip.start * steps.sum_size
     for slot in range(MAX_HELD):
         held[slot] = -1
     for row in range(row_start, row_stop):
-        target = out.data + out_plane * out.strides[0] + row * out.strides[1]
+        target = (out.data + out_plane * out.strides[0] + row * out.strides[1]
+                  + strip.start // n_channels * out.strides[2])
         start = 0
         while start < n_taps:
             for tap in range(min(MAX_HELD, n_taps - start)):
                 source = rows.inputs[(start + tap) * rows.size + row]
                 slot = source % n_held  # neighbours, so no two share a slot
-                taps[tap] = lines + slot * width * steps.sum_size
+                taps[tap] = lines + slot * strip.n * steps.sum_size
                 if held[slot] != source:
-                    steps.read(image.data + plane * image.strides[0] + source * image.strides[1], image.shape[2],
-                               image.strides[2], n_channels, image.strides[3], values)
-                    steps.line(values, columns.inputs, columns.weights, columns.n_taps, width, first, n_vectors,
-                               in_place, taps[tap])
+                    steps.read(pixels + source * image.strides[1], strip.n_values // n_channels, image.strides[2],
+                               n_channels, image.strides[3], values)
+                    steps.line(strip, values, taps[tap])
                     held[slot] = source
             weights = rows.weights + (start * rows.size + row) * steps.sum_size
             if in_one_pass:
-                steps.blend(taps, weights, rows.size, n_taps, width, target)
+                steps.blend(taps, weights, rows.size, n_taps, strip.n, target)
             else:
-                steps.add(taps, weights, rows.size, min(MAX_HELD, n_taps - start), start == 0, width, totals)
+                steps.add(taps, weights, rows.size, min(MAX_HELD, n_taps - start), start == 0, strip.n, totals)
             start += MAX_HELD
         if out_plane < 0:
-            totals += width * steps.sum_size
+            totals += strip.width * steps.sum_size
         elif not in_one_pass:
-            steps.store(totals, out.shape[2], out.strides[2], n_channels, out.strides[3], target)
+            steps.store(totals, strip.n // n_channels, out.strides[2], n_channels, out.strides[3], target)
 
 
 cdef void through_planes(const medfast_steps *steps, Grid *image, Table *columns, Table *rows, Table *planes,
@@ -204,10 +240,12 @@ cdef void through_planes(const medfast_steps *steps, Grid *image, Table *columns
                         out.strides[3], target)
 
 
-def scratch_size(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_column_taps, Py_ssize_t n_row_taps,
-                 Py_ssize_t n_plane_taps, Py_ssize_t n_rows_held):
+def scratch_size(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_channels, Py_ssize_t n_column_taps,
+                 Py_ssize_t n_row_taps, Py_ssize_t n_plane_taps, Py_ssize_t n_rows_held):
     """Values that `weighted` needs: those of `in_plane`, and rows of totals and of planes."""
-    return (row_scratch(row_size, width, n_column_taps, n_row_taps)
+    # of the smaller sums, which make the longer strips
+    return (row_scratch(row_size, medfast_strip_size(width, n_channels, n_column_taps, n_row_taps, sizeof(float)),
+                        n_column_taps, n_row_taps)
             + width * n_rows_held * (1 + min(MAX_HELD, n_plane_taps)))
 
 
@@ -230,8 +268,9 @@ def weighted(const pixel[:, :, :, :] image,        # IN     (planes, rows, colum
         Table row_table = Table(&rows[0, 0], <char *> &row_weights[0, 0], rows.shape[0], rows.shape[1])
         Table plane_table = Table(&planes[0, 0], <char *> &plane_weights[0, 0], planes.shape[0], planes.shape[1])
         Py_ssize_t width = columns.shape[1], plane, axis, stop
-        real *totals = &scratch[0] + row_scratch(image.shape[2] * image.shape[3], width, columns.shape[0],
-                                                 rows.shape[0])
+        Py_ssize_t strip = medfast_strip_size(width, image.shape[3], columns.shape[0], rows.shape[0], sizeof(float))
+        Py_ssize_t row_size = image.shape[2] * image.shape[3]
+        real *totals = &scratch[0] + row_scratch(row_size, strip, columns.shape[0], rows.shape[0])
         real *resampled = totals + n_rows_held * width
         const medfast_steps *steps = steps_of(&out[0, 0, 0, 0])
     # Each compiled function serves one pair of types: integers go with float32, floats with float64.

@@ -19,44 +19,54 @@ static void STEP(read)(const void *source, ptrdiff_t n, ptrdiff_t stride, ptrdif
             *values++ = (ELEMENT) * (const PIXEL *)((const char *)source + i * stride + channel * channel_stride);
 }
 
-/* line = sum over taps of values times weights. */
-static void STEP(line)(const void *row, const int32_t *columns, const void *column_weights, ptrdiff_t n_taps,
-                       ptrdiff_t width, const int32_t *first, int n_vectors, void *in_place, void *sums)
+/* Windows and tables of a strip, whose table, outputs and buffers are given. */
+static void STEP(prepare)(medfast_strip *strip)
 {
-    ELEMENT *MEDFAST_RESTRICT a = (ELEMENT *)in_place;
-    const ELEMENT *MEDFAST_RESTRICT b = a + MEDFAST_CHUNK, *MEDFAST_RESTRICT c = b + MEDFAST_CHUNK;
-    const ELEMENT *MEDFAST_RESTRICT d = c + MEDFAST_CHUNK;
-    ptrdiff_t start, i, tap;
-    for (start = 0; start < width; start += MEDFAST_CHUNK) {
-        const ptrdiff_t n = width - start < MEDFAST_CHUNK ? width - start : MEDFAST_CHUNK;
-        const REAL *MEDFAST_RESTRICT wa = (const REAL *)column_weights + start;
-        const REAL *MEDFAST_RESTRICT wb = wa + width, *MEDFAST_RESTRICT wc = wb + width;
-        const REAL *MEDFAST_RESTRICT wd = wc + width;
-        REAL *MEDFAST_RESTRICT line = (REAL *)sums + start;
-        for (tap = 0; tap < n_taps; tap++)
-            SPREAD((const ELEMENT *)row, columns + tap * width + start, n,
-                   n_vectors ? first + tap * (width / (LANES + !LANES)) + start / (LANES + !LANES) : first, n_vectors,
-                   a + tap * MEDFAST_CHUNK);
-        if (n_taps == 1) {
-            for (i = 0; i < n; i++)
-                line[i] = a[i] * wa[i];
-            continue;
-        }
-        if (n_taps < 4) {
-            for (i = 0; i < n; i++)
-                line[i] = a[i] * wa[i] + b[i] * wb[i];
-            tap = 2;
-        } else {
-            for (i = 0; i < n; i++)
-                line[i] = a[i] * wa[i] + b[i] * wb[i] + c[i] * wc[i] + d[i] * wd[i];
-            tap = 4;
-        }
-        for (; tap < n_taps; tap++) {
-            const ELEMENT *MEDFAST_RESTRICT e = a + tap * MEDFAST_CHUNK;
-            const REAL *MEDFAST_RESTRICT w = wa + tap * width;
-            for (i = 0; i < n; i++)
-                line[i] += e[i] * w[i];
-        }
+    strip->windows = medfast_windows(strip, BLOCK);
+    if (strip->windows != MEDFAST_NONE)
+        PACK(strip, BLOCK);
+    else
+        strip->n_vectors = medfast_spread_windows(strip->columns + strip->start, strip->n_taps, strip->width, strip->n,
+                                                  strip->base, LANES, strip->first);
+}
+
+/* line = sum over taps of values times weights. */
+static void STEP(line)(const medfast_strip *strip, const void *row, void *sums)
+{
+    ELEMENT *MEDFAST_RESTRICT a = (ELEMENT *)strip->in_place;
+    const ptrdiff_t n = strip->n, width = strip->width;
+    const ELEMENT *MEDFAST_RESTRICT b = a + n, *MEDFAST_RESTRICT c = b + n, *MEDFAST_RESTRICT d = c + n;
+    const REAL *MEDFAST_RESTRICT wa = (const REAL *)strip->weights + strip->start;
+    const REAL *MEDFAST_RESTRICT wb = wa + width, *MEDFAST_RESTRICT wc = wb + width, *MEDFAST_RESTRICT wd = wc + width;
+    REAL *MEDFAST_RESTRICT line = (REAL *)sums;
+    ptrdiff_t i, tap;
+    if (strip->windows != MEDFAST_NONE) {
+        MEDFAST_SUMS(SUMS, strip, (const ELEMENT *)row, line);
+        return;
+    }
+    for (tap = 0; tap < strip->n_taps; tap++)
+        SPREAD((const ELEMENT *)row, strip->base, strip->columns + tap * width + strip->start, n,
+               strip->n_vectors ? strip->first + tap * (n / (LANES + !LANES)) : strip->first, strip->n_vectors,
+               a + tap * n);
+    if (strip->n_taps == 1) {
+        for (i = 0; i < n; i++)
+            line[i] = a[i] * wa[i];
+        return;
+    }
+    if (strip->n_taps < 4) {
+        for (i = 0; i < n; i++)
+            line[i] = a[i] * wa[i] + b[i] * wb[i];
+        tap = 2;
+    } else {
+        for (i = 0; i < n; i++)
+            line[i] = a[i] * wa[i] + b[i] * wb[i] + c[i] * wc[i] + d[i] * wd[i];
+        tap = 4;
+    }
+    for (; tap < strip->n_taps; tap++) {
+        const ELEMENT *MEDFAST_RESTRICT e = a + tap * n;
+        const REAL *MEDFAST_RESTRICT w = wa + tap * width;
+        for (i = 0; i < n; i++)
+            line[i] += e[i] * w[i];
     }
 }
 
@@ -164,3 +174,6 @@ static void STEP(halve)(const void *above, const void *below, ptrdiff_t n, void 
 #undef STORE
 #undef SPREAD
 #undef LANES
+#undef BLOCK
+#undef PACK
+#undef SUMS

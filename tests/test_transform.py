@@ -75,6 +75,27 @@ def test_resize_of_volumes_equals_oracle(level, n_threads, rng, dtype, interpola
         assert_resized(result, image, new_shape, interpolation)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("interpolation", ["linear", "area", "cubic", "lanczos4"])
+def test_rows_of_several_strips(level, rng, dtype, interpolation):
+    """Wide rows go in strips; up to steps of about 2 by shuffles, whose windows lie in several ways, then otherwise."""
+    for shape, new_shape in (
+        ((3, 1100), (4, 1400)),  # a step of 0.79
+        ((2, 1300), (3, 1250)),  # 1.04
+        ((3, 1500), (2, 900)),  # 1.67
+        ((2, 6000), (3, 1500)),  # 4
+        ((3, 500, 3), (2, 610, 3)),
+        ((3, 300, 17), (2, 140, 17)),
+        ((2, 2, 900), (3, 3, 1000)),
+    ):
+        has_channels = shape[2:] in ((3,), (17,))
+        size = new_shape[:2] if has_channels else new_shape
+        image = random_image(rng, shape, dtype)
+        axis = -1 if has_channels else None
+        result = medfast.resize(image, size, interpolation=interpolation, channel_axis=axis)
+        assert_resized(result, image, size, interpolation)
+
+
 @pytest.mark.parametrize("interpolation", INTERPOLATIONS)
 @pytest.mark.parametrize("n_channels", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("axis", [0, 1, -1])

@@ -20,7 +20,13 @@ def nearest(
 ) -> None: ...
 def halve(image: NDArray[Any], row_start: int, row_stop: int, out: NDArray[Any]) -> None: ...
 def scratch_size(
-    row_size: int, width: int, n_column_taps: int, n_row_taps: int, n_plane_taps: int, n_rows_held: int
+    row_size: int,
+    width: int,
+    n_channels: int,
+    n_column_taps: int,
+    n_row_taps: int,
+    n_plane_taps: int,
+    n_rows_held: int,
 ) -> int: ...
 def weighted(
     image: NDArray[Any],

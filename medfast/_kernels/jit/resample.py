@@ -29,7 +29,7 @@ def halve(image, row_start, row_stop, out):
 
 
 @kernel
-def scratch_size(row_size, width, n_column_taps, n_row_taps, n_plane_taps, n_rows_held):
+def scratch_size(row_size, width, n_channels, n_column_taps, n_row_taps, n_plane_taps, n_rows_held):
     """Values that `weighted` needs: an input row, its line, and totals over rows and over planes."""
     return row_size + 3 * width
 

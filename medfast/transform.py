@@ -151,6 +151,9 @@ def resample(
         return
     elif image.ndim == 3 and image.dtype.char == "B":  # uint8
         _resample_uint8(image, out, steps, interpolation, num_threads)
+    elif image.ndim == 3 and interpolation.startswith("nearest") and _move_as_bytes(image, out, steps[1]):
+        # int16 from 512² to 256² in 16 µs, pixel by pixel in 25
+        _resample_uint8(image.view(np.uint8), out.view(np.uint8), steps, interpolation, num_threads)
     else:
         if image.ndim == 3:
             image, out, steps = image[None], out[None], (1.0, *steps)
@@ -208,15 +211,39 @@ def _check(shape: tuple[int, ...], size: tuple[int, ...], n_channels: int) -> No
 def _resample_nearest(
     image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], kind: str, num_threads: int | None
 ) -> None:
-    kernel = _kernels.resample
-    planes, rows, columns = [
-        sampling.nearest(kind, n, size, step) for n, size, step in zip(image.shape, out.shape, steps, strict=False)
+    planes, rows = [
+        sampling.nearest(kind, n, size, step)
+        for n, size, step in zip(image.shape[:2], out.shape[:2], steps[:2], strict=True)
     ]
+    as_bytes = _move_as_bytes(image, out, steps[2])
+    if as_bytes:
+        image, out = image.view(np.uint8), out.view(np.uint8)
+    width, n_channels = image.shape[2:]
+    columns = sampling.nearest(kind, width, out.shape[2], steps[2], n_channels if as_bytes else 1)
+    scratch_bytes = _scratch_bytes(width, len(columns), n_channels, 1) if as_bytes else 0
 
     def body(plane: int, start: int, stop: int) -> None:
-        kernel.nearest(image[planes[plane]], columns, rows, start, stop, out[plane])
+        source, target = image[planes[plane]], out[plane]
+        if as_bytes:
+            scratch = np.empty(scratch_bytes, np.uint8)
+            _kernels.resample_u8.nearest(source, columns, rows, start, stop, scratch, target)
+        else:
+            _kernels.resample.nearest(source, columns, rows, start, stop, target)
 
     _for_plane_rows(out, body, 0.3, num_threads)
+
+
+def _move_as_bytes(image: NDArray[Any], out: NDArray[Any], step: float) -> bool:
+    """Whether pixels are moved fastest as bytes, by shuffles, which asks for rows of pixels ([planes,] rows, columns,
+    channels) in one run and for a step that leaves some of them within 16 bytes."""
+    itemsize, n_channels = image.itemsize, image.shape[-1]
+    n_bytes = itemsize * n_channels
+    return (
+        n_bytes in (2, 4, 8)
+        and (step - 1) * n_bytes <= 14
+        and image.strides[-2] == n_bytes == out.strides[-2]
+        and (n_channels == 1 or image.strides[-1] == itemsize == out.strides[-1])
+    )
 
 
 class _Plan(NamedTuple):

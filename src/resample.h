@@ -54,7 +54,8 @@ static int medfast_spread_windows(const int32_t *MEDFAST_RESTRICT columns, ptrdi
 
 /* out[i] = row[columns[i] - base]. */
 static void medfast_spread_float(const float *MEDFAST_RESTRICT row, ptrdiff_t base,
-                                 const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n, const int32_t *MEDFAST_RESTRICT first, int n_vectors,
+                                 const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n,
+                                 const int32_t *MEDFAST_RESTRICT first, int n_vectors,
                                  float *MEDFAST_RESTRICT out)
 {
     ptrdiff_t i = 0;
@@ -94,7 +95,8 @@ static void medfast_spread_float(const float *MEDFAST_RESTRICT row, ptrdiff_t ba
 }
 
 static void medfast_spread_double(const double *MEDFAST_RESTRICT row, ptrdiff_t base,
-                                  const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n, const int32_t *first, int n_vectors, double *MEDFAST_RESTRICT out)
+                                  const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n, const int32_t *first,
+                                  int n_vectors, double *MEDFAST_RESTRICT out)
 {
     ptrdiff_t i;
     (void)first, (void)n_vectors;

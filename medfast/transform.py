@@ -26,6 +26,8 @@ _UINT8_FUNCTIONS = {
 }
 _EPSILON = float(np.finfo(np.float64).eps)
 
+_Tables = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
+
 
 def resize(
     image: ArrayLike,
@@ -338,39 +340,32 @@ def _resample_weighted(
         for_rows(out.shape[1], body_of_halves, work_per_row=work_per_row, num_threads=num_threads)
         return
     precision = np.float64 if image.dtype.kind == "f" else np.float32
+    tables, sizes, work_per_row = _weights(image.shape, out.shape, steps, interpolation, precision)
+    n_scratch = kernel.scratch_size(*sizes)
+
+    def body(start: int, stop: int) -> None:
+        kernel.weighted(image, *tables, start, stop, sizes[-1], np.empty(n_scratch, precision), out)
+
+    for_rows(out.shape[1], body, work_per_row=work_per_row, num_threads=num_threads)
+
+
+@lru_cache(64)
+def _weights(
+    shape: tuple[int, ...], new_shape: tuple[int, ...], steps: tuple[float, ...], interpolation: str, precision: type
+) -> tuple[_Tables, tuple[int, ...], float]:
+    """Tables of columns, rows and planes; what the kernel's scratch depends on; the work of a row of the result."""
     kinds = [interpolation.removesuffix("-exact")] * 3
     if interpolation == "area":
         kinds = ["mean" if step >= 1 else "area" for step in (steps[0], min(steps[1:]), min(steps[1:]))]
-    n_channels = image.shape[3]
-    planes, plane_weights = sampling.real(kinds[0], image.shape[0], out.shape[0], steps[0], precision)
-    rows, row_weights = sampling.real(kinds[1], image.shape[1], out.shape[1], steps[1], precision)
-    columns, column_weights = sampling.real(kinds[2], image.shape[2], out.shape[2], steps[2], precision, n_channels)
+    n_channels = shape[3]
+    planes, plane_weights = sampling.real(kinds[0], shape[0], new_shape[0], steps[0], precision)
+    rows, row_weights = sampling.real(kinds[1], shape[1], new_shape[1], steps[1], precision)
+    columns, column_weights = sampling.real(kinds[2], shape[2], new_shape[2], steps[2], precision, n_channels)
     width = columns.shape[1]
     n_rows_held = max(1, _ROWS_HELD_BYTES // (width * np.dtype(precision).itemsize))
-    n_scratch = kernel.scratch_size(
-        image.shape[2] * n_channels, width, n_channels, len(columns), len(rows), len(planes), n_rows_held
-    )
-
-    def body(start: int, stop: int) -> None:
-        scratch = np.empty(n_scratch, precision)
-        kernel.weighted(
-            image,
-            columns,
-            column_weights,
-            rows,
-            row_weights,
-            planes,
-            plane_weights,
-            start,
-            stop,
-            n_rows_held,
-            scratch,
-            out,
-        )
-
-    in_plane = len(rows) * len(columns) * len(image) / len(out)
-    work_per_row = len(out) * width * (0.5 * len(planes) + 0.3 * in_plane)
-    for_rows(out.shape[1], body, work_per_row=work_per_row, num_threads=num_threads)
+    sizes = (shape[2] * n_channels, width, n_channels, len(columns), len(rows), len(planes), n_rows_held)
+    work_per_row = new_shape[0] * width * (0.5 * len(planes) + 0.3 * len(rows) * len(columns) * shape[0] / new_shape[0])
+    return (columns, column_weights, rows, row_weights, planes, plane_weights), sizes, work_per_row
 
 
 def _can_halve(image: NDArray[Any], out: NDArray[Any], steps: tuple[float, ...], interpolation: str) -> bool:

@@ -62,6 +62,12 @@ cdef struct Table:  # taps of outputs
     Py_ssize_t size
 
 
+cdef struct Strips:
+    medfast_strip *strips
+    Py_ssize_t n
+    char *scratch  # for lines and an input row
+
+
 def nearest(const pixel[:, :, :] image,       # IN
             const int32_t[::1] columns,       # IN   input column per output column
             const int32_t[::1] rows,          # IN   input row per output row
@@ -127,11 +133,17 @@ cdef inline char *aligned(char *place) noexcept nogil:
     return place + (-<uintptr_t> place & 63)
 
 
-cdef inline Py_ssize_t row_scratch(Py_ssize_t row_size, Py_ssize_t strip, Py_ssize_t n_column_taps,
-                                   Py_ssize_t n_row_taps) noexcept nogil:
-    """Sums' worth of scratch for `in_plane`: an input row; picks, weights and windows of a strip; lines."""
-    return (row_size + PADDING + 64 + n_column_taps * (2 * (strip + LANES) + strip // 8 + 1)
-            + strip * min(MAX_HELD, n_row_taps))
+cdef inline Py_ssize_t row_scratch(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_channels,
+                                   Py_ssize_t n_column_taps, Py_ssize_t n_row_taps) noexcept nogil:
+    """Sums' worth of scratch for `prepare` and `in_plane`, of either kind of sum: strips, of float32 the longer ones,
+    of float64 more, with their picks, weights and windows; lines; an input row."""
+    cdef:
+        Py_ssize_t longest = medfast_strip_size(width, n_channels, n_column_taps, n_row_taps, sizeof(float))
+        Py_ssize_t shortest = medfast_strip_size(width, n_channels, n_column_taps, n_row_taps, sizeof(double))
+        Py_ssize_t n_strips = (width + shortest - 1) // shortest
+    return (n_strips * (<Py_ssize_t> sizeof(medfast_strip) + 4 * 64) // <Py_ssize_t> sizeof(float) + 3 * 64
+            + n_column_taps * (2 * (width + n_strips * LANES) + width // 8 + n_strips)
+            + longest * min(MAX_HELD, n_row_taps) + row_size + PADDING)
 
 
 cdef inline bint is_interleaved(Grid *grid, Py_ssize_t size) noexcept nogil:
@@ -140,29 +152,41 @@ cdef inline bint is_interleaved(Grid *grid, Py_ssize_t size) noexcept nogil:
     return grid.strides[2] == n_channels * size and (n_channels == 1 or grid.strides[3] == size)
 
 
-cdef void in_plane(const medfast_steps *steps, Grid *image, Py_ssize_t plane, Table *columns, Table *rows,
-                   Py_ssize_t row_start, Py_ssize_t row_stop, char *scratch, char *totals, Grid *out,
+cdef void prepare(const medfast_steps *steps, Table *columns, Py_ssize_t n_row_taps, Py_ssize_t n_channels,
+                  char *scratch, Strips *strips) noexcept nogil:
+    """The columns in strips, and what is left of `scratch`."""
+    cdef:
+        Py_ssize_t size = medfast_strip_size(columns.size, n_channels, columns.n_taps, n_row_taps, steps.sum_size)
+        Py_ssize_t n_packed, i
+        medfast_strip *strip
+    strips.n = (columns.size + size - 1) // size
+    strips.strips = <medfast_strip *> aligned(scratch)
+    scratch = <char *> (strips.strips + strips.n)
+    for i in range(strips.n):
+        strip = &strips.strips[i]
+        strip.columns, strip.weights = columns.inputs, columns.weights
+        strip.n_taps, strip.width, strip.n_channels = columns.n_taps, columns.size, n_channels
+        strip.start, strip.n = i * size, min(size, columns.size - i * size)
+        n_packed = columns.n_taps * (strip.n + LANES) * steps.sum_size
+        strip.picks = strip.in_place = aligned(scratch)
+        strip.packed = aligned(<char *> strip.picks + n_packed)
+        strip.first = <int32_t *> (<char *> strip.packed + n_packed)
+        scratch = <char *> strip.first + columns.n_taps * (strip.n // 8 + 1) * sizeof(int32_t)
+        steps.prepare(strip)
+    strips.scratch = aligned(scratch)
+
+
+cdef void in_plane(const medfast_steps *steps, Grid *image, Py_ssize_t plane, Strips *strips, Table *rows,
+                   Py_ssize_t row_start, Py_ssize_t row_stop, char *totals, Grid *out,
                    Py_ssize_t out_plane) noexcept nogil:
     """Output rows of one input plane: to a plane of `out`, or, where that is -1, to `totals` one after another."""
     cdef:
-        Py_ssize_t n_channels = image.shape[3]
-        Py_ssize_t size = medfast_strip_size(columns.size, n_channels, columns.n_taps, rows.n_taps, steps.sum_size)
-        Py_ssize_t n_packed = columns.n_taps * (size + LANES) * steps.sum_size
-        medfast_strip strip
-        char *values = aligned(scratch)
-        char *lines
-    strip.columns, strip.weights = columns.inputs, columns.weights
-    strip.n_taps, strip.width, strip.n_channels = columns.n_taps, columns.size, n_channels
-    strip.picks = strip.in_place = aligned(values + (image.shape[2] * n_channels + PADDING) * steps.sum_size)
-    strip.packed = aligned(<char *> strip.picks + n_packed)
-    strip.first = <int32_t *> (<char *> strip.packed + n_packed)
-    lines = aligned(<char *> strip.first + columns.n_taps * (size // 8 + 1) * steps.sum_size)
-    strip.start = 0
-    while strip.start < columns.size:
-        strip.n = min(size, columns.size - strip.start)
-        steps.prepare(&strip)
-        strip_in_plane(steps, &strip, image, plane, rows, row_start, row_stop, values, lines, totals, out, out_plane)
-        strip.start += size
+        Py_ssize_t i
+        char *lines = strips.scratch
+        char *values = aligned(lines + strips.strips[0].n * min(MAX_HELD, rows.n_taps) * steps.sum_size)
+    for i in range(strips.n):
+        strip_in_plane(steps, &strips.strips[i], image, plane, rows, row_start, row_stop, values, lines, totals, out,
+                       out_plane)
 
 
 cdef void strip_in_plane(const medfast_steps *steps, medfast_strip *strip, Grid *image, Py_ssize_t plane, Table *rows,
@@ -208,13 +232,13 @@ cdef void strip_in_plane(const medfast_steps *steps, medfast_strip *strip, Grid 
             steps.store(totals, strip.n // n_channels, out.strides[2], n_channels, out.strides[3], target)
 
 
-cdef void through_planes(const medfast_steps *steps, Grid *image, Table *columns, Table *rows, Table *planes,
-                         Py_ssize_t row_start, Py_ssize_t row_stop, char *scratch, char *totals, char *resampled,
+cdef void through_planes(const medfast_steps *steps, Grid *image, Strips *strips, Table *rows, Table *planes,
+                         Py_ssize_t row_start, Py_ssize_t row_stop, char *totals, char *resampled,
                          Py_ssize_t plane_bytes, Grid *out) noexcept nogil:
     """Output rows in all planes; `resampled` holds these rows of the input planes."""
     cdef:
         Py_ssize_t plane, row, start, tap, source, slot, n_held = min(MAX_HELD, planes.n_taps)
-        Py_ssize_t line_bytes = columns.size * steps.sum_size
+        Py_ssize_t width = strips.strips[0].width, line_bytes = width * steps.sum_size
         Py_ssize_t held[MAX_HELD]
         void *taps[MAX_HELD]
         char *target
@@ -228,11 +252,10 @@ cdef void through_planes(const medfast_steps *steps, Grid *image, Table *columns
                 slot = source % n_held
                 taps[tap] = resampled + slot * plane_bytes
                 if held[slot] != source:
-                    in_plane(steps, image, source, columns, rows, row_start, row_stop, scratch, <char *> taps[tap],
-                             out, -1)
+                    in_plane(steps, image, source, strips, rows, row_start, row_stop, <char *> taps[tap], out, -1)
                     held[slot] = source
             steps.add(taps, planes.weights + (start * planes.size + plane) * steps.sum_size, planes.size,
-                      min(MAX_HELD, planes.n_taps - start), start == 0, columns.size * (row_stop - row_start), totals)
+                      min(MAX_HELD, planes.n_taps - start), start == 0, width * (row_stop - row_start), totals)
             start += MAX_HELD
         for row in range(row_start, row_stop):
             target = out.data + plane * out.strides[0] + row * out.strides[1]
@@ -242,10 +265,8 @@ cdef void through_planes(const medfast_steps *steps, Grid *image, Table *columns
 
 def scratch_size(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_channels, Py_ssize_t n_column_taps,
                  Py_ssize_t n_row_taps, Py_ssize_t n_plane_taps, Py_ssize_t n_rows_held):
-    """Values that `weighted` needs: those of `in_plane`, and rows of totals and of planes."""
-    # of the smaller sums, which make the longer strips
-    return (row_scratch(row_size, medfast_strip_size(width, n_channels, n_column_taps, n_row_taps, sizeof(float)),
-                        n_column_taps, n_row_taps)
+    """Values that `weighted` needs: those of `row_scratch`, and rows of totals and of planes."""
+    return (row_scratch(row_size, width, n_channels, n_column_taps, n_row_taps)
             + width * n_rows_held * (1 + min(MAX_HELD, n_plane_taps)))
 
 
@@ -264,13 +285,14 @@ def weighted(const pixel[:, :, :, :] image,        # IN     (planes, rows, colum
     """Weighted sums along columns, rows and planes, tap after tap; each input plane is resampled once."""
     cdef:
         Grid source, target
+        Strips strips
         Table column_table = Table(&columns[0, 0], <char *> &column_weights[0, 0], columns.shape[0], columns.shape[1])
         Table row_table = Table(&rows[0, 0], <char *> &row_weights[0, 0], rows.shape[0], rows.shape[1])
         Table plane_table = Table(&planes[0, 0], <char *> &plane_weights[0, 0], planes.shape[0], planes.shape[1])
         Py_ssize_t width = columns.shape[1], plane, axis, stop
-        Py_ssize_t strip = medfast_strip_size(width, image.shape[3], columns.shape[0], rows.shape[0], sizeof(float))
-        Py_ssize_t row_size = image.shape[2] * image.shape[3]
-        real *totals = &scratch[0] + row_scratch(row_size, strip, columns.shape[0], rows.shape[0])
+        Py_ssize_t n_channels = image.shape[3]
+        real *totals = &scratch[0] + row_scratch(image.shape[2] * n_channels, width, n_channels, columns.shape[0],
+                                                 rows.shape[0])
         real *resampled = totals + n_rows_held * width
         const medfast_steps *steps = steps_of(&out[0, 0, 0, 0])
     # Each compiled function serves one pair of types: integers go with float32, floats with float64.
@@ -283,14 +305,14 @@ def weighted(const pixel[:, :, :, :] image,        # IN     (planes, rows, colum
         source.shape[axis], source.strides[axis] = image.shape[axis], image.strides[axis]
         target.shape[axis], target.strides[axis] = out.shape[axis], out.strides[axis]
     with nogil:
+        prepare(steps, &column_table, row_table.n_taps, n_channels, <char *> &scratch[0], &strips)
         if plane_table.n_taps == 1:
             for plane in range(plane_table.size):
-                in_plane(steps, &source, plane_table.inputs[plane], &column_table, &row_table, row_start, row_stop,
-                         <char *> &scratch[0], <char *> totals, &target, plane)
+                in_plane(steps, &source, plane_table.inputs[plane], &strips, &row_table, row_start, row_stop,
+                         <char *> totals, &target, plane)
             row_start = row_stop
         while row_start < row_stop:
             stop = min(row_start + n_rows_held, row_stop)
-            through_planes(steps, &source, &column_table, &row_table, &plane_table, row_start, stop,
-                           <char *> &scratch[0], <char *> totals, <char *> resampled,
-                           n_rows_held * width * sizeof(real), &target)
+            through_planes(steps, &source, &strips, &row_table, &plane_table, row_start, stop, <char *> totals,
+                           <char *> resampled, n_rows_held * width * sizeof(real), &target)
             row_start = stop

@@ -283,6 +283,26 @@ CASES = (
         {"shape": (800, 800), "interpolation": "cubic"},
     ),
     Case(
+        "resize-cubic-uint16-512", "resize cubic uint16 512²→800²", ("resample",), "resize", _head(512, "uint16"),
+        {"opencv": Within(1)},
+        "16 bits, enlarged.",
+        {"shape": (800, 800), "interpolation": "cubic"},
+    ),
+    Case(
+        "resize-nearest-int16-512", "resize nearest int16 512²→256²", ("resample_u8",), "resize",
+        _head(512, "int16"),
+        {"opencv": EXACT},
+        "Labels of 16 bits.",
+        {"shape": (256, 256), "interpolation": "nearest"},
+    ),
+    Case(
+        "resize-volume-int16", "resize int16 100 × 512² to 1 mm", ("resample",), "resize_volume",
+        _head_volume(100, 512, "int16"),
+        {"scipy": Within(1), "simpleitk": Within(1)},
+        "A scan of thick slices made isotropic, which OpenCV cannot do.",
+        {"spacing": (2.5, 360 / 512, 360 / 512), "new_spacing": 1.0}, most_rounds=3,
+    ),
+    Case(
         "kmeans-uint8-256-k2", "k-means uint8 256², k = 2", ("histogram", "partition"), "kmeans", _head(256),
         {"opencv": SAME_OPTIMUM, "sklearn": SAME_OPTIMUM},
         "Object from background; the others from ten starts.",

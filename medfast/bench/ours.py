@@ -73,6 +73,10 @@ def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: Any) -
     return Prepared(lambda: medfast.resize(image, shape, interpolation=interpolation))
 
 
+def resize_volume(volume: NDArray[Any], *, spacing: tuple[float, ...], new_spacing: float) -> Prepared:
+    return Prepared(lambda: medfast.resize(volume, spacing=spacing, new_spacing=new_spacing))
+
+
 def kmeans(image: NDArray[Any], *, n_clusters: int) -> Prepared:
     return Prepared(lambda: medfast.kmeans(image, n_clusters), lambda found: found.labels)
 

@@ -17,6 +17,8 @@ COLOURS = {
     "scikit-learn": "#4e9a06",
     "dipy": "#75507b",
     "pydicom": "#cc0000",
+    "SciPy": "#a40000",
+    "SimpleITK": "#06989a",
 }
 
 

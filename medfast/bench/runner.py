@@ -31,13 +31,8 @@ from medfast.bench.library import Prepared, Unavailable
 
 FORMAT = 1
 OURS = "medfast"
-LIBRARIES = {
-    OURS: "ours",
-    "opencv": "opencv",
-    "skimage": "skimage",
-    "sklearn": "sklearn",
-    "dipy": "dipy",
-    "pydicom": "pydicom",
+LIBRARIES = {OURS: "ours"} | {
+    name: name for name in ("opencv", "skimage", "sklearn", "dipy", "pydicom", "scipy", "simpleitk")
 }
 """File of each library in this package."""
 NAMES = {
@@ -47,8 +42,10 @@ NAMES = {
     "sklearn": "scikit-learn",
     "dipy": "dipy",
     "pydicom": "pydicom",
+    "scipy": "SciPy",
+    "simpleitk": "SimpleITK",
 }
-VERSIONED = ("numpy", "numba", "scikit-image", "scikit-learn", "scipy", "dipy", "pydicom")
+VERSIONED = ("numpy", "numba", "scikit-image", "scikit-learn", "scipy", "dipy", "pydicom", "SimpleITK")
 
 ROUNDS, ROUNDS_QUICK = 11, 5
 SAMPLE_SECONDS = 0.005

@@ -208,6 +208,20 @@ def test_lanczos_on_a_pixel_that_rounding_places_below_zero(level, rng):
         np.testing.assert_allclose(result[24, 24].astype(np.float64), image[0, 0], rtol=1e-12)
 
 
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("dtype", DTYPES[1:])
+def test_nearest_of_any_pixel_size(level, rng, dtype, n_channels):
+    """Pixels of 2, 4 and 8 bytes are moved as bytes, up to a step; the others, and rows with gaps, one by one."""
+    for width, new_width in ((90, 200), (90, 45), (160, 20), (161, 20), (300, 7), (3, 2)):
+        image = random_image(rng, (2, 6, width, n_channels), dtype)
+        for view in (image, np.repeat(image, 2, axis=2)[:, :, ::2]):
+            for shape, expected in (((6, 9), image[0]), ((2, 5, 0), image)):
+                size = (*shape[:-1], new_width)
+                source = view[0] if len(size) == 2 else view
+                found = medfast.resize(source, size, interpolation="nearest", channel_axis=-1)
+                np.testing.assert_array_equal(found, oracles.resize(expected, size, "nearest"))
+
+
 def test_resize_keeps_labels(level, rng):
     labels = rng.choice(np.array([0, 3, 700, 65535], np.uint16), (7, 30, 31))
     assert set(np.unique(medfast.resize(labels, scale=1.7, interpolation="nearest"))) <= {0, 3, 700, 65535}

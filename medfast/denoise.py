@@ -109,9 +109,9 @@ def denoise_nl_means(
     and windows that are not square are computed in the same way. Where OpenCV's integers overflow (uint8: patches of
     more than 33025 pixels and channels, search windows of more than 8421504 pixels), and for all else, the formula
     holds. Integers are then the exact mean, rounded half to even. float32 images have an error of at most four units in
-    the last place of their largest value, float64 images of some 1e-14 of it; values may be of any size, as where they
-    stand for "no data". Weights under exp(-80) (float64: exp(-598)) are 0. Results do not depend on the CPU or the
-    number of threads.
+    the last place of their largest value, float64 images of some 1e-14 of it (of Rician noise the mean square has it,
+    before the root); values may be of any size, as where they stand for "no data". Weights under exp(-80) (float64:
+    exp(-598)) are 0. Results do not depend on the CPU or the number of threads.
 
     Complexity O(pixels * pixels of the search window * patch_size). Extra memory is one padded copy of the image, two
     bytes a pixel for uint8 and four for 16 bits, of larger ones some 50 MiB at a time; and some rows per thread. An

@@ -80,11 +80,6 @@ ctypedef fused gray:
     double
 
 
-cdef inline bint is_image(const nlm_tile* tile) noexcept nogil:
-    """Whether it is one plane, searched alone. Folds, which take four times the room, are for images."""
-    return tile.patch[0] + tile.search[0] == 0 and tile.planes[1] - tile.planes[0] == 1
-
-
 cdef bint HAS_DOT = nlm_has_dot()  # asked once
 
 
@@ -111,7 +106,9 @@ def workspace(Py_ssize_t n_channels,
     tile.planes[1], tile.rows[1] = n_planes, n_rows
     sums = row * n_sums * n_planes * n_rows
     plain = 8 * padded_row(n_cols + radii[5] + 2 * radii[2]) * (n_weights + 3 + 2 * radii[1] + 1)
-    narrow = nlm_narrow_scratch(n_channels, is_image(&tile), n_planes, n_rows, n_cols, &radii[0], &radii[3])
+    # Folds, which take four times the room, are for images: a volume may end with a tile of one plane, like an image.
+    narrow = nlm_narrow_scratch(n_channels, n_planes == 1 and radii[0] + radii[3] == 0, n_planes, n_rows, n_cols,
+                                &radii[0], &radii[3])
     return sums + max(plain, narrow, nlm_wide_scratch(&tile), nlm_wide64_scratch(&tile),
                       nlm_real_scratch(&tile)) + 2 * ALIGNMENT
 
@@ -242,10 +239,12 @@ cdef void write_integers(const nlm_tile* tile,
 
 
 cdef int narrow_fold(const nlm_tile* tile,
+                     bint is_image,
                      int norm,
                      int shift,
                      const sum_t[:, ::1] tables) noexcept nogil:
-    """How far nlm_narrow.h has to fold the squares to be exact, or -1 where it cannot or is not the best.
+    """How far nlm_narrow.h has to fold the squares to be exact, or -1 where it cannot or is not the best. Folds are for
+    images, padded ones of one plane: `workspace` reckons with that.
 
     Its lines are longer than the tile's by the search window on each side, and it takes those between the tile and
     where the shift leads as well: of a window that is large beside the tile, nlm_wide.h makes less work (on 8 by 8
@@ -265,7 +264,7 @@ cdef int narrow_fold(const nlm_tile* tile,
         for axis in range(3):
             n_terms *= 2 * tile.patch[axis] + 1
         fold = nlm_narrow_fold(&tables[0, 0], tables.shape[1], shift, norm, n_terms)
-        return fold if fold <= 0 or is_image(tile) else -1
+        return fold if fold <= 0 or is_image else -1
 
 
 cdef void narrow_sums(const nlm_tile* tile,
@@ -330,7 +329,7 @@ def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (planes, cha
         int fold
     tile.padded = &padded[0, 0, 0, 0]
     set_tile(&tile, padded.shape, mask, radii, plane_start, plane_stop, row_start, row_stop, out.shape[3])
-    fold = narrow_fold(&tile, norm, shift, tables)
+    fold = narrow_fold(&tile, padded.shape[0] == 1, norm, shift, tables)
     # Others take so few rows that their sums stay in the second-level cache: with twice as many, 1.2 times as long.
     most = row_stop - row_start if fold >= 0 else 64
     with nogil:

@@ -300,3 +300,18 @@ def test_clahe_names_the_bad_histogram(rng):
         medfast.clahe(image, histogram=np.full(256, 2**24))
     with pytest.raises(TypeError, match="image must hold integers with a histogram, got dtype float32"):
         medfast.clahe(image.astype(np.float32), histogram=np.ones(65536, int))
+
+
+@pytest.mark.parametrize("grid", [(1, 4, 4), (1, 1, 1), (2, 4, 4)], ids=str)
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "float32"])
+def test_grid_of_few_boxes_and_many_levels(level, rng, dtype, grid):
+    """Tables of so many levels that those of a plane are made a part at a time: planes in one box have one table."""
+    volume = rng.integers(0, 32768, (3, 24, 20)).astype(dtype)
+    everywhere = np.ones(volume.shape, bool)
+    out = np.full_like(volume, 7)
+    medfast.clahe(volume, 2.0, grid, out=out)
+    np.testing.assert_array_equal(out, medfast.clahe(volume, 2.0, grid, mask=everywhere))
+    if grid[0] == 1 and dtype != "float32":
+        histogram = np.bincount(volume.ravel().astype(np.int64) - np.iinfo(dtype).min, minlength=65536)
+        if grid == (1, 1, 1):
+            np.testing.assert_array_equal(out, medfast.clahe(volume, 2.0, grid, histogram=histogram))

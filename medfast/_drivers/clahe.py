@@ -69,7 +69,7 @@ def equalize(
     boxes: Grid = (grid[0] if whole else 1, grid[-2], grid[-1])
     for part in [slice(None)] if whole else [slice(plane, plane + 1) for plane in range(len(volume))]:
         inside_part = None if inside is None else inside[part]
-        if histogram is None and boxes[0] == 1 and 2 * boxes[1] * boxes[2] * scale.n_used > _TABLES_BYTES:
+        if histogram is None and len(volume[part]) == 1 and 2 * boxes[1] * boxes[2] * scale.n_used > _TABLES_BYTES:
             _in_bands(volume[part], clip_limit, boxes, scale, inside_part, out[part], num_threads)
             continue
         if histogram is None:

@@ -36,6 +36,13 @@ cdef extern from "nlm_narrow.h":
     void nlm_narrow_tile(const nlm_tile* tile, const nlm_narrow* narrow, int32_t* sums, Py_ssize_t row_size,
                          uint8_t* scratch) noexcept nogil
 
+cdef extern from "nlm_deep.h":
+    bint nlm_deep_takes(const int64_t* table, Py_ssize_t n_entries, int shift, int norm) noexcept nogil
+    Py_ssize_t nlm_deep_scratch(Py_ssize_t n_channels, Py_ssize_t n_planes, Py_ssize_t n_rows, Py_ssize_t n_cols,
+                                const Py_ssize_t* patch, const Py_ssize_t* search) noexcept nogil
+    void nlm_deep_tile(const nlm_tile* tile, const int64_t* table, Py_ssize_t n_entries, int shift, int64_t* sums,
+                       Py_ssize_t row_size, uint8_t* scratch) noexcept nogil
+
 cdef extern from "nlm_wide.h":
     ctypedef struct nlm_wide:
         int norm, shift
@@ -80,6 +87,10 @@ ctypedef fused gray:
     double
 
 
+cdef enum:
+    ROWS = 64  # of a tile whose sums would leave the second-level cache otherwise
+
+
 cdef bint HAS_DOT = nlm_has_dot()  # asked once
 
 
@@ -97,7 +108,7 @@ def workspace(Py_ssize_t n_channels,
               Py_ssize_t n_cols,
               const Py_ssize_t[::1] radii):
     """Bytes of scratch that a call needs for a tile of `n_planes` by `n_rows`."""
-    cdef Py_ssize_t row = 8 * padded_row(n_cols), n_sums = n_channels + n_weights, sums, plain, narrow, axis
+    cdef Py_ssize_t row = 8 * padded_row(n_cols), n_sums = n_channels + n_weights, sums, plain, narrow, deep, axis
     cdef nlm_tile tile
     tile.n_channels, tile.n_cols = n_channels, n_cols
     for axis in range(3):
@@ -106,10 +117,12 @@ def workspace(Py_ssize_t n_channels,
     tile.planes[1], tile.rows[1] = n_planes, n_rows
     sums = row * n_sums * n_planes * n_rows
     plain = 8 * padded_row(n_cols + radii[5] + 2 * radii[2]) * (n_weights + 3 + 2 * radii[1] + 1)
-    # Folds, which take four times the room, are for images: a volume may end with a tile of one plane, like an image.
+    deep = 0
+    if n_planes == 1:  # a volume may end with a tile of one plane, but that is done like the others
+        deep = nlm_deep_scratch(n_channels, 1, min(n_rows, ROWS), n_cols, &radii[0], &radii[3])
     narrow = nlm_narrow_scratch(n_channels, n_planes == 1 and radii[0] + radii[3] == 0, n_planes, n_rows, n_cols,
                                 &radii[0], &radii[3])
-    return sums + max(plain, narrow, nlm_wide_scratch(&tile), nlm_wide64_scratch(&tile),
+    return sums + max(plain, narrow, deep, nlm_wide_scratch(&tile), nlm_wide64_scratch(&tile),
                       nlm_real_scratch(&tile)) + 2 * ALIGNMENT
 
 
@@ -240,11 +253,13 @@ cdef void write_integers(const nlm_tile* tile,
 
 cdef int narrow_fold(const nlm_tile* tile,
                      bint is_image,
+                     bint is_plane,
                      int norm,
                      int shift,
                      const sum_t[:, ::1] tables) noexcept nogil:
-    """How far nlm_narrow.h has to fold the squares to be exact, or -1 where it cannot or is not the best. Folds are for
-    images, padded ones of one plane: `workspace` reckons with that.
+    """How far nlm_narrow.h has to fold the squares to be exact, or -1 where it cannot or is not the best; for weights
+    of 31 bits 0 where nlm_deep.h is exact. Folds are for images, padded ones of one plane, nlm_deep.h for results of
+    one plane: `workspace` reckons with that.
 
     Its lines are longer than the tile's by the search window on each side, and it takes those between the tile and
     where the shift leads as well: of a window that is large beside the tile, nlm_wide.h makes less work (on 8 by 8
@@ -253,14 +268,15 @@ cdef int narrow_fold(const nlm_tile* tile,
     cdef:
         Py_ssize_t n_terms = tile.n_channels, axis
         int fold
-    if sum_t is int64_t:
+    if tables.shape[0] > 1:
         return -1
+    if ((3 * tile.search[2] > tile.n_cols or tile.search[1] > 2 * (tile.rows[1] - tile.rows[0]))
+            and (nlm_wide_takes(tile) if sum_t is int32_t else nlm_wide64_takes(tile))):
+        return -1
+    if sum_t is int64_t:
+        # Of one plane, as its sums are five times as large as others'.
+        return 0 if is_plane and nlm_deep_takes(&tables[0, 0], tables.shape[1], shift, norm) else -1
     else:
-        if tables.shape[0] > 1:
-            return -1
-        if ((3 * tile.search[2] > tile.n_cols or tile.search[1] > 2 * (tile.rows[1] - tile.rows[0]))
-                and nlm_wide_takes(tile)):
-            return -1
         for axis in range(3):
             n_terms *= 2 * tile.patch[axis] + 1
         fold = nlm_narrow_fold(&tables[0, 0], tables.shape[1], shift, norm, n_terms)
@@ -276,12 +292,14 @@ cdef void narrow_sums(const nlm_tile* tile,
                       uint8_t* scratch,
                       Py_ssize_t row_size,
                       sum_t* sums) noexcept nogil:
-    """The same as integer_sums by nlm_narrow.h."""
+    """The same as integer_sums by nlm_narrow.h or nlm_deep.h."""
     cdef nlm_narrow narrow
     if sum_t is int32_t:
         nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2], fold,
                            HAS_DOT)
         nlm_narrow_tile(tile, &narrow, <int32_t*> sums, row_size, scratch)
+    else:
+        nlm_deep_tile(tile, &tables[0, 0], tables.shape[1], shift, sums, row_size, scratch)
 
 
 cdef bint wide_sums(const nlm_tile* tile,
@@ -329,9 +347,9 @@ def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (planes, cha
         int fold
     tile.padded = &padded[0, 0, 0, 0]
     set_tile(&tile, padded.shape, mask, radii, plane_start, plane_stop, row_start, row_stop, out.shape[3])
-    fold = narrow_fold(&tile, padded.shape[0] == 1, norm, shift, tables)
+    fold = narrow_fold(&tile, padded.shape[0] == 1, out.shape[0] == 1, norm, shift, tables)
     # Others take so few rows that their sums stay in the second-level cache: with twice as many, 1.2 times as long.
-    most = row_stop - row_start if fold >= 0 else 64
+    most = row_stop - row_start if fold >= 0 and sum_t is int32_t else ROWS
     with nogil:
         while tile.rows[0] < row_stop:
             tile.rows[1] = min(tile.rows[0] + most, row_stop)

@@ -21,14 +21,17 @@ enum {
 /* What a patch's distance is a sum of, before the sums over its rows and columns: channels and planes. In vectors. */
 typedef struct {
     ptrdiff_t n_planes, plane_stride, n_channels, channel_stride;
-    int norm, fold;
+    int norm, fold, is_near; /* whether by L1 no sum of a column can saturate */
 } nlm_terms;
 
-/* What a sum is of: differences; squares over 2^fold; what those leave, of two shifts in the bytes of a word. */
-typedef enum { NLM_WHOLE, NLM_FOLD2, NLM_FOLD3, NLM_RESTS } nlm_parts;
+/* What a sum is of: differences; differences by L1 that are so small that no column's sum saturates; squares over
+   2^fold; what those leave, of two shifts in the bytes of a word. */
+typedef enum { NLM_WHOLE, NLM_NEAR, NLM_FOLD2, NLM_FOLD3, NLM_RESTS } nlm_parts;
 
 NLM_INLINE nlm_vec nlm_sum(nlm_vec a, nlm_vec b, nlm_parts parts)
 {
+    if (parts == NLM_NEAR)
+        return nlm_add16(a, b);
     return parts == NLM_RESTS ? nlm_add8(a, b) : nlm_add_sat16(a, b);
 }
 
@@ -38,6 +41,8 @@ NLM_INLINE nlm_vec nlm_difference(nlm_vec p, nlm_vec q, int norm, nlm_parts part
     if (parts == NLM_RESTS)
         return nlm_look_up8(rests, nlm_sub8(p, q));
     d = nlm_sub16(p, q);
+    if (parts == NLM_NEAR)
+        return nlm_abs16(d);
     if (parts == NLM_FOLD2)
         return nlm_mul16_high(d, d);
     if (parts == NLM_FOLD3)
@@ -138,7 +143,8 @@ NLM_INLINE void nlm_columns_of(const nlm_terms *t, const nlm_vec *a, const nlm_v
 {
     static const uint8_t squares[2][16] = {{0, 1, 0, 1, 0, 1, 0, 1}, {0, 1, 4, 1, 0, 1, 4, 1}};
     const nlm_vec rests = nlm_load_table8(squares[t->fold == 3]);
-    const ptrdiff_t n_known = t->n_planes == 1 && t->norm == 2 && t->n_channels <= 2 ? t->n_channels : 0;
+    const int is_usual = t->n_planes == 1 && t->n_channels <= 2 && (t->norm == 2 || parts == NLM_NEAR);
+    const ptrdiff_t n_known = is_usual ? t->n_channels : 0;
 #define COLUMNS(r, known) \
     if (n == NLM_LINES) \
         nlm_columns_by(t, known, a, b, stride, NLM_LINES, size, n_shifts, step, r, NLM_KEEPS && known == 1 && r <= 3, \
@@ -164,7 +170,9 @@ static void nlm_columns(const nlm_terms *t, const nlm_vec *a, const nlm_vec *b, 
                         ptrdiff_t size, ptrdiff_t n_shifts, ptrdiff_t radius, nlm_vec offset,
                         nlm_vec *out, ptrdiff_t out_stride, ptrdiff_t out_shift)
 {
-    if (t->fold == 0)
+    if (t->is_near)
+        nlm_columns_of(t, a, b, stride, n, size, n_shifts, 1, radius, NLM_NEAR, offset, out, out_stride, out_shift);
+    else if (t->fold == 0)
         nlm_columns_of(t, a, b, stride, n, size, n_shifts, 1, radius, NLM_WHOLE, offset, out, out_stride, out_shift);
     else if (t->fold == 2)
         nlm_columns_of(t, a, b, stride, n, size, n_shifts, 1, radius, NLM_FOLD2, offset, out, out_stride, out_shift);

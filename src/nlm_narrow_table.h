@@ -16,7 +16,7 @@ enum { NLM_ROWS = 32, NLM_ROW = 32, NLM_LOW = 32, NLM_LEAST = 8 };
 #endif
 
 /* The split table: table[i] = round(high[t / NLM_ROW] middle[t % NLM_ROW / NLM_LOW] low[t % NLM_LOW]), see below. */
-typedef struct {
+typedef struct nlm_narrow {
     const int32_t *table; /* weight of a distance >> shift */
     ptrdiff_t n_entries;
     int shift, norm;      /* the shift of a distance over 2^fold */

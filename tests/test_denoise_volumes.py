@@ -274,11 +274,13 @@ def test_uint8_in_sixteen_bits(level, rng, windows):
             assert_same(result, expected(volume, h, *windows, mask=mask), volume)
 
 
-def test_a_last_tile_of_one_plane(level, rng):
+@pytest.mark.parametrize(("dtype", "norm"), [("uint8", "l2"), ("uint8", "l1"), ("uint16", "l1")])
+def test_a_last_tile_of_one_plane(level, rng, dtype, norm, monkeypatch):
     """Planes by themselves, the last of them alone in its tile: no image, for which more room would be there."""
-    planes = np.stack([smooth_image(rng, (4, 16, 300)) for _ in range(3)])
+    monkeypatch.setattr(nlm, "TILE_PLANES", 2)
+    planes = np.stack([smooth_image(rng, (4, 16, 300), dtype) for _ in range(3)])
     windows = {"patch_size": (1, 3, 3), "search_size": (1, 25, 25)}
-    result = medfast.denoise_nl_means(planes, 30.0, channel_axis=1, **windows)
+    result = medfast.denoise_nl_means(planes, 30.0, norm=norm, channel_axis=1, **windows)
     for plane, denoised in zip(planes, result, strict=True):
-        alone = medfast.denoise_nl_means(plane, 30.0, channel_axis=0, patch_size=3, search_size=25)
+        alone = medfast.denoise_nl_means(plane, 30.0, norm=norm, channel_axis=0, patch_size=3, search_size=25)
         np.testing.assert_array_equal(alone, denoised)

@@ -216,6 +216,7 @@ def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") 
 
 def as_histogram(histogram: ArrayLike, n_bins: int, grid: tuple[int, ...]) -> NDArray[np.uint32]:
     """`histogram` as counts (1, bins) for all tiles of `grid`, or (tiles, bins); a tile of none has those of all."""
+    check_plain(histogram, "histogram")
     counts = np.asarray(histogram)
     if counts.dtype.kind not in "iu":
         raise TypeError(f"histogram must hold integers, got dtype {counts.dtype}")

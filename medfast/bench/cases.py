@@ -96,7 +96,7 @@ CASES = (
         NLM | {"h": 10.0}, most_rounds=3,
     ),
     Case(
-        "nlm-coloured-512", "NLM coloured 512²", ("nlm",), "denoise_coloured",
+        "nlm-coloured-512", "NLM coloured 512²", ("nlm", "lab"), "denoise_coloured",
         lambda: Inputs((images.coloured_tissue(512, 512),)),
         {"opencv": EXACT},
         "Through Lab and back, with two channels denoised jointly.",

@@ -22,13 +22,14 @@
    For a block of lines come the sums over the patches' rows, of all shifts of a row of the search window; then, line by
    line, distances, weights and what two lines gain from them, in the first-level cache.
 
-   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 8.9, v3 5.1, v2 3.7; the int32
-   loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 5.9, 3.7, 3.0, two channels 5.9, 3.9, 2.9, where
-   nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10 that is 25 cycles for 32 distances, where the
-   arithmetic takes 14 (two vector instructions a cycle, of which saturating additions and shifts fill one port) and
-   loads 2: what the stages hand on does not fit the first-level cache. Within 1 %, so left out: weights of half a row
-   of shifts at a time, which do fit; all rows of the search window for a block of lines; huge pages; other addresses
-   modulo 4096. Slower: sums fetched ahead by 4 %, what follows a comb's end copied behind it by 7 %. */
+   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 8.9, v3 5.1, v2 3.7; the
+   int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 5.9, 3.7, 3.0, two channels 5.9, 3.9, 2.9,
+   where nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10, without dot products, that is 25
+   cycles for 32 distances, where the arithmetic takes 14 (two vector instructions a cycle, of which saturating
+   additions and shifts fill one port) and loads 2: what the stages hand on does not fit the first-level cache.
+   Within 1 %, so left out: weights of half a row of shifts at a time, which do fit; all rows of the search window
+   for a block of lines; huge pages; other addresses modulo 4096. Slower: sums fetched ahead by 4 %, what follows a
+   comb's end copied behind it by 7 %. */
 #ifndef MEDFAST_NLM_NARROW_H
 #define MEDFAST_NLM_NARROW_H
 

@@ -35,12 +35,13 @@ typedef struct nlm_job {
     ptrdiff_t comb, comb_left;                              /* vectors of a comb, and those before the first */
     ptrdiff_t comb_rows, row_stride;                        /* rows of a plane; from row to row */
     ptrdiff_t n_pairs, distance_stride, line_stride;                 /* a row of distances; those of a line */
-    ptrdiff_t weight_stride, donor_stride;
+    ptrdiff_t weight_stride, donor_stride, n_places;
     ptrdiff_t folded;                                       /* from pixels to those that distances are taken of */
     nlm_vec *combs;     /* (planes, rows, channels (+ 1 if there is a mask; + 3 channels if folded), comb) */
     nlm_vec *distances; /* (lines, shifts (+ pairs of rests if folded), distance_stride) */
     nlm_vec *indices;   /* (2, size + 1) */
-    nlm_vec *weights;   /* (pairs, 2, weight_stride) */
+    nlm_vec *weights;   /* (pairs, 2, weight_stride), with a vector before and after */
+    int32_t *places[2]; /* (n_places,), see nlm_fill_places */
     nlm_vec *donors;    /* (2, 2, donor_stride): pixels, mask; even, odd */
     nlm_vec *sums;      /* (planes, rows, channels + 1, size, 2) */
     uint32_t *table;    /* (2, 65536 >> shift + fold) */

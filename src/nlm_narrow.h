@@ -55,42 +55,56 @@ static void nlm_uncomb(const int32_t *from, ptrdiff_t n, int32_t *to)
         to[v] = from[v * NLM_LANES];
 }
 
+/* Where vector v of a row of weights stands, in bytes from vector 0 of the even lanes: before the first and after the
+   last vector come other ones, lanes on. The table begins with v = -(search + 3). */
+static void nlm_fill_places(const nlm_job *job)
+{
+    const ptrdiff_t size = job->size, n_before = job->tile->search[2] + 3;
+    ptrdiff_t v, odd;
+    for (v = 0; v < job->n_places; v++)
+        for (odd = 0; odd < 2; odd++) {
+            ptrdiff_t at = v - n_before, lane = odd;
+            for (; at < 0; at += size)
+                lane--;
+            for (; at >= size; at -= size)
+                lane++;
+            at += lane & 1 ? job->weight_stride : 0;
+            job->places[odd][v] = (int32_t)(at * (ptrdiff_t)sizeof(nlm_vec) + 4 * (lane >> 1));
+        }
+}
+
 /* Weights of line y of a block and a group of shifts. */
 static void nlm_weigh(const nlm_job *job, const nlm_group *g, ptrdiff_t y)
 {
     const ptrdiff_t radius = job->tile->patch[2], size = job->size, stride = job->distance_stride;
     const int is_easy = nlm_is_easy(radius, size);
-    ptrdiff_t shift, v;
-    nlm_vec *columns = job->distances + y * job->line_stride, *weights = job->weights + job->comb_left;
-    nlm_vec *rests = columns + 2 * job->n_pairs * stride;
+    ptrdiff_t shift;
+    nlm_vec *columns = job->distances + y * job->line_stride, *rests = columns + 2 * job->n_pairs * stride;
     for (shift = 0; shift < g->n && !is_easy; shift++)
         nlm_close(job, columns + shift * stride, NLM_WHOLE);
     for (shift = 0; job->folded && shift < g->n_pairs && !is_easy; shift++)
         nlm_close(job, rests + shift * stride, NLM_RESTS);
     nlm_line_weights(job->narrow, job->table, columns, rests, stride, g->n, size, is_easy ? size : PTRDIFF_MAX, radius,
-                     job->indices, weights, job->weight_stride);
-    for (shift = 0; shift < g->n; shift += 2) {
-        nlm_vec *even = weights + shift * job->weight_stride, *odd = even + job->weight_stride;
-        /* vectors before the first and after the last: the even lanes are the odd ones of others, and so on */
-        for (v = size; v < size - (g->dx + shift); v++) {
-            even[v] = odd[v - size];
-            odd[v] = nlm_next_pairs(even[v - size]);
-        }
-        for (v = -1; v >= -(g->dx + shift + 1); v--) {
-            odd[v] = even[v + size];
-            even[v] = nlm_previous_pairs(odd[v + size]);
-        }
-    }
+                     job->indices, job->weights, job->weight_stride);
 }
 
 /* Pairs of words: from[v] and from[v + step], of the even lanes and of the odd ones. */
 static void nlm_pair_up(const nlm_vec *from, ptrdiff_t n, ptrdiff_t step, nlm_vec *even, nlm_vec *odd)
 {
+    nlm_vec first = from[0], second;
     ptrdiff_t v;
-    for (v = 0; v < n; v++) {
-        even[v] = nlm_blend_pairs(from[v], nlm_low_to_high(from[v + step]));
-        odd[v] = nlm_blend_pairs(nlm_high_to_low(from[v]), from[v + step]);
-    }
+    if (step > 0)
+        for (v = 0; v < n; v++) {
+            second = from[v + 1];
+            even[v] = nlm_pair_low(first, second), odd[v] = nlm_pair_high(first, second);
+            first = second;
+        }
+    else
+        for (second = from[-1], v = 0; v < n; v++) {
+            first = from[v];
+            even[v] = nlm_pair_low(first, second), odd[v] = nlm_pair_high(first, second);
+            second = first;
+        }
 }
 
 /* What a line gains from one line of weights: the line of p from that of q, or in reverse. */
@@ -99,22 +113,20 @@ static void nlm_gain(const nlm_job *job, const nlm_group *g, ptrdiff_t plane, pt
     const nlm_tile *t = job->tile;
     const ptrdiff_t last = g->dx + 2 * (g->n_pairs - 1), n_donors = job->size + 2 * (g->n_pairs - 1);
     const ptrdiff_t to_plane = plane + (is_reverse ? g->dz : 0), to_row = row + (is_reverse ? g->dy : 0);
-    const ptrdiff_t plane_size = 2 * job->size;
+    const ptrdiff_t plane_size = 2 * job->size, at = is_reverse ? 2 * (g->n_pairs - 1) : 0;
     const nlm_vec *pixels = nlm_comb(job, plane + t->patch[0], row + t->patch[1]) + t->patch[2];
-    const nlm_vec *weights = job->weights + job->comb_left;
     nlm_vec *sums = job->sums + ((to_plane - t->planes[0]) * (t->rows[1] - t->rows[0]) + to_row - t->rows[0]) *
                                     (t->n_channels + 1) * plane_size;
     nlm_vec *donors = job->donors, *mask = donors + 2 * job->donor_stride;
-    ptrdiff_t channel, at;
+    ptrdiff_t channel, odd;
     nlm_sources s;
-    if (is_reverse)
-        pixels -= last, at = 2 * (g->n_pairs - 1), weights -= g->dx;
-    else
-        pixels += (g->dz * job->comb_rows + g->dy) * job->row_stride + g->dx, at = 0;
-    s.weights[0] = weights, s.weights[1] = weights + job->weight_stride;
-    s.weight_step = 2 * job->weight_stride - (is_reverse ? 2 : 0);
-    s.donors[0] = donors + at, s.donors[1] = donors + job->donor_stride + at;
-    s.mask[0] = s.mask[1] = NULL;
+    pixels += is_reverse ? -last : (g->dz * job->comb_rows + g->dy) * job->row_stride + g->dx;
+    s.weight_row = 2 * job->weight_stride;
+    for (odd = 0; odd < 2; odd++) {
+        s.weights[odd] = job->weights + (is_reverse ? 0 : odd * job->weight_stride);
+        s.donors[odd] = donors + odd * job->donor_stride + at, s.mask[odd] = NULL;
+        s.places[odd] = job->places[odd] + t->search[2] + 2 - g->dx;
+    }
     if (t->mask) {
         nlm_pair_up(pixels + t->n_channels * job->comb, n_donors, is_reverse ? -1 : 1, mask, mask + job->donor_stride);
         s.mask[0] = mask + at, s.mask[1] = mask + job->donor_stride + at;
@@ -144,12 +156,15 @@ static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, in
     ptrdiff_t n_pixels = (2 * patch[0] + 1) * (2 * patch[1] + 1) * (2 * patch[2] + 1), n_table;
     nlm_vec *at = nlm_lay_out_combs(job, n_channels, has_mask, is_folded, n_planes, n_rows, nlm_min(n_cols, NLM_COLS),
                                     patch, search, scratch);
-    job->weight_stride = (job->comb_left + job->size + search[2]) | 1;
+    job->weight_stride = job->size | 1;
+    job->n_places = job->size + 2 * (search[2] + 3);
     job->donor_stride = (job->size + 2 * job->n_pairs) | 1;
     job->indices = at, at += 2 * (job->size + 1);
-    job->weights = at, at += 2 * job->n_pairs * job->weight_stride;
+    job->weights = at + 1, at += 2 * job->n_pairs * job->weight_stride + 2; /* places are off by lanes */
     job->donors = at, at += 4 * job->donor_stride;
     job->sums = at, at += n_planes * n_rows * (n_channels + 1) * 2 * job->size;
+    job->places[0] = (int32_t *)at, job->places[1] = job->places[0] + job->n_places;
+    at += (2 * job->n_places * sizeof(int32_t) + sizeof(nlm_vec) - 1) / sizeof(nlm_vec);
     job->table = (uint32_t *)at;
     for (n_table = 65536; n_pixels > 1; n_pixels = (n_pixels + 1) / 2) /* as the shift of the weights */
         n_table /= 2;
@@ -178,10 +193,9 @@ static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t
     nlm_job job;
     nlm_layout(&job, t->n_channels, t->mask != NULL, narrow->fold > 0, planes, rows, chunk, t->patch, t->search,
                (nlm_vec *)scratch);
-    for (x = 0; job.weights + x < job.donors; x += job.weight_stride)
-        job.weights[x] = nlm_zero();
     job.narrow = narrow, job.line = nlm_narrow_line, job.offset = narrow->is_split ? narrow->offset : 0;
     nlm_set_terms(&job, t, narrow->norm, narrow->fold);
+    nlm_fill_places(&job);
     job.terms.is_near =
         narrow->norm == 1 && 255 * (2 * t->patch[1] + 1) * job.terms.n_planes * t->n_channels <= 65535;
     if (!narrow->is_split)

@@ -114,6 +114,10 @@ typedef __m128i nlm_vec;
 #define NLM_LANES 0
 #endif
 
+/* The low words of each dword of two vectors, or the high ones. */
+#define nlm_pair_low(a, b) nlm_blend_pairs(a, nlm_low_to_high(b))
+#define nlm_pair_high(a, b) nlm_blend_pairs(nlm_high_to_low(a), b)
+
 /* Sums of pairs of products added to others in one instruction: AVX-512 VNNI, which level v4 does not ask for, but most
    of its CPUs have. The same bits in 7 % less time. As a line of assembly it needs no level of its own. */
 #if defined(__AVX512BW__) && defined(__GNUC__)

@@ -14,7 +14,6 @@ enum {
 
 #if NLM_LANES > 0
 
-static ptrdiff_t nlm_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
 /* Shifts (dz, dy, dx) to (dz, dy, dx + n - 1). */
 typedef struct {
@@ -97,7 +96,7 @@ static void nlm_fill_combs(const nlm_job *job)
                                 job->comb_left;
                 uint16_t *words = (uint16_t *)comb;
                 for (lane = 0; lane < NLM_LANES; lane++) {
-                    const ptrdiff_t from = lane * job->size, n = nlm_min(job->size, t->row_stride - job->start - from);
+                    const ptrdiff_t from = lane * job->size, n = nlm_least(job->size, t->row_stride - job->start - from);
                     if (channel < t->n_channels) {
                         const uint16_t *pixels = (const uint16_t *)t->padded + at + from + channel * t->channel_stride +
                                                  (t->planes[0] + plane) * t->plane_stride;
@@ -148,7 +147,7 @@ static nlm_vec *nlm_lay_out_combs(nlm_job *job, ptrdiff_t n_channels, int has_ma
     job->comb = (job->comb_left + job->size + search[2] + patch[2] + 2) | 1;
     job->row_stride = job->comb * (n_channels * (is_folded ? 4 : 1) + has_mask);
     job->folded = is_folded ? job->comb * (n_channels + has_mask) : 0;
-    job->n_pairs = nlm_min(search[2] + 1, NLM_PAIRS);
+    job->n_pairs = nlm_least(search[2] + 1, NLM_PAIRS);
     job->comb_rows = n_rows + 2 * (search[1] + patch[1]) + 3;
     job->distance_stride = job->size + (nlm_is_easy(patch[2], job->size) ? 0 : 2 * patch[2]);
     job->line_stride = (is_folded ? 3 : 2) * job->n_pairs * job->distance_stride;
@@ -157,17 +156,17 @@ static nlm_vec *nlm_lay_out_combs(nlm_job *job, ptrdiff_t n_channels, int has_ma
     return at;
 }
 
-/* All lines of p of one plane, which the tile's lines need for a group of shifts. */
-static void nlm_lines(const nlm_job *job, const nlm_group *g, ptrdiff_t plane)
+/* The lines of p of one plane from row `from` to `to` - 1 that the tile's lines need for a group of shifts. */
+static void nlm_lines(const nlm_job *job, const nlm_group *g, ptrdiff_t plane, ptrdiff_t from, ptrdiff_t to)
 {
     const nlm_tile *t = job->tile;
     const int is_forward = plane >= t->planes[0], is_reverse = plane + g->dz < t->planes[1];
-    const ptrdiff_t top = t->rows[0] - (is_reverse && (g->dy > 0 || !is_forward) ? g->dy : 0);
-    const ptrdiff_t bottom = t->rows[1] - (is_reverse && (g->dy < 0 || !is_forward) ? g->dy : 0);
+    const ptrdiff_t top = nlm_most(from, t->rows[0] - (is_reverse && (g->dy > 0 || !is_forward) ? g->dy : 0));
+    const ptrdiff_t bottom = nlm_least(to, t->rows[1] - (is_reverse && (g->dy < 0 || !is_forward) ? g->dy : 0));
     const nlm_vec offset = nlm_set16((short)job->offset);
     ptrdiff_t row, y;
     for (row = top; row < bottom; row += NLM_LINES) {
-        const ptrdiff_t n_lines = nlm_min(bottom - row, NLM_LINES);
+        const ptrdiff_t n_lines = nlm_least(bottom - row, NLM_LINES);
         const nlm_vec *own = nlm_comb(job, plane, row) + job->folded;
         const nlm_vec *other = nlm_comb(job, plane + g->dz, row + g->dy) + g->dx + job->folded;
         nlm_columns(&job->terms, own, other, job->row_stride, n_lines, job->size, g->n, t->patch[1], offset,
@@ -196,7 +195,7 @@ static int nlm_next_group(const nlm_tile *t, ptrdiff_t most, nlm_group *g)
     if (g->dy > t->search[1])
         g->dy = -t->search[1], g->dz++;
     n_pairs = (t->search[2] + 1 - g->dx + 1) / 2;
-    g->n = nlm_min(2 * (n_pairs / ((n_pairs + most - 1) / most)), t->search[2] + 1 - g->dx);
+    g->n = nlm_least(2 * (n_pairs / ((n_pairs + most - 1) / most)), t->search[2] + 1 - g->dx);
     g->n_pairs = (g->n + 1) / 2;
     return g->dz <= t->search[0];
 }
@@ -208,7 +207,21 @@ static void nlm_planes(const nlm_job *job, const nlm_group *g)
     ptrdiff_t plane;
     for (plane = t->planes[0] - g->dz; plane < t->planes[1]; plane++)
         if (plane >= t->planes[0] || plane + g->dz < t->planes[1])
-            nlm_lines(job, g, plane);
+            nlm_lines(job, g, plane, PTRDIFF_MIN, PTRDIFF_MAX);
+}
+
+/* All lines for all groups: every group of a few lines, then the next lines, so that sums stay in the cache. */
+static void nlm_all_lines(const nlm_job *job, ptrdiff_t most_pairs)
+{
+    const nlm_tile *t = job->tile;
+    const ptrdiff_t above = (t->search[1] + NLM_LINES - 1) / NLM_LINES * NLM_LINES;
+    ptrdiff_t plane, row;
+    nlm_group g;
+    for (plane = t->planes[0] - t->search[0]; plane < t->planes[1]; plane++)
+        for (row = t->rows[0] - above; row < t->rows[1] + t->search[1]; row += NLM_LINES)
+            for (g.n = 0; nlm_next_group(t, most_pairs, &g);)
+                if (plane >= t->planes[0] - g.dz && (plane >= t->planes[0] || plane + g.dz < t->planes[1]))
+                    nlm_lines(job, &g, plane, row, row + NLM_LINES);
 }
 
 #endif

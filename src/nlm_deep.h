@@ -231,11 +231,11 @@ static void nlm_deep_flush(const nlm_deep_job *e, int64_t *sums, ptrdiff_t row_s
             for (x = 0; x < job->n_cols; x += n) {
                 const ptrdiff_t lane = (t->search[2] + x) / job->size, first = (t->search[2] + x) % job->size;
                 ptrdiff_t other;
-                n = nlm_min(job->size - first, job->n_cols - x);
-                for (other = nlm_most(0, lane - reach); other <= nlm_min(NLM_LANES - 1, lane + reach); other++) {
+                n = nlm_least(job->size - first, job->n_cols - x);
+                for (other = nlm_most(0, lane - reach); other <= nlm_least(NLM_LANES - 1, lane + reach); other++) {
                     const ptrdiff_t v = first + (lane - other) * job->size;
                     const ptrdiff_t start = nlm_most(0, -e->sum_left - v);
-                    const ptrdiff_t stop = nlm_min(n, job->size + e->sum_left - v);
+                    const ptrdiff_t stop = nlm_least(n, job->size + e->sum_left - v);
                     const double *at = from + v * NLM_LANES + nlm_d_place(other);
                     for (i = start; i < stop; i++)
                         to[x + i] += (int64_t)at[i * NLM_LANES];
@@ -251,7 +251,7 @@ static ptrdiff_t nlm_deep_layout(nlm_deep_job *e, ptrdiff_t n_channels, int has_
                                  nlm_vec *scratch)
 {
     nlm_job *job = &e->job;
-    nlm_vec *at = nlm_lay_out_combs(job, n_channels, has_mask, 0, n_planes, n_rows, nlm_min(n_cols, NLM_DEEP_COLS),
+    nlm_vec *at = nlm_lay_out_combs(job, n_channels, has_mask, 0, n_planes, n_rows, nlm_least(n_cols, NLM_DEEP_COLS),
                                     patch, search, scratch);
     ptrdiff_t n_pixels = (2 * patch[0] + 1) * (2 * patch[1] + 1) * (2 * patch[2] + 1), n_table = 65536;
     e->sum_left = search[2], e->sum_row = (job->size + 2 * search[2]) | 1;
@@ -318,10 +318,10 @@ static void nlm_deep_tile(const nlm_tile *t, const int64_t *table, ptrdiff_t n_e
         if (entries[x] > 0)
             n_used = x + 1;
     }
-    e.shift = shift, e.last = nlm_set16((short)nlm_min(n_used, 65535 >> shift));
+    e.shift = shift, e.last = nlm_set16((short)nlm_least(n_used, 65535 >> shift));
     memset(e.unused, 0, 2 * 4 * e.sum_row * sizeof(nlm_dvec));
     for (job->start = 0; job->start < t->n_cols; job->start += chunk) {
-        job->n_cols = nlm_min(chunk, t->n_cols - job->start);
+        job->n_cols = nlm_least(chunk, t->n_cols - job->start);
         nlm_fill_combs(job);
         largest = nlm_deep_largest(job);
         limit = (ptrdiff_t)(((int64_t)1 << 53) / (table[0] * nlm_most(largest, 1))); /* donors whose sums are exact */

@@ -154,7 +154,7 @@ static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, in
                             nlm_vec *scratch)
 {
     ptrdiff_t n_pixels = (2 * patch[0] + 1) * (2 * patch[1] + 1) * (2 * patch[2] + 1), n_table;
-    nlm_vec *at = nlm_lay_out_combs(job, n_channels, has_mask, is_folded, n_planes, n_rows, nlm_min(n_cols, NLM_COLS),
+    nlm_vec *at = nlm_lay_out_combs(job, n_channels, has_mask, is_folded, n_planes, n_rows, nlm_least(n_cols, NLM_COLS),
                                     patch, search, scratch);
     job->weight_stride = job->size | 1;
     job->n_places = job->size + 2 * (search[2] + 3);
@@ -168,7 +168,7 @@ static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, in
     job->table = (uint32_t *)at;
     for (n_table = 65536; n_pixels > 1; n_pixels = (n_pixels + 1) / 2) /* as the shift of the weights */
         n_table /= 2;
-    n_table = is_folded ? nlm_min(65536, 8 * n_table) : n_table;
+    n_table = is_folded ? nlm_least(65536, 8 * n_table) : n_table;
     return (at - scratch) * sizeof(nlm_vec) + 2 * n_table * sizeof(uint32_t);
 }
 
@@ -189,7 +189,6 @@ static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t
     const ptrdiff_t chunk = (t->n_cols + n_chunks - 1) / n_chunks;
     const int32_t top = narrow->table[0];
     ptrdiff_t line, channel, x, z;
-    nlm_group g;
     nlm_job job;
     nlm_layout(&job, t->n_channels, t->mask != NULL, narrow->fold > 0, planes, rows, chunk, t->patch, t->search,
                (nlm_vec *)scratch);
@@ -201,7 +200,7 @@ static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t
     if (!narrow->is_split)
         nlm_fill_table(narrow, job.table);
     for (job.start = 0; job.start < t->n_cols; job.start += chunk) {
-        job.n_cols = nlm_min(chunk, t->n_cols - job.start);
+        job.n_cols = nlm_least(chunk, t->n_cols - job.start);
         nlm_fill_combs(&job);
         for (line = 0; line < n_lines; line++) { /* each pixel with itself */
             int32_t *to = (int32_t *)(job.sums + line * n_sums * 2 * job.size);
@@ -217,15 +216,14 @@ static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t
                     to += NLM_LANES / 2;
                 }
         }
-        for (g.n = 0; nlm_next_group(t, NLM_PAIRS, &g);)
-            nlm_planes(&job, &g);
+        nlm_all_lines(&job, NLM_PAIRS);
         for (line = 0; line < n_lines; line++)
             for (channel = 0; channel < n_sums; channel++) {
                 const int32_t *from = (const int32_t *)(job.sums + (line * n_sums + channel) * 2 * job.size);
                 int32_t *to = sums + (channel * n_lines + line) * row_size + job.start;
                 ptrdiff_t lane = t->search[2] / job.size, v = t->search[2] % job.size, n;
                 for (x = 0; x < job.n_cols; x += n, lane++, v = 0) {
-                    n = nlm_min(job.size - v, job.n_cols - x);
+                    n = nlm_least(job.size - v, job.n_cols - x);
                     nlm_uncomb(from + v * NLM_LANES + lane % 2 * (NLM_LANES / 2) + lane / 2, n, to + x);
                 }
             }

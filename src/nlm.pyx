@@ -26,6 +26,9 @@ from nlm_rows cimport (ALIGNMENT, add_differences, aligned, box_sum, corner, gai
 cdef extern from "nlm_narrow.h":
     ctypedef struct nlm_narrow:
         pass
+    ctypedef struct nlm_bytes:
+        uint8_t* data
+        Py_ssize_t strides[4]
     bint nlm_has_dot() noexcept nogil
     int nlm_narrow_fold(const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
                         Py_ssize_t n_terms) noexcept nogil
@@ -33,7 +36,7 @@ cdef extern from "nlm_narrow.h":
                             double rate, Py_ssize_t col_radius, int fold, bint has_dot) noexcept nogil
     Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_channels, bint is_folded, Py_ssize_t n_planes, Py_ssize_t n_rows,
                                   Py_ssize_t n_cols, const Py_ssize_t* patch, const Py_ssize_t* search) noexcept nogil
-    void nlm_narrow_tile(const nlm_tile* tile, const nlm_narrow* narrow, int32_t* sums, Py_ssize_t row_size,
+    void nlm_narrow_tile(const nlm_tile* tile, const nlm_narrow* narrow, const nlm_bytes* out,
                          uint8_t* scratch) noexcept nogil
 
 cdef extern from "nlm_deep.h":
@@ -283,23 +286,24 @@ cdef int narrow_fold(const nlm_tile* tile,
         return fold if fold <= 0 or is_image else -1
 
 
-cdef void narrow_sums(const nlm_tile* tile,
-                      int norm,
-                      int shift,
-                      const sum_t[:, ::1] tables,
-                      double rate,
-                      int fold,
-                      uint8_t* scratch,
-                      Py_ssize_t row_size,
-                      sum_t* sums) noexcept nogil:
-    """The same as integer_sums by nlm_narrow.h or nlm_deep.h."""
-    cdef nlm_narrow narrow
-    if sum_t is int32_t:
-        nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2], fold,
-                           HAS_DOT)
-        nlm_narrow_tile(tile, &narrow, <int32_t*> sums, row_size, scratch)
-    else:
-        nlm_deep_tile(tile, &tables[0, 0], tables.shape[1], shift, sums, row_size, scratch)
+cdef void denoise_narrow(const nlm_tile* tile,
+                         int norm,
+                         int shift,
+                         const int32_t[:, ::1] tables,
+                         double rate,
+                         int fold,
+                         uint8_t* scratch,
+                         unsigned_gray[:, :, :, :] out) noexcept nogil:
+    """Denoise a tile by nlm_narrow.h."""
+    cdef:
+        nlm_narrow narrow
+        nlm_bytes target
+        Py_ssize_t axis
+    target.data = <uint8_t*> &out[0, 0, 0, 0]
+    for axis in range(4):
+        target.strides[axis] = out.strides[axis]
+    nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2], fold, HAS_DOT)
+    nlm_narrow_tile(tile, &narrow, &target, scratch)
 
 
 cdef bint wide_sums(const nlm_tile* tile,
@@ -341,22 +345,25 @@ def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (planes, cha
     """Denoise a tile with weights from tables; the mean is rounded half up."""
     cdef:
         nlm_tile tile
-        Py_ssize_t row_size = padded_row(out.shape[3]), plane, most
+        Py_ssize_t row_size = padded_row(out.shape[3]), plane
         sum_t* sums = <sum_t*> aligned(&scratch[0])
         uint8_t* rest
         int fold
     tile.padded = &padded[0, 0, 0, 0]
     set_tile(&tile, padded.shape, mask, radii, plane_start, plane_stop, row_start, row_stop, out.shape[3])
     fold = narrow_fold(&tile, padded.shape[0] == 1, out.shape[0] == 1, norm, shift, tables)
-    # Others take so few rows that their sums stay in the second-level cache: with twice as many, 1.2 times as long.
-    most = row_stop - row_start if fold >= 0 and sum_t is int32_t else ROWS
     with nogil:
+        if sum_t is int32_t and unsigned_gray is uint8_t:
+            if fold >= 0:
+                denoise_narrow(&tile, norm, shift, tables, rate, fold, <uint8_t*> sums, out)
+                tile.rows[0] = row_stop
+        # Others take so few rows that their sums stay in the second-level cache: with twice as many, 1.2 times as long.
         while tile.rows[0] < row_stop:
-            tile.rows[1] = min(tile.rows[0] + most, row_stop)
+            tile.rows[1] = min(tile.rows[0] + ROWS, row_stop)
             plane = (plane_stop - plane_start) * (tile.rows[1] - tile.rows[0]) * row_size
             rest = aligned(<uint8_t*> (sums + (tile.n_channels + tables.shape[0]) * plane))
-            if fold >= 0:
-                narrow_sums(&tile, norm, shift, tables, rate, fold, rest, row_size, sums)
+            if sum_t is int64_t and fold >= 0:
+                nlm_deep_tile(&tile, &tables[0, 0], tables.shape[1], shift, sums, row_size, rest)
             elif not wide_sums(&tile, norm, shift, tables, row_size, sums):
                 integer_sums(&tile, norm, shift, tables, rest, row_size, sums)
             write_integers(&tile, tables.shape[0], row_size, sums, plane, out)

@@ -32,7 +32,8 @@ typedef struct nlm_job {
                  int is_reverse);
     ptrdiff_t start, n_cols, size;                          /* columns, and vectors of them */
     ptrdiff_t comb, comb_left;                              /* vectors of a comb, and those before the first */
-    ptrdiff_t comb_rows, row_stride;                        /* rows of a plane; from row to row */
+    ptrdiff_t comb_start, comb_rows, row_stride;            /* first row, and rows of a plane; from row to row */
+    ptrdiff_t sums_start, sums_rows;                        /* the same of sums */
     ptrdiff_t n_pairs, distance_stride, line_stride;                 /* a row of distances; those of a line */
     ptrdiff_t weight_stride, donor_stride, n_places;
     ptrdiff_t folded;                                       /* from pixels to those that distances are taken of */
@@ -42,7 +43,8 @@ typedef struct nlm_job {
     nlm_vec *weights;   /* (pairs, 2, weight_stride), with a vector before and after */
     int32_t *places[2]; /* (n_places,), see nlm_fill_places */
     nlm_vec *donors;    /* (2, 2, donor_stride): pixels, mask; even, odd */
-    nlm_vec *sums;      /* (planes, rows, channels + 1, size, 2) */
+    nlm_vec *sums;      /* (planes, sums_rows, channels + 1, size, 2) */
+    int32_t *row;       /* (2, n_cols) */
     uint32_t *table;    /* (2, 65536 >> shift + fold) */
 } nlm_job;
 
@@ -50,7 +52,7 @@ typedef struct nlm_job {
 static nlm_vec *nlm_comb(const nlm_job *job, ptrdiff_t plane, ptrdiff_t row)
 {
     const nlm_tile *t = job->tile;
-    plane += t->search[0] - t->planes[0], row += t->search[1] - t->rows[0];
+    plane += t->search[0] - t->planes[0], row -= job->comb_start;
     return job->combs + (plane * job->comb_rows + row) * job->row_stride + job->comb_left;
 }
 
@@ -82,28 +84,26 @@ static void nlm_fold(const nlm_job *job, nlm_vec *comb)
     }
 }
 
-static void nlm_fill_combs(const nlm_job *job)
+/* The combs of rows start ... stop - 1, counted as in nlm_comb. */
+static void nlm_fill_combs(const nlm_job *job, ptrdiff_t start, ptrdiff_t stop)
 {
     const nlm_tile *t = job->tile;
-    const ptrdiff_t n_planes = t->planes[1] - t->planes[0] + 2 * (t->search[0] + t->patch[0]);
-    const ptrdiff_t n_rows = t->rows[1] - t->rows[0] + 2 * (t->search[1] + t->patch[1]);
     ptrdiff_t plane, row, channel, lane, v;
-    for (plane = 0; plane < n_planes; plane++)
-        for (row = 0; row < n_rows; row++)
+    for (plane = t->planes[0] - t->search[0]; plane < t->planes[1] + t->search[0] + 2 * t->patch[0]; plane++)
+        for (row = start; row < stop; row++)
             for (channel = 0; channel < t->n_channels + (t->mask ? 1 : 0); channel++) {
-                const ptrdiff_t at = (t->rows[0] + row) * t->row_stride + job->start;
-                nlm_vec *comb = job->combs + (plane * job->comb_rows + row) * job->row_stride + channel * job->comb +
-                                job->comb_left;
+                const ptrdiff_t at = (row + t->search[1]) * t->row_stride + job->start;
+                nlm_vec *comb = nlm_comb(job, plane, row) + channel * job->comb;
                 uint16_t *words = (uint16_t *)comb;
                 for (lane = 0; lane < NLM_LANES; lane++) {
                     const ptrdiff_t from = lane * job->size, n = nlm_least(job->size, t->row_stride - job->start - from);
                     if (channel < t->n_channels) {
                         const uint16_t *pixels = (const uint16_t *)t->padded + at + from + channel * t->channel_stride +
-                                                 (t->planes[0] + plane) * t->plane_stride;
+                                                 (plane + t->search[0]) * t->plane_stride;
                         for (v = 0; v < n; v++)
                             words[v * NLM_LANES + lane] = pixels[v];
                     } else {
-                        const uint8_t *mask = t->mask + at + from + (t->planes[0] + plane) * t->channel_stride;
+                        const uint8_t *mask = t->mask + at + from + (plane + t->search[0]) * t->channel_stride;
                         for (v = 0; v < n; v++)
                             words[v * NLM_LANES + lane] = mask[v] ? 0xffff : 0;
                     }
@@ -210,18 +210,18 @@ static void nlm_planes(const nlm_job *job, const nlm_group *g)
             nlm_lines(job, g, plane, PTRDIFF_MIN, PTRDIFF_MAX);
 }
 
-/* All lines for all groups: every group of a few lines, then the next lines, so that sums stay in the cache. */
-static void nlm_all_lines(const nlm_job *job, ptrdiff_t most_pairs)
+/* Lines start ... stop - 1 of p for all groups: each of a few lines, then the next lines, so that sums stay in the
+   cache. */
+static void nlm_all_lines(const nlm_job *job, ptrdiff_t start, ptrdiff_t stop, ptrdiff_t most_pairs)
 {
     const nlm_tile *t = job->tile;
-    const ptrdiff_t above = (t->search[1] + NLM_LINES - 1) / NLM_LINES * NLM_LINES;
     ptrdiff_t plane, row;
     nlm_group g;
-    for (plane = t->planes[0] - t->search[0]; plane < t->planes[1]; plane++)
-        for (row = t->rows[0] - above; row < t->rows[1] + t->search[1]; row += NLM_LINES)
+    for (row = start; row < stop; row += NLM_LINES)
+        for (plane = t->planes[0] - t->search[0]; plane < t->planes[1]; plane++)
             for (g.n = 0; nlm_next_group(t, most_pairs, &g);)
                 if (plane >= t->planes[0] - g.dz && (plane >= t->planes[0] || plane + g.dz < t->planes[1]))
-                    nlm_lines(job, &g, plane, row, row + NLM_LINES);
+                    nlm_lines(job, &g, plane, row, nlm_least(row + NLM_LINES, stop));
 }
 
 #endif

@@ -311,6 +311,7 @@ static void nlm_deep_tile(const nlm_tile *t, const int64_t *table, ptrdiff_t n_e
     nlm_group g;
     nlm_deep_layout(&e, t->n_channels, t->mask != NULL, planes, rows, chunk, t->patch, t->search, (nlm_vec *)scratch);
     nlm_set_terms(job, t, 1, 0);
+    job->comb_start = t->rows[0] - t->search[1];
     job->narrow = NULL, job->line = nlm_deep_line, job->offset = 0;
     entries = (nlm_entry *)e.table;
     for (x = 0; x <= 65535 >> shift; x++) {
@@ -322,7 +323,7 @@ static void nlm_deep_tile(const nlm_tile *t, const int64_t *table, ptrdiff_t n_e
     memset(e.unused, 0, 2 * 4 * e.sum_row * sizeof(nlm_dvec));
     for (job->start = 0; job->start < t->n_cols; job->start += chunk) {
         job->n_cols = nlm_least(chunk, t->n_cols - job->start);
-        nlm_fill_combs(job);
+        nlm_fill_combs(job, job->comb_start, job->comb_start + job->comb_rows - 3);
         largest = nlm_deep_largest(job);
         limit = (ptrdiff_t)(((int64_t)1 << 53) / (table[0] * nlm_most(largest, 1))); /* donors whose sums are exact */
         job->terms.is_near =

@@ -35,6 +35,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "nlm_combs.h"
 #include "nlm_narrow_steps.h"
@@ -42,18 +43,17 @@
 #include "nlm_tile.h"
 
 enum {
-    NLM_COLS = 1024 /* of pixels, worked on at a time; 512 took 3 % longer, 256 and 128 more */
+    NLM_COLS = 1024, /* of pixels, worked on at a time; 512 took 3 % longer, 256 and 128 more */
+    NLM_ROWS_HELD = 64 /* lines of p whose combs and sums are held at a time, a multiple of NLM_LINES */
 };
 
-#if NLM_LANES > 0
+/* Where results go: bytes from plane to plane, channel to channel, row to row and column to column. */
+typedef struct {
+    uint8_t *data;
+    ptrdiff_t strides[4];
+} nlm_bytes;
 
-/* The sums of n pixels of one lane. */
-static void nlm_uncomb(const int32_t *from, ptrdiff_t n, int32_t *to)
-{
-    ptrdiff_t v;
-    for (v = 0; v < n; v++)
-        to[v] = from[v * NLM_LANES];
-}
+#if NLM_LANES > 0
 
 /* Where vector v of a row of weights stands, in bytes from vector 0 of the even lanes: before the first and after the
    last vector come other ones, lanes on. The table begins with v = -(search + 3). */
@@ -107,6 +107,13 @@ static void nlm_pair_up(const nlm_vec *from, ptrdiff_t n, ptrdiff_t step, nlm_ve
         }
 }
 
+/* The sums of a line: (channels + 1, size, 2), those of weights last. */
+static nlm_vec *nlm_sums(const nlm_job *job, ptrdiff_t plane, ptrdiff_t row)
+{
+    return job->sums + ((plane - job->tile->planes[0]) * job->sums_rows + row - job->sums_start) *
+                           (job->tile->n_channels + 1) * 2 * job->size;
+}
+
 /* What a line gains from one line of weights: the line of p from that of q, or in reverse. */
 static void nlm_gain(const nlm_job *job, const nlm_group *g, ptrdiff_t plane, ptrdiff_t row, int is_reverse)
 {
@@ -115,8 +122,7 @@ static void nlm_gain(const nlm_job *job, const nlm_group *g, ptrdiff_t plane, pt
     const ptrdiff_t to_plane = plane + (is_reverse ? g->dz : 0), to_row = row + (is_reverse ? g->dy : 0);
     const ptrdiff_t plane_size = 2 * job->size, at = is_reverse ? 2 * (g->n_pairs - 1) : 0;
     const nlm_vec *pixels = nlm_comb(job, plane + t->patch[0], row + t->patch[1]) + t->patch[2];
-    nlm_vec *sums = job->sums + ((to_plane - t->planes[0]) * (t->rows[1] - t->rows[0]) + to_row - t->rows[0]) *
-                                    (t->n_channels + 1) * plane_size;
+    nlm_vec *sums = nlm_sums(job, to_plane, to_row);
     nlm_vec *donors = job->donors, *mask = donors + 2 * job->donor_stride;
     ptrdiff_t channel, odd;
     nlm_sources s;
@@ -148,23 +154,34 @@ static void nlm_narrow_line(const nlm_job *job, const nlm_group *g, ptrdiff_t pl
         nlm_gain(job, g, plane, row, 0);
 }
 
+/* Lines of p before the tile's first, in whole blocks, and after its last: of planes before, those whose q are above. */
+static ptrdiff_t nlm_lines_before(const ptrdiff_t *search)
+{
+    return (search[1] + NLM_LINES - 1) / NLM_LINES * NLM_LINES;
+}
+static ptrdiff_t nlm_lines_after(const ptrdiff_t *search) { return search[0] > 0 ? search[1] : 0; }
+
 /* Sizes of a job of at most NLM_COLS columns, and its scratch; the bytes of that. */
 static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, int is_folded, ptrdiff_t n_planes,
                             ptrdiff_t n_rows, ptrdiff_t n_cols, const ptrdiff_t *patch, const ptrdiff_t *search,
                             nlm_vec *scratch)
 {
+    const ptrdiff_t after = nlm_lines_after(search);
     ptrdiff_t n_pixels = (2 * patch[0] + 1) * (2 * patch[1] + 1) * (2 * patch[2] + 1), n_table;
-    nlm_vec *at = nlm_lay_out_combs(job, n_channels, has_mask, is_folded, n_planes, n_rows, nlm_least(n_cols, NLM_COLS),
-                                    patch, search, scratch);
+    nlm_vec *at;
+    n_cols = nlm_least(n_cols, NLM_COLS), n_rows = nlm_least(nlm_lines_before(search) + n_rows + after, NLM_ROWS_HELD);
+    at = nlm_lay_out_combs(job, n_channels, has_mask, is_folded, n_planes, n_rows, n_cols, patch, search, scratch);
     job->weight_stride = job->size | 1;
     job->n_places = job->size + 2 * (search[2] + 3);
     job->donor_stride = (job->size + 2 * job->n_pairs) | 1;
     job->indices = at, at += 2 * (job->size + 1);
     job->weights = at + 1, at += 2 * job->n_pairs * job->weight_stride + 2; /* places are off by lanes */
     job->donors = at, at += 4 * job->donor_stride;
-    job->sums = at, at += n_planes * n_rows * (n_channels + 1) * 2 * job->size;
+    job->sums_rows = n_rows + search[1] + after;
+    job->sums = at, at += n_planes * job->sums_rows * (n_channels + 1) * 2 * job->size;
     job->places[0] = (int32_t *)at, job->places[1] = job->places[0] + job->n_places;
     at += (2 * job->n_places * sizeof(int32_t) + sizeof(nlm_vec) - 1) / sizeof(nlm_vec);
+    job->row = (int32_t *)at, at += 2 * (n_cols * sizeof(int32_t) / sizeof(nlm_vec) + 1);
     job->table = (uint32_t *)at;
     for (n_table = 65536; n_pixels > 1; n_pixels = (n_pixels + 1) / 2) /* as the shift of the weights */
         n_table /= 2;
@@ -180,18 +197,108 @@ static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_channels, int is_folded, ptrdiff
     return nlm_layout(&job, n_channels, 1, is_folded, n_planes, n_rows, n_cols, patch, search, NULL);
 }
 
-/* The tile's sums: (channels + 1, lines, row_size), the last one of weights. */
-static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t *sums, ptrdiff_t row_size,
-                            uint8_t *scratch)
+/* Moves what lines `row` and after have in the first rows of a plane's, `n` lines of `line` vectors. */
+static void nlm_move_up(nlm_vec *to, ptrdiff_t n_planes, ptrdiff_t plane, ptrdiff_t line, ptrdiff_t row, ptrdiff_t n)
 {
-    const ptrdiff_t rows = t->rows[1] - t->rows[0], planes = t->planes[1] - t->planes[0], n_lines = planes * rows;
-    const ptrdiff_t n_sums = t->n_channels + 1, n_chunks = (t->n_cols + NLM_COLS - 1) / NLM_COLS;
-    const ptrdiff_t chunk = (t->n_cols + n_chunks - 1) / n_chunks;
-    const int32_t top = narrow->table[0];
-    ptrdiff_t line, channel, x, z;
+    for (; n_planes > 0 && row > 0; n_planes--, to += plane * line)
+        memmove(to, to + row * line, n * line * sizeof(nlm_vec));
+}
+
+/* Sums of lines start ... stop - 1: each pixel with itself. */
+static void nlm_begin_sums(const nlm_job *job, ptrdiff_t start, ptrdiff_t stop)
+{
+    const nlm_tile *t = job->tile;
+    const nlm_vec low = nlm_set32(job->narrow->table[0]), high = nlm_low_to_high(low);
+    ptrdiff_t plane, row, channel, v;
+    for (plane = t->planes[0]; plane < t->planes[1]; plane++)
+        for (row = start; row < stop; row++) {
+            const nlm_vec *comb = nlm_comb(job, plane + t->patch[0], row + t->patch[1]) + t->patch[2];
+            nlm_vec *to = nlm_sums(job, plane, row);
+            for (channel = 0; channel <= t->n_channels; channel++, comb += job->comb)
+                for (v = 0; v < job->size; v++, to += 2) {
+                    const nlm_vec words = channel < t->n_channels ? comb[v] : nlm_set16(1);
+                    to[0] = nlm_multiply_pairs(words, low), to[1] = nlm_multiply_pairs(words, high);
+                }
+        }
+}
+
+/* The row of the tile's columns that n sums of one line and one channel, or of its weights, are. */
+static void nlm_uncomb(const nlm_job *job, const nlm_vec *sums, int32_t *to)
+{
+    ptrdiff_t lane = job->tile->search[2] / job->size, v = job->tile->search[2] % job->size, x, n, k;
+    for (x = 0; x < job->n_cols; x += n, to += n, lane++, v = 0) {
+        const int32_t *from =
+            (const int32_t *)(sums + 2 * v) + lane % 2 * (NLM_LANES / 2) + lane / 2;
+        n = nlm_least(job->size - v, job->n_cols - x);
+        for (k = 0; k < n; k++)
+            to[k] = from[k * NLM_LANES];
+    }
+}
+
+/* The means of lines start ... stop - 1, rounded half up, where the mask is. The quotients are exact: below 256, one is
+   at least 1 / weight off the next integer, or equal to it. */
+static void nlm_write(const nlm_job *job, const nlm_bytes *out, ptrdiff_t start, ptrdiff_t stop)
+{
+    const nlm_tile *t = job->tile;
+    int32_t *values = job->row, *weights = values + job->n_cols;
+    ptrdiff_t plane, row, channel, x;
+    for (plane = t->planes[0]; plane < t->planes[1]; plane++)
+        for (row = start; row < stop; row++) {
+            const uint8_t *inside = nlm_tile_mask(t, plane, row);
+            nlm_uncomb(job, nlm_sums(job, plane, row) + t->n_channels * 2 * job->size, weights);
+            for (channel = 0; channel < t->n_channels; channel++) {
+                uint8_t *to = out->data + plane * out->strides[0] + channel * out->strides[1] + row * out->strides[2] +
+                              job->start * out->strides[3];
+                nlm_uncomb(job, nlm_sums(job, plane, row) + channel * 2 * job->size, values);
+                for (x = 0; x < job->n_cols; x++)
+                    values[x] = (int32_t)(((double)values[x] + (double)(weights[x] / 2)) /
+                                          (double)(weights[x] > 0 ? weights[x] : 1));
+                if (!inside && out->strides[3] == 1)
+                    for (x = 0; x < job->n_cols; x++)
+                        to[x] = (uint8_t)values[x];
+                else
+                    for (x = 0; x < job->n_cols; x++)
+                        if (!inside || inside[job->start + x])
+                            to[x * out->strides[3]] = (uint8_t)values[x];
+            }
+        }
+}
+
+/* The tile's lines, from the first to the last: combs and sums go with them, so that both stay in the cache, and a line
+   is written as soon as nothing more is added to it. */
+static void nlm_narrow_rows(nlm_job *job, const nlm_bytes *out)
+{
+    const nlm_tile *t = job->tile;
+    const ptrdiff_t n_planes = t->planes[1] - t->planes[0], after = nlm_lines_after(t->search);
+    const ptrdiff_t first = t->rows[0] - nlm_lines_before(t->search), stop = t->rows[1] + after;
+    const ptrdiff_t reach = t->search[1] + 2 * t->patch[1], last_comb = t->rows[1] + reach;
+    ptrdiff_t combs = t->rows[0] - t->search[1], sums = t->rows[0], row, next; /* rows that are there so far */
+    for (row = first; row < stop; row = next) {
+        next = nlm_least(row + NLM_ROWS_HELD, stop);
+        if (row > first) {
+            const ptrdiff_t gone = row - after - job->comb_start;
+            nlm_move_up(job->combs, n_planes + 2 * (t->search[0] + t->patch[0]), job->comb_rows, job->row_stride, gone,
+                        combs - (row - after));
+            nlm_move_up(job->sums, n_planes, job->sums_rows, (t->n_channels + 1) * 2 * job->size, gone,
+                        nlm_most(sums - (row - after), 0));
+        }
+        job->comb_start = job->sums_start = row - after;
+        nlm_fill_combs(job, combs, nlm_least(next + reach, last_comb));
+        combs = nlm_most(combs, nlm_least(next + reach, last_comb));
+        nlm_begin_sums(job, sums, nlm_least(next + t->search[1], t->rows[1]));
+        sums = nlm_most(sums, nlm_least(next + t->search[1], t->rows[1]));
+        nlm_all_lines(job, row, next, NLM_PAIRS);
+        nlm_write(job, out, nlm_most(row - after, t->rows[0]), next < stop ? next - after : t->rows[1]);
+    }
+}
+
+/* Denoises the tile. */
+static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, const nlm_bytes *out, uint8_t *scratch)
+{
+    const ptrdiff_t n_chunks = (t->n_cols + NLM_COLS - 1) / NLM_COLS, chunk = (t->n_cols + n_chunks - 1) / n_chunks;
     nlm_job job;
-    nlm_layout(&job, t->n_channels, t->mask != NULL, narrow->fold > 0, planes, rows, chunk, t->patch, t->search,
-               (nlm_vec *)scratch);
+    nlm_layout(&job, t->n_channels, t->mask != NULL, narrow->fold > 0, t->planes[1] - t->planes[0],
+               t->rows[1] - t->rows[0], chunk, t->patch, t->search, (nlm_vec *)scratch);
     job.narrow = narrow, job.line = nlm_narrow_line, job.offset = narrow->is_split ? narrow->offset : 0;
     nlm_set_terms(&job, t, narrow->norm, narrow->fold);
     nlm_fill_places(&job);
@@ -201,32 +308,7 @@ static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t
         nlm_fill_table(narrow, job.table);
     for (job.start = 0; job.start < t->n_cols; job.start += chunk) {
         job.n_cols = nlm_least(chunk, t->n_cols - job.start);
-        nlm_fill_combs(&job);
-        for (line = 0; line < n_lines; line++) { /* each pixel with itself */
-            int32_t *to = (int32_t *)(job.sums + line * n_sums * 2 * job.size);
-            const nlm_vec *comb = nlm_comb(&job, t->planes[0] + line / rows + t->patch[0],
-                                           t->rows[0] + line % rows + t->patch[1]) + t->patch[2];
-            for (channel = 0; channel < n_sums; channel++, comb += job.comb)
-                for (x = 0; x < job.size; x++) {
-                    const uint16_t *words = (const uint16_t *)(comb + x);
-                    for (z = 0; z < NLM_LANES / 2; z++, to++) {
-                        to[0] = top * (channel < t->n_channels ? words[2 * z] : 1);
-                        to[NLM_LANES / 2] = top * (channel < t->n_channels ? words[2 * z + 1] : 1);
-                    }
-                    to += NLM_LANES / 2;
-                }
-        }
-        nlm_all_lines(&job, NLM_PAIRS);
-        for (line = 0; line < n_lines; line++)
-            for (channel = 0; channel < n_sums; channel++) {
-                const int32_t *from = (const int32_t *)(job.sums + (line * n_sums + channel) * 2 * job.size);
-                int32_t *to = sums + (channel * n_lines + line) * row_size + job.start;
-                ptrdiff_t lane = t->search[2] / job.size, v = t->search[2] % job.size, n;
-                for (x = 0; x < job.n_cols; x += n, lane++, v = 0) {
-                    n = nlm_least(job.size - v, job.n_cols - x);
-                    nlm_uncomb(from + v * NLM_LANES + lane % 2 * (NLM_LANES / 2) + lane / 2, n, to + x);
-                }
-            }
+        nlm_narrow_rows(&job, out);
     }
 }
 
@@ -237,10 +319,9 @@ static ptrdiff_t nlm_narrow_scratch(ptrdiff_t n_channels, int is_folded, ptrdiff
     (void)is_folded, (void)n_channels, (void)n_planes, (void)n_rows, (void)n_cols, (void)patch, (void)search;
     return 0;
 }
-static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, int32_t *sums, ptrdiff_t row_size,
-                            uint8_t *scratch)
+static void nlm_narrow_tile(const nlm_tile *t, const nlm_narrow *narrow, const nlm_bytes *out, uint8_t *scratch)
 {
-    (void)t, (void)narrow, (void)sums, (void)row_size, (void)scratch;
+    (void)t, (void)narrow, (void)out, (void)scratch;
 }
 #endif
 

@@ -91,7 +91,7 @@ ctypedef fused gray:
 
 
 cdef enum:
-    ROWS = 64  # of a tile whose sums would leave the second-level cache otherwise
+    ROWS = 64  # of a tile whose sums would leave the second-level cache otherwise: of all but nlm_narrow.h's
 
 
 cdef bint HAS_DOT = nlm_has_dot()  # asked once
@@ -110,19 +110,20 @@ def workspace(Py_ssize_t n_channels,
               Py_ssize_t n_rows,
               Py_ssize_t n_cols,
               const Py_ssize_t[::1] radii):
-    """Bytes of scratch that a call needs for a tile of `n_planes` by `n_rows`."""
+    """Bytes of scratch that a call needs for a tile of `n_planes` by `n_rows`; only nlm_narrow.h takes more than ROWS."""
+    cdef Py_ssize_t most_rows = min(n_rows, ROWS)
     cdef Py_ssize_t row = 8 * padded_row(n_cols), n_sums = n_channels + n_weights, sums, plain, narrow, deep, axis
     cdef nlm_tile tile
     tile.n_channels, tile.n_cols = n_channels, n_cols
     for axis in range(3):
         tile.patch[axis], tile.search[axis] = radii[axis], radii[3 + axis]
     tile.planes[0] = tile.rows[0] = 0
-    tile.planes[1], tile.rows[1] = n_planes, n_rows
-    sums = row * n_sums * n_planes * n_rows
+    tile.planes[1], tile.rows[1] = n_planes, most_rows
+    sums = row * n_sums * n_planes * most_rows
     plain = 8 * padded_row(n_cols + radii[5] + 2 * radii[2]) * (n_weights + 3 + 2 * radii[1] + 1)
     deep = 0
     if n_planes == 1:  # a volume may end with a tile of one plane, but that is done like the others
-        deep = nlm_deep_scratch(n_channels, 1, min(n_rows, ROWS), n_cols, &radii[0], &radii[3])
+        deep = nlm_deep_scratch(n_channels, 1, most_rows, n_cols, &radii[0], &radii[3])
     narrow = nlm_narrow_scratch(n_channels, n_planes == 1 and radii[0] + radii[3] == 0, n_planes, n_rows, n_cols,
                                 &radii[0], &radii[3])
     return sums + max(plain, narrow, deep, nlm_wide_scratch(&tile), nlm_wide64_scratch(&tile),

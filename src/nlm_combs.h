@@ -44,7 +44,6 @@ typedef struct nlm_job {
     int32_t *places[2]; /* (n_places,), see nlm_fill_places */
     nlm_vec *donors;    /* (2, 2, donor_stride): pixels, mask; even, odd */
     nlm_vec *sums;      /* (planes, sums_rows, channels + 1, size, 2) */
-    int32_t *row;       /* (2, n_cols) */
     uint32_t *table;    /* (2, 65536 >> shift + fold) */
 } nlm_job;
 

@@ -181,7 +181,6 @@ static ptrdiff_t nlm_layout(nlm_job *job, ptrdiff_t n_channels, int has_mask, in
     job->sums = at, at += n_planes * job->sums_rows * (n_channels + 1) * 2 * job->size;
     job->places[0] = (int32_t *)at, job->places[1] = job->places[0] + job->n_places;
     at += (2 * job->n_places * sizeof(int32_t) + sizeof(nlm_vec) - 1) / sizeof(nlm_vec);
-    job->row = (int32_t *)at, at += 2 * (n_cols * sizeof(int32_t) / sizeof(nlm_vec) + 1);
     job->table = (uint32_t *)at;
     for (n_table = 65536; n_pixels > 1; n_pixels = (n_pixels + 1) / 2) /* as the shift of the weights */
         n_table /= 2;
@@ -222,44 +221,36 @@ static void nlm_begin_sums(const nlm_job *job, ptrdiff_t start, ptrdiff_t stop)
         }
 }
 
-/* The row of the tile's columns that n sums of one line and one channel, or of its weights, are. */
-static void nlm_uncomb(const nlm_job *job, const nlm_vec *sums, int32_t *to)
+/* The means of one channel of a line, as sums are laid out, in place of its sums. Quotients are exact: below 256, one is
+   at least 1 / weight off the next integer, or equal to it. */
+static void nlm_divide(const nlm_job *job, int32_t *values, const int32_t *weights)
 {
-    ptrdiff_t lane = job->tile->search[2] / job->size, v = job->tile->search[2] % job->size, x, n, k;
-    for (x = 0; x < job->n_cols; x += n, to += n, lane++, v = 0) {
-        const int32_t *from =
-            (const int32_t *)(sums + 2 * v) + lane % 2 * (NLM_LANES / 2) + lane / 2;
-        n = nlm_least(job->size - v, job->n_cols - x);
-        for (k = 0; k < n; k++)
-            to[k] = from[k * NLM_LANES];
-    }
+    ptrdiff_t k;
+    for (k = 0; k < job->size * NLM_LANES; k++)
+        values[k] = (int32_t)(((double)values[k] + (double)(weights[k] / 2)) / (double)weights[k]);
 }
 
-/* The means of lines start ... stop - 1, rounded half up, where the mask is. The quotients are exact: below 256, one is
-   at least 1 / weight off the next integer, or equal to it. */
+/* The means of lines start ... stop - 1, rounded half up, where the mask is. */
 static void nlm_write(const nlm_job *job, const nlm_bytes *out, ptrdiff_t start, ptrdiff_t stop)
 {
     const nlm_tile *t = job->tile;
-    int32_t *values = job->row, *weights = values + job->n_cols;
-    ptrdiff_t plane, row, channel, x;
+    const ptrdiff_t plane_size = 2 * job->size, step = out->strides[3];
+    ptrdiff_t plane, row, channel, x, k;
     for (plane = t->planes[0]; plane < t->planes[1]; plane++)
         for (row = start; row < stop; row++) {
             const uint8_t *inside = nlm_tile_mask(t, plane, row);
-            nlm_uncomb(job, nlm_sums(job, plane, row) + t->n_channels * 2 * job->size, weights);
-            for (channel = 0; channel < t->n_channels; channel++) {
-                uint8_t *to = out->data + plane * out->strides[0] + channel * out->strides[1] + row * out->strides[2] +
-                              job->start * out->strides[3];
-                nlm_uncomb(job, nlm_sums(job, plane, row) + channel * 2 * job->size, values);
-                for (x = 0; x < job->n_cols; x++)
-                    values[x] = (int32_t)(((double)values[x] + (double)(weights[x] / 2)) /
-                                          (double)(weights[x] > 0 ? weights[x] : 1));
-                if (!inside && out->strides[3] == 1)
-                    for (x = 0; x < job->n_cols; x++)
-                        to[x] = (uint8_t)values[x];
-                else
-                    for (x = 0; x < job->n_cols; x++)
-                        if (!inside || inside[job->start + x])
-                            to[x * out->strides[3]] = (uint8_t)values[x];
+            nlm_vec *sums = nlm_sums(job, plane, row);
+            for (channel = 0; channel < t->n_channels; channel++, sums += plane_size) {
+                uint8_t *to = out->data + plane * out->strides[0] + channel * out->strides[1] + row * out->strides[2];
+                ptrdiff_t lane = t->search[2] / job->size, v = t->search[2] % job->size, n;
+                nlm_divide(job, (int32_t *)sums, (const int32_t *)(sums + (t->n_channels - channel) * plane_size));
+                for (x = job->start; x < job->start + job->n_cols; x += n, lane++, v = 0) {
+                    const int32_t *from = (const int32_t *)(sums + 2 * v) + lane % 2 * (NLM_LANES / 2) + lane / 2;
+                    n = nlm_least(job->size - v, job->start + job->n_cols - x);
+                    for (k = 0; k < n; k++)
+                        if (!inside || inside[x + k])
+                            to[(x + k) * step] = (uint8_t)from[k * NLM_LANES];
+                }
             }
         }
 }

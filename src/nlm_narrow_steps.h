@@ -10,8 +10,7 @@
 
 enum {
     NLM_LINES = 8,                       /* of distances, held at a time, a multiple of 4; 4 and 16 take 5 % longer */
-    NLM_COUNT = NLM_LANES == 32 ? 3 : 2, /* vectors of sums in registers; one takes 2 % longer */
-    NLM_PARITIES = NLM_LANES == 32 ? 2 : 1, /* of them at a time: dot products have to wait for one another */
+    NLM_COUNT = NLM_LANES == 32 ? 4 : 2, /* vectors of sums in registers; one takes 2 % longer */
     NLM_KEEPS = NLM_LANES == 32          /* whether registers are enough for the pixels of a block of lines */
 };
 
@@ -216,44 +215,43 @@ NLM_INLINE nlm_vec nlm_place(const nlm_vec *row, ptrdiff_t offset)
 /* n pairs of shifts into `count` vectors. By has_dot, weights are added up like products; otherwise as unsigned words as
    long as they fit, less 32768 each, so that the pair of them is a signed one. In reverse the second weight of a pair is
    that of the pixel before. */
-NLM_INLINE void nlm_add_pairs(const nlm_sources *s, nlm_gains *gains, ptrdiff_t n, int count, int has_dot,
-                              int is_reverse, int has_mask, int has_weights)
+NLM_INLINE void nlm_add_pairs(const nlm_sources *s, nlm_gains *g, ptrdiff_t n, int count, int has_dot, int is_reverse,
+                              int has_mask, int has_weights)
 {
     const ptrdiff_t donor_step = is_reverse ? -2 : 2;
-    nlm_vec words[NLM_PARITIES][NLM_COUNT], own, before, pair;
+    nlm_vec words[NLM_COUNT], own, before, pair;
     ptrdiff_t k;
     int i, at;
-    nlm_gains *g;
-    for (k = 0; k < n; k++)
-        for (g = gains; g < gains + NLM_PARITIES; g++) {
-            for (i = 0; i < count; i++) { /* in such an order that none is lost */
-                at = is_reverse ? count - 1 - i : i;
-                g->given[at] = i < count - 2 ? g->given[at + donor_step] : g->donors[at];
-                NLM_KEEP(g->given[at]);
-            }
-            before = is_reverse ? nlm_place(g->weights, g->places[0]) : nlm_zero();
-            for (i = 0; i < count; i++) {
-                own = is_reverse ? nlm_place(g->weights, g->places[i + 1]) : g->weights[i];
-                NLM_KEEP(own);
-                pair = is_reverse ? nlm_blend_pairs(own, before) : own;
-                before = own;
-                if (has_mask)
-                    pair = nlm_and(pair, g->mask[i]);
-                if (has_weights && has_dot)
-                    g->weight[i] = nlm_add_products(g->weight[i], pair, nlm_set16(1), has_dot);
-                else if (has_weights)
-                    words[g - gains][i] = k == 0 ? pair : nlm_add16(words[g - gains][i], pair);
-                g->value[i] = nlm_add_products(g->value[i], pair, g->given[i], has_dot);
-            }
-            g->weights += s->weight_row, g->donors += donor_step;
-            if (is_reverse)
-                g->places -= 2;
-            if (has_mask)
-                g->mask += donor_step;
+    for (i = 0; i < count; i++)
+        words[i] = nlm_zero();
+    for (k = 0; k < n; k++) {
+        for (i = 0; i < count; i++) { /* in such an order that none is lost */
+            at = is_reverse ? count - 1 - i : i;
+            g->given[at] = i < count - 2 ? g->given[at + donor_step] : g->donors[at];
+            NLM_KEEP(g->given[at]);
         }
-    for (g = gains; g < gains + NLM_PARITIES; g++)
-        for (i = 0; i < count && has_weights && !has_dot; i++)
-            g->weight[i] = nlm_add_products(g->weight[i], nlm_xor(words[g - gains][i], nlm_set16(-32768)), nlm_set16(1), 0);
+        before = is_reverse ? nlm_place(g->weights, g->places[0]) : nlm_zero();
+        for (i = 0; i < count; i++) {
+            own = is_reverse ? nlm_place(g->weights, g->places[i + 1]) : g->weights[i];
+            NLM_KEEP(own);
+            pair = is_reverse ? nlm_blend_pairs(own, before) : own;
+            before = own;
+            if (has_mask)
+                pair = nlm_and(pair, g->mask[i]);
+            if (has_weights && has_dot)
+                g->weight[i] = nlm_add_products(g->weight[i], pair, nlm_set16(1), has_dot);
+            else if (has_weights)
+                words[i] = k == 0 ? pair : nlm_add16(words[i], pair);
+            g->value[i] = nlm_add_products(g->value[i], pair, g->given[i], has_dot);
+        }
+        g->weights += s->weight_row, g->donors += donor_step;
+        if (is_reverse)
+            g->places -= 2;
+        if (has_mask)
+            g->mask += donor_step;
+    }
+    for (i = 0; i < count && has_weights && !has_dot; i++)
+        g->weight[i] = nlm_add_products(g->weight[i], nlm_xor(words[i], nlm_set16(-32768)), nlm_set16(1), has_dot);
 }
 
 NLM_INLINE void nlm_add_vectors(const nlm_sources *s, ptrdiff_t v, ptrdiff_t n, ptrdiff_t n_flush, int odd, int count,
@@ -261,33 +259,29 @@ NLM_INLINE void nlm_add_vectors(const nlm_sources *s, ptrdiff_t v, ptrdiff_t n, 
                                 nlm_vec *weights)
 {
     const nlm_vec centre = nlm_set32((int)(65536 * ((n + n_flush - 1) / n_flush)));
-    nlm_gains gains[NLM_PARITIES], *g;
+    nlm_gains g;
     ptrdiff_t k;
-    int i, j;
-    for (j = 0; j < NLM_PARITIES; j++) {
-        g = gains + j;
-        g->weights = s->weights[odd + j] + (is_reverse ? 0 : v), g->places = s->places[odd + j] + v;
-        g->donors = s->donors[odd + j] + v, g->mask = has_mask ? s->mask[odd + j] + v : NULL;
-        for (i = 0; i < count; i++) {
-            if (is_reverse ? i < count - 2 : i >= 2)
-                g->given[i] = g->donors[i + (is_reverse ? 2 : -2)];
-            g->value[i] = values[2 * (v + i) + odd + j];
-            if (has_weights)
-                g->weight[i] = weights[2 * (v + i) + odd + j];
-            if (has_weights && !has_dot)
-                g->weight[i] = nlm_add32(centre, g->weight[i]);
-        }
+    int i;
+    g.weights = s->weights[odd] + (is_reverse ? 0 : v), g.places = s->places[odd] + v;
+    g.donors = s->donors[odd] + v, g.mask = has_mask ? s->mask[odd] + v : NULL;
+    for (i = 0; i < count; i++) {
+        if (is_reverse ? i < count - 2 : i >= 2)
+            g.given[i] = g.donors[i + (is_reverse ? 2 : -2)];
+        g.value[i] = values[2 * (v + i) + odd];
+        if (has_weights)
+            g.weight[i] = weights[2 * (v + i) + odd];
+        if (has_weights && !has_dot)
+            g.weight[i] = nlm_add32(centre, g.weight[i]);
     }
     for (k = 0; !has_dot && k + n_flush <= n; k += n_flush)
-        nlm_add_pairs(s, gains, n_flush, count, has_dot, is_reverse, has_mask, has_weights);
+        nlm_add_pairs(s, &g, n_flush, count, has_dot, is_reverse, has_mask, has_weights);
     if (has_dot || k < n)
-        nlm_add_pairs(s, gains, n - k, count, has_dot, is_reverse, has_mask, has_weights);
-    for (j = 0; j < NLM_PARITIES; j++)
-        for (i = 0; i < count; i++) {
-            values[2 * (v + i) + odd + j] = gains[j].value[i];
-            if (has_weights)
-                weights[2 * (v + i) + odd + j] = gains[j].weight[i];
-        }
+        nlm_add_pairs(s, &g, n - k, count, has_dot, is_reverse, has_mask, has_weights);
+    for (i = 0; i < count; i++) {
+        values[2 * (v + i) + odd] = g.value[i];
+        if (has_weights)
+            weights[2 * (v + i) + odd] = g.weight[i];
+    }
 }
 
 NLM_INLINE void nlm_add_line(const nlm_sources *s, ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_flush, int has_dot,
@@ -295,13 +289,11 @@ NLM_INLINE void nlm_add_line(const nlm_sources *s, ptrdiff_t n, ptrdiff_t size, 
 {
     ptrdiff_t v;
     int odd;
-    for (odd = 0; odd < 2; odd += NLM_PARITIES) {
+    for (odd = 0; odd < 2; odd++) {
         for (v = 0; v + NLM_COUNT <= size; v += NLM_COUNT)
             nlm_add_vectors(s, v, n, n_flush, odd, NLM_COUNT, has_dot, is_reverse, has_mask, has_weights, values,
                             weights);
-        if (NLM_COUNT > 2 && v + 2 == size)
-            nlm_add_vectors(s, v, n, n_flush, odd, 2, has_dot, is_reverse, has_mask, has_weights, values, weights);
-        else if (v < size)
+        for (; v < size; v++)
             nlm_add_vectors(s, v, n, n_flush, odd, 1, has_dot, is_reverse, has_mask, has_weights, values, weights);
     }
 }

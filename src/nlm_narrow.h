@@ -17,19 +17,24 @@
 
    The weights of two shifts dx and dx + 1 are made as one register of dwords for the even and one for the odd lanes:
    dword (w(dx), w(dx + 1)) times (p(x + dx), p(x + dx + 1)) is one multiplication of pairs. In reverse, for what q
-   gains from p, the pair is w(dx) at x - dx and w(dx + 1) at the pixel before: one blend of neighbouring vectors.
+   gains from p, the pair is w(dx) at x - dx and w(dx + 1) at the pixel before: one blend of neighbouring vectors. Past
+   its ends a row of weights goes on with its own vectors, a lane on, and those of even lanes with those of odd ones: a
+   table of places tells where, and nothing is copied.
 
    For a block of lines come the sums over the patches' rows, of all shifts of a row of the search window; then, line by
-   line, distances, weights and what two lines gain from them, in the first-level cache.
+   line, distances, weights and what two lines gain from them. When a block has met all rows of the search window its
+   lines are done and written. So of combs and sums only those near the block are held.
 
-   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 8.9, v3 5.1, v2 3.7; the
-   int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 5.9, 3.7, 3.0, two channels 5.9, 3.9, 2.9,
-   where nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10, without dot products, that is 25
-   cycles for 32 distances, where the arithmetic takes 14 (two vector instructions a cycle, of which saturating
-   additions and shifts fill one port) and loads 2: what the stages hand on does not fit the first-level cache.
-   Within 1 %, so left out: weights of half a row of shifts at a time, which do fit; all rows of the search window
-   for a block of lines; huge pages; other addresses modulo 4096. Slower: sums fetched ahead by 4 %, what follows a
-   comb's end copied behind it by 7 %. */
+   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 10.4, v3 5.3, v2 3.8; the
+   int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 6.8, 3.7, 3.0, two channels 5.9, 3.9, 2.9,
+   where nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10 that is 24 cycles for 32 distances: the
+   weights 9, where their look-ups and shifts fill two ports for 7; sums over rows 6; what lines gain 8; the rest 1. The
+   arithmetic alone would take 13, but registers of 512 bits are loaded, stored and computed with at 2.3 instructions a
+   cycle, all together, and that makes 18. It is not the caches: weights take as long from the first level as from the
+   second. Within 1 %, so left out: weights of half a row of shifts at a time; one pair of shifts from differences to
+   weights before the next; huge pages; other addresses modulo 4096; 2, 3 or 6 vectors of sums, or both parities, in
+   registers. Slower: blocks of 16 lines by 4 %; sums fetched ahead by 4 %; what follows a comb's end copied behind it by
+   4 %; tiles of 32 or 64 rows, whose lines before the first are computed again, by 4 to 8 %. */
 #ifndef MEDFAST_NLM_NARROW_H
 #define MEDFAST_NLM_NARROW_H
 

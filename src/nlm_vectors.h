@@ -6,9 +6,11 @@
 #if defined(_MSC_VER)
 #define NLM_INLINE static __forceinline
 #define NLM_KEEP(v) (void)(v)
+#define NLM_UNROLL
 #else
 #define NLM_INLINE static inline __attribute__((always_inline))
 #define NLM_KEEP(v) __asm__("" : "+v"(v)) /* loaded once, into a register, not again wherever it is used */
+#define NLM_UNROLL _Pragma("GCC unroll 12") /* where the number of rounds is a constant */
 #endif
 
 #if defined(__AVX512BW__)

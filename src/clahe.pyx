@@ -25,10 +25,13 @@ cdef extern from "histogram.h" nogil:
     void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
     void medfast_count_line_u8(const uint8_t *line, Py_ssize_t n, uint8_t *pairs, uint32_t *subtables)
     void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
+    void medfast_prefetch(const void *line, Py_ssize_t n_bytes)
 
 cdef extern from "clahe_tables.h" nogil:
     void medfast_count_tile_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint32_t *counts)
     enum: MEDFAST_NARROW_TILE
+    void medfast_add_subtables(const uint32_t *subtables, Py_ssize_t n, uint32_t *counts)
+    void medfast_add_subtables_narrow(const uint32_t *subtables, Py_ssize_t n, uint16_t *counts)
     void medfast_count_tile_narrow(const uint16_t *line, Py_ssize_t n, uint16_t origin, uint16_t *counts)
     int64_t medfast_clip_narrow(uint16_t *counts, Py_ssize_t n, uint16_t limit)
     void medfast_scale_narrow(const uint16_t *counts, Py_ssize_t n, uint16_t running, uint16_t batch, float scale,
@@ -36,6 +39,16 @@ cdef extern from "clahe_tables.h" nogil:
     int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
     void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
                        uint16_t *table)
+
+cdef extern from "clahe_bytes.h" nogil:
+    enum: MEDFAST_BLEND_WORDS
+    bint medfast_has_vbmi()
+    void medfast_pack_bytes(const uint16_t **tables, uint8_t *cell)
+    void medfast_blend_weights(const int64_t *bounds, Py_ssize_t n_cells, const uint32_t *coarse,
+                               const uint32_t *fine, uint32_t *weights)
+    void medfast_blend_row(const uint8_t *line, const int64_t *bounds, Py_ssize_t n_cells, const uint32_t *cells,
+                           const uint32_t *weights, const medfast_shares *shares, const float *left,
+                           const float *right, float up, float down, uint8_t *out)
 
 cdef extern from "clahe.h" nogil:
     void medfast_pack_u8(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
@@ -65,6 +78,9 @@ cdef extern from "clahe.h" nogil:
 
 cdef enum:
     CHUNK = 512  # pixels of a row that go through the buffers at a time
+    NARROWEST = 24  # columns of a cell from which on vectors of 64 pixels pay
+
+cdef bint has_vbmi = medfast_has_vbmi()
 
 
 cdef inline Py_ssize_t mirrored(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
@@ -79,15 +95,15 @@ cdef inline Py_ssize_t mirrored(Py_ssize_t i, Py_ssize_t n) noexcept nogil:
 
 cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mask, int64_t offset, Py_ssize_t front,
                         Py_ssize_t top, Py_ssize_t left, Py_ssize_t tile_planes, Py_ssize_t tile_rows,
-                        Py_ssize_t tile_cols, bint is_narrow, uint32_t[::1] counts) noexcept nogil:
+                        Py_ssize_t tile_cols, bint is_narrow, Py_ssize_t n_used, uint32_t *counts) noexcept nogil:
     """Histogram of one tile, of 16-bit numbers where it is narrow; returns the number of pixels in it."""
     cdef:
-        Py_ssize_t n_planes = image.shape[0], n_rows = image.shape[1], n_cols = image.shape[2], n_bins = counts.shape[0]
-        Py_ssize_t plane, row, col, z, y, x, i
+        Py_ssize_t n_planes = image.shape[0], n_rows = image.shape[1], n_cols = image.shape[2]
+        Py_ssize_t plane, row, col, z, y, x
         Py_ssize_t n_direct = max(min(left + tile_cols, n_cols) - left, 0)
         uint32_t[MEDFAST_SUBTABLES * 256] subtables
         uint8_t[MEDFAST_PAIRS] pairs
-        uint16_t *narrow = <uint16_t *> &counts[0]
+        uint16_t *narrow = <uint16_t *> counts
         bint in_pairs
         int64_t total = 0
     if mask is None and image.strides[2] == sizeof(integer):
@@ -97,12 +113,14 @@ cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mas
             if in_pairs:
                 memset(pairs, 0, sizeof(pairs))
         else:
-            memset(&counts[0], 0, n_bins * (sizeof(uint16_t) if is_narrow else sizeof(uint32_t)))
+            memset(counts, 0, n_used * (sizeof(uint16_t) if is_narrow else sizeof(uint32_t)))
         for plane in range(front, front + tile_planes):
             z = mirrored(plane, n_planes)
             for row in range(top, top + tile_rows):
                 y = mirrored(row, n_rows)
                 if n_direct:
+                    if row + 1 < top + tile_rows:
+                        medfast_prefetch(&image[z, mirrored(row + 1, n_rows), left], n_direct * sizeof(integer))
                     if integer is uint8_t:
                         if in_pairs:
                             medfast_count_line_u8(&image[z, y, left], n_direct, pairs, subtables)
@@ -113,7 +131,7 @@ cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mas
                                                   narrow)
                     else:
                         medfast_count_tile_u16(<const uint16_t *> &image[z, y, left], n_direct, <uint16_t> -offset,
-                                               &counts[0])
+                                               counts)
                 for col in range(left + n_direct, left + tile_cols):
                     if integer is uint8_t:
                         subtables[image[z, y, mirrored(col, n_cols)]] += 1
@@ -124,11 +142,12 @@ cdef int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :, :] mas
         if integer is uint8_t:
             if in_pairs:
                 medfast_gather_pairs(pairs, subtables)
-            for i in range(n_bins):
-                counts[i] = (subtables[i] + subtables[i + 256] + subtables[i + 512] + subtables[i + 768]
-                             + subtables[i + 1024] + subtables[i + 1280] + subtables[i + 1536] + subtables[i + 1792])
+            if is_narrow:
+                medfast_add_subtables_narrow(subtables, n_used, narrow)
+            else:
+                medfast_add_subtables(subtables, n_used, counts)
         return tile_planes * tile_rows * tile_cols
-    memset(&counts[0], 0, n_bins * sizeof(uint32_t))
+    memset(counts, 0, n_used * sizeof(uint32_t))
     for plane in range(front, front + tile_planes):
         z = mirrored(plane, n_planes)
         for row in range(top, top + tile_rows):
@@ -174,6 +193,30 @@ cdef void make_table(uint32_t *counts, Py_ssize_t n_used, bint is_narrow, int64_
         medfast_scale(counts, n_used, <uint32_t> running, <uint32_t> batch, scale, table)
 
 
+cdef void fill_tables(const integer[:, :, :] image, const uint8_t[:, :, :] mask, int64_t offset, Py_ssize_t first,
+                      int64_t n_bins, double clip_limit, Py_ssize_t tile_planes, Py_ssize_t tile_rows,
+                      Py_ssize_t tile_cols, Py_ssize_t grid_rows, Py_ssize_t grid_cols, Py_ssize_t tile_start,
+                      Py_ssize_t tile_stop, const uint16_t *fallback, Py_ssize_t n_used, uint32_t *counts,
+                      uint16_t *tables, Py_ssize_t n_held) noexcept nogil:
+    """Table of each tile of the range, that of tile t at t modulo `n_held`."""
+    cdef:
+        Py_ssize_t tile, tile_row
+        uint16_t *table
+        int64_t total
+        bint is_narrow = (mask is None and image.strides[2] == sizeof(integer)
+                          and tile_planes * tile_rows * tile_cols < MEDFAST_NARROW_TILE)
+    for tile in range(tile_start, tile_stop):
+        tile_row = tile // grid_cols
+        table = tables + tile % n_held * n_used
+        total = count_tile[integer](image, mask, offset, tile_row // grid_rows * tile_planes,
+                                    tile_row % grid_rows * tile_rows, tile % grid_cols * tile_cols, tile_planes,
+                                    tile_rows, tile_cols, is_narrow, n_used, counts)
+        if total:
+            make_table(counts, n_used, is_narrow, total, first, n_bins, clip_limit, table)
+        else:
+            memcpy(table, fallback, n_used * sizeof(uint16_t))
+
+
 def tile_tables(const integer[:, :, :] image,    # IN     gray levels
                 const uint8_t[:, :, :] mask,     # IN     pixels that count, or None for all
                 int64_t offset,                  # IN     table entry of gray level 0
@@ -191,23 +234,11 @@ def tile_tables(const integer[:, :, :] image,    # IN     gray levels
                 uint32_t[::1] counts,            # OUT    scratch, one per table entry
                 uint16_t[:, ::1] tables):        # OUT    (tiles, entries) new level; tile t modulo their number
     """Table of each tile of the range; a tile may reach beyond the image, which is continued by its mirror image."""
-    cdef:
-        Py_ssize_t tile, tile_row, slot
-        int64_t total
-        bint is_narrow = (integer is not uint8_t and mask is None and image.strides[2] == sizeof(integer)
-                          and tile_planes * tile_rows * tile_cols < MEDFAST_NARROW_TILE)
     with nogil:
-        for tile in range(tile_start, tile_stop):
-            tile_row = tile // grid_cols
-            slot = tile % tables.shape[0]
-            total = count_tile[integer](image, mask, offset, tile_row // grid_rows * tile_planes,
-                                        tile_row % grid_rows * tile_rows, tile % grid_cols * tile_cols, tile_planes,
-                                        tile_rows, tile_cols, is_narrow, counts)
-            if total:
-                make_table(&counts[0], counts.shape[0], is_narrow, total, first, n_bins, clip_limit,
-                           &tables[slot, 0])
-            else:
-                memcpy(&tables[slot, 0], &fallback[0], fallback.shape[0] * sizeof(uint16_t))
+        fill_tables[integer](image, mask, offset, first, n_bins, clip_limit, tile_planes, tile_rows, tile_cols,
+                             grid_rows, grid_cols, tile_start, tile_stop,
+                             &fallback[0] if fallback.shape[0] else NULL, counts.shape[0], &counts[0], &tables[0, 0],
+                             tables.shape[0])
 
 
 def limited_tables(uint32_t[:, ::1] counts,     # INOUT  (tiles, bins) pixels, of which limited ones are left
@@ -225,34 +256,167 @@ def limited_tables(uint32_t[:, ::1] counts,     # INOUT  (tiles, bins) pixels, o
             make_table(&counts[tile, 0], n_bins, False, total, 0, n_bins, clip_limit, &tables[tile, 0])
 
 
+cdef void weigh_columns(Py_ssize_t tile_cols, Py_ssize_t n_cols, Py_ssize_t n_cells, float *weights,
+                        int64_t *bounds) noexcept nogil:
+    cdef:
+        Py_ssize_t col, cell = 0
+        float inverse = <float> 1.0 / <float> tile_cols, half = 0.5, one = 1.0, position, tile
+    bounds[0] = 0
+    for col in range(n_cols):
+        position = <float> col * inverse - half  # float32 throughout: OpenCV's arithmetic
+        tile = floorf(position)
+        weights[n_cols + col] = position - tile
+        weights[col] = one - weights[n_cols + col]
+        while cell < <Py_ssize_t> tile + 1:
+            cell += 1
+            bounds[cell] = col
+    while cell < n_cells:
+        cell += 1
+        bounds[cell] = n_cols
+
+
 def column_weights(Py_ssize_t tile_cols,
                    float[:, ::1] weights,     # OUT  (2, cols) of the tile on the left, of the one on the right
                    int64_t[::1] bounds):      # OUT  (grid_cols + 2) first column of each cell, and their number
     """Position of each column between the tile centres to its left and right."""
-    cdef:
-        Py_ssize_t n_cols = weights.shape[1], n_cells = bounds.shape[0] - 1, col, cell = 0
-        float inverse = <float> 1.0 / <float> tile_cols, half = 0.5, one = 1.0, position, tile
     with nogil:
-        bounds[0] = 0
-        for col in range(n_cols):
-            position = <float> col * inverse - half  # float32 throughout: OpenCV's arithmetic
-            tile = floorf(position)
-            weights[1, col] = position - tile
-            weights[0, col] = one - weights[1, col]
-            while cell < <Py_ssize_t> tile + 1:
-                cell += 1
-                bounds[cell] = col
-        while cell < n_cells:
-            cell += 1
-            bounds[cell] = n_cols
+        weigh_columns(tile_cols, weights.shape[1], bounds.shape[0] - 1, &weights[0, 0], &bounds[0])
 
 
-cdef inline void find_corners(const uint16_t[:, ::1] tables, Py_ssize_t upper, Py_ssize_t lower, Py_ssize_t cell,
-                              Py_ssize_t grid_cols, const uint16_t **corners) noexcept nogil:
+cdef inline Py_ssize_t first_row(Py_ssize_t tile_rows, Py_ssize_t band, Py_ssize_t n_rows) noexcept nogil:
+    """First row below the centres of the tiles of row `band` - 1, by the arithmetic of `weigh_columns`."""
+    cdef:
+        float inverse = <float> 1.0 / <float> tile_rows, half = 0.5
+        Py_ssize_t row = max((2 * band - 1) * tile_rows // 2 - 2, 0)
+    while row < n_rows and <Py_ssize_t> floorf(<float> row * inverse - half) + 1 < band:
+        row += 1
+    return min(row, n_rows)
+
+
+cdef inline void find_corners(const uint16_t *tables, Py_ssize_t n_used, Py_ssize_t upper, Py_ssize_t lower,
+                              Py_ssize_t cell, Py_ssize_t grid_cols, const uint16_t **corners) noexcept nogil:
     """The tables around a cell of the tiles whose rows begin with the tiles `upper` and `lower`."""
     cdef Py_ssize_t before = max(cell - 1, 0), after = min(cell, grid_cols - 1)
-    corners[0], corners[1] = &tables[upper + before, 0], &tables[upper + after, 0]
-    corners[2], corners[3] = &tables[lower + before, 0], &tables[lower + after, 0]
+    corners[0], corners[1] = tables + (upper + before) * n_used, tables + (upper + after) * n_used
+    corners[2], corners[3] = tables + (lower + before) * n_used, tables + (lower + after) * n_used
+
+
+cdef double share_columns(Py_ssize_t tile_cols, const int64_t *bounds, Py_ssize_t n_cells, const float *right,
+                          uint32_t *shares, Py_ssize_t share_words) noexcept nogil:
+    """Weights of the columns in whole numbers; returns the largest error of those in float32."""
+    cdef double error = medfast_column_shares(tile_cols, bounds, n_cells, right, shares, shares + share_words)
+    if has_vbmi and error < 2.0 and tile_cols >= NARROWEST:
+        medfast_blend_weights(bounds, n_cells, shares, shares + share_words, shares + 2 * share_words)
+    return error
+
+
+cdef void blend_rows(const integer[:, :] image, const uint8_t[:, :] mask, int64_t offset, int64_t lowest,
+                     const uint16_t *tables, const uint16_t *beyond, Py_ssize_t n_used, Py_ssize_t n_held, float share,
+                     Py_ssize_t grid_rows, Py_ssize_t grid_cols, Py_ssize_t tile_rows, Py_ssize_t tile_cols,
+                     const float *left, const float *right, const int64_t *bounds, Py_ssize_t row_start,
+                     Py_ssize_t row_stop, uint32_t *cells, Py_ssize_t cell_words, const uint32_t *shares,
+                     Py_ssize_t share_words, double error, integer[:, :] out) noexcept nogil:
+    """Rows of `interpolate`; `cells` lie `cell_words` apart, of which there are none where it is 0."""
+    cdef:
+        Py_ssize_t n_cols = image.shape[1], n_cells = grid_cols + 1
+        Py_ssize_t row, cell, chunk, start, stop, i, first, last, above, upper, lower, packed = -2
+        int n_sets = 2 if share else 1, n_words = sizeof(integer), which
+        float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, one = 1.0, position, up, down
+        const uint16_t* corners[4]
+        uint32_t *entries = NULL
+        uint32_t[4 * CHUNK] words  # per set one word a pixel, or for 16 bits two
+        uint32_t *set_words
+        integer[CHUNK] values
+        integer[CHUNK] results
+        medfast_shares by_row
+        bint shared
+        const integer *line
+        integer *target
+        bint gathered = mask is not None or image.strides[1] != sizeof(integer)
+        bint scattered = mask is not None or out.strides[1] != sizeof(integer)
+        bint pack = cell_words > 0, in_vectors = False, pack_bytes = False
+    if integer is uint8_t:
+        by_row.coarse, by_row.fine = shares, shares + share_words
+        in_vectors = (has_vbmi and pack and n_sets == 1 and n_used == 256 and tile_cols >= NARROWEST and error < 2.0
+                      and not gathered and not scattered)
+    for row in range(row_start, row_stop):
+        position = <float> row * inverse - half
+        above = <Py_ssize_t> floorf(position)
+        down = position - <float> above
+        up = one - down
+        upper = max(above, 0) % n_held * grid_cols
+        lower = min(above + 1, grid_rows - 1) % n_held * grid_cols
+        shared = medfast_row_shares(row, above, tile_rows, tile_cols, error, down, &by_row)
+        if pack and (above != packed or pack_bytes != (in_vectors and shared)):
+            pack_bytes = in_vectors and shared
+            for cell in range(n_cells):
+                for which in range(n_sets):
+                    find_corners(beyond if which else tables, n_used, upper, lower, cell, grid_cols, corners)
+                    if bounds[cell] == bounds[cell + 1]:
+                        continue
+                    elif pack_bytes:
+                        medfast_pack_bytes(corners, <uint8_t *> (cells + (which * n_cells + cell) * cell_words))
+                    elif integer is uint8_t:
+                        medfast_pack_u8(corners, n_used, cells + (which * n_cells + cell) * cell_words)
+                    else:
+                        medfast_pack_u16(corners, n_used, cells + (which * n_cells + cell) * cell_words)
+        packed = above
+        if integer is uint8_t:
+            if pack_bytes:
+                medfast_blend_row(&image[row, 0], bounds, n_cells, cells, shares + 2 * share_words,
+                                  &by_row, left, right, up, down, &out[row, 0])
+                continue
+        cell = 0
+        for chunk in range((n_cols + CHUNK - 1) // CHUNK):
+            start = chunk * CHUNK
+            stop = min(start + CHUNK, n_cols)
+            line = &image[row, start]
+            if gathered:
+                for i in range(stop - start):  # what is outside the mask may have no table entry
+                    values[i] = (image[row, start + i] if mask is None or mask[row, start + i]
+                                 else <integer> -offset)
+                line = values
+            first = start
+            while first < stop:
+                while bounds[cell + 1] <= first:
+                    cell += 1
+                last = min(bounds[cell + 1], stop)
+                for which in range(n_sets):
+                    set_words = words + 2 * CHUNK * which + (first - start) * n_words
+                    if pack:
+                        entries = cells + (which * n_cells + cell) * cell_words
+                    else:
+                        find_corners(beyond if which else tables, n_used, upper, lower, cell, grid_cols, corners)
+                    if integer is uint8_t:
+                        medfast_fetch_u8(line + (first - start), last - first, entries, corners, set_words)
+                    else:
+                        medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first,
+                                          <uint16_t> -offset, entries, corners, set_words)
+                first = last
+            target = &out[row, start]
+            if scattered:
+                target = results
+            if integer is uint8_t:
+                if n_sets == 1 and shared:
+                    medfast_mean_u8_shared(words, stop - start, &by_row, start, left + start,
+                                           right + start, up, down, target)
+                elif n_sets == 1:
+                    medfast_mean_u8(words, stop - start, left + start, right + start, up, down, target)
+                else:
+                    medfast_mean_of_sets_u8(words, words + 2 * CHUNK, stop - start, left + start,
+                                            right + start, up, down, one - share, share, target)
+            else:
+                if n_sets == 1:
+                    medfast_mean_u16(words, stop - start, left + start, right + start, up, down,
+                                     <uint16_t> lowest, <uint16_t *> target)
+                else:
+                    medfast_mean_of_sets_u16(words, words + 2 * CHUNK, stop - start, left + start,
+                                             right + start, up, down, one - share, share,
+                                             <uint16_t> lowest, <uint16_t *> target)
+            if scattered:
+                for i in range(stop - start):
+                    out[row, start + i] = (results[i] if mask is None or mask[row, start + i]
+                                           else image[row, start + i])
 
 
 def interpolate(const integer[:, :] image,        # IN     gray levels
@@ -271,103 +435,67 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                 Py_ssize_t row_start,
                 Py_ssize_t row_stop,
                 uint32_t[:, :, ::1] cells,        # OUT    scratch: per cell a word an entry, two for 16 bits; or none
-                uint32_t[:, ::1] shares,          # OUT    scratch: (2, cols), for 8 bits
+                uint32_t[:, ::1] shares,          # OUT    scratch: (3, cols + 64 * cells), for 8 bits
                 integer[:, :] out):               # OUT    must not overlap `image`
     """Bilinear mean of the tables of the four nearest tiles, for each pixel of the rows; trilinear over two planes of
     tiles.
     """
     cdef:
-        Py_ssize_t n_cols = image.shape[1], n_used = tables.shape[1]
-        Py_ssize_t grid_cols = bounds.shape[0] - 2, n_held = tables.shape[0] // grid_cols
-        Py_ssize_t row, cell, chunk, start, stop, i, first, last, above, upper, lower, packed = -2
-        int n_sets = 2 if share else 1, n_words = sizeof(integer), which
-        float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, one = 1.0, position, up, down
-        const uint16_t* corners[4]
-        uint32_t *entries = NULL
-        uint32_t[4 * CHUNK] words  # per set one word a pixel, or for 16 bits two
-        uint32_t *set_words
-        integer[CHUNK] values
-        integer[CHUNK] results
-        medfast_shares by_row
-        double error = 2.0  # of the weights of the columns
-        bint shared
-        const integer *line
-        integer *target
-        bint gathered = mask is not None or image.strides[1] != sizeof(integer)
-        bint scattered = mask is not None or out.strides[1] != sizeof(integer)
-        bint pack = cells.shape[2] > 0
+        Py_ssize_t grid_cols = bounds.shape[0] - 2
+        double error = 2.0
     with nogil:
         if integer is uint8_t:
-            by_row.coarse, by_row.fine = &shares[0, 0], &shares[1, 0]
-            error = medfast_column_shares(tile_cols, &bounds[0], grid_cols + 1, &weights[1, 0], &shares[0, 0],
-                                          &shares[1, 0])
-        for row in range(row_start, row_stop):
-            position = <float> row * inverse - half
-            above = <Py_ssize_t> floorf(position)
-            down = position - <float> above
-            up = one - down
-            upper = max(above, 0) % n_held * grid_cols
-            lower = min(above + 1, grid_rows - 1) % n_held * grid_cols
-            shared = medfast_row_shares(row, above, tile_rows, tile_cols, error, down, &by_row)
-            if pack and above != packed:
-                for cell in range(grid_cols + 1):
-                    for which in range(n_sets):
-                        find_corners(beyond if which else tables, upper, lower, cell, grid_cols, corners)
-                        if bounds[cell] == bounds[cell + 1]:
-                            continue
-                        elif integer is uint8_t:
-                            medfast_pack_u8(corners, n_used, &cells[which, cell, 0])
-                        else:
-                            medfast_pack_u16(corners, n_used, &cells[which, cell, 0])
-            packed = above
-            cell = 0
-            for chunk in range((n_cols + CHUNK - 1) // CHUNK):
-                start = chunk * CHUNK
-                stop = min(start + CHUNK, n_cols)
-                line = &image[row, start]
-                if gathered:
-                    for i in range(stop - start):  # what is outside the mask may have no table entry
-                        values[i] = (image[row, start + i] if mask is None or mask[row, start + i]
-                                     else <integer> -offset)
-                    line = values
-                first = start
-                while first < stop:
-                    while bounds[cell + 1] <= first:
-                        cell += 1
-                    last = min(bounds[cell + 1], stop)
-                    for which in range(n_sets):
-                        set_words = words + 2 * CHUNK * which + (first - start) * n_words
-                        if pack:
-                            entries = &cells[which, cell, 0]
-                        else:
-                            find_corners(beyond if which else tables, upper, lower, cell, grid_cols, corners)
-                        if integer is uint8_t:
-                            medfast_fetch_u8(line + (first - start), last - first, entries, corners, set_words)
-                        else:
-                            medfast_fetch_u16(<const uint16_t *> line + (first - start), last - first,
-                                              <uint16_t> -offset, entries, corners, set_words)
-                    first = last
-                target = &out[row, start]
-                if scattered:
-                    target = results
-                if integer is uint8_t:
-                    if n_sets == 1 and shared:
-                        medfast_mean_u8_shared(words, stop - start, &by_row, start, &weights[0, start],
-                                               &weights[1, start], up, down, target)
-                    elif n_sets == 1:
-                        medfast_mean_u8(words, stop - start, &weights[0, start], &weights[1, start], up, down, target)
-                    else:
-                        medfast_mean_of_sets_u8(words, words + 2 * CHUNK, stop - start, &weights[0, start],
-                                                &weights[1, start], up, down, one - share, share, target)
-                else:
-                    if n_sets == 1:
-                        medfast_mean_u16(words, stop - start, &weights[0, start], &weights[1, start], up, down,
-                                         <uint16_t> lowest, <uint16_t *> target)
-                    else:
-                        medfast_mean_of_sets_u16(words, words + 2 * CHUNK, stop - start, &weights[0, start],
-                                                 &weights[1, start], up, down, one - share, share,
-                                                 <uint16_t> lowest, <uint16_t *> target)
-                if scattered:
-                    for i in range(stop - start):
-                        out[row, start + i] = (results[i] if mask is None or mask[row, start + i]
-                                               else image[row, start + i])
+            error = share_columns(tile_cols, &bounds[0], grid_cols + 1, &weights[1, 0], &shares[0, 0], shares.shape[1])
+        blend_rows[integer](image, mask, offset, lowest, &tables[0, 0], &beyond[0, 0], tables.shape[1],
+                            tables.shape[0] // grid_cols, share, grid_rows, grid_cols, tile_rows, tile_cols,
+                            &weights[0, 0], &weights[1, 0], &bounds[0], row_start, row_stop,
+                            &cells[0, 0, 0] if cells.shape[2] else NULL, cells.shape[2], &shares[0, 0],
+                            shares.shape[1], error, out)
+
+
+def equalize(const integer[:, :, :] image,    # IN     gray levels
+             int64_t offset,                  # IN     table entry of gray level 0
+             int64_t lowest,                  # IN     gray level of bin 0
+             Py_ssize_t first,                # IN     bin of table entry 0
+             Py_ssize_t n_used,               # IN     table entries
+             int64_t n_bins,
+             double clip_limit,               # IN     in multiples of total / n_bins; 0 for none
+             Py_ssize_t tile_rows,
+             Py_ssize_t tile_cols,
+             Py_ssize_t grid_rows,
+             Py_ssize_t grid_cols,
+             uint32_t[::1] scratch,           # OUT    scratch: see `scratch_words` of the driver
+             integer[:, :, :] out):           # OUT    must not overlap `image`
+    """All planes, each by itself, in one call: what a small image would spend most of its time between. The rows below
+    a row of tile centres follow as soon as the tables of the next are made, from pixels that caches still hold.
+    """
+    cdef:
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], plane, band, row_start, row_stop
+        Py_ssize_t n_held = min(grid_rows, 2), n_cells = grid_cols + 1, share_words = n_cols + 64 * n_cells
+        Py_ssize_t cell_words = n_used * sizeof(integer) if tile_rows * tile_cols >= n_used else 0
+        uint32_t *cells = <uint32_t *> ((<size_t> &scratch[0] + 63) & ~<size_t> 63)  # whole lines of the cache
+        uint32_t *shares = cells + (n_cells * cell_words + 15) // 16 * 16
+        int64_t *bounds = <int64_t *> (shares + (3 * share_words if integer is uint8_t else 0) // 2 * 2 + 2)
+        float *weights = <float *> (bounds + n_cells + 1)
+        uint32_t *counts = <uint32_t *> (weights + 2 * n_cols)
+        uint16_t *tables = <uint16_t *> (counts + n_used)
+        double error = 2.0
+    with nogil:
+        weigh_columns(tile_cols, n_cols, n_cells, weights, bounds)
+        if integer is uint8_t:
+            error = share_columns(tile_cols, bounds, n_cells, weights + n_cols, shares, share_words)
+        for plane in range(image.shape[0]):
+            row_stop = 0
+            for band in range(grid_rows + 1):
+                row_start = row_stop
+                row_stop = n_rows if band == grid_rows else first_row(tile_rows, band + 1, n_rows)
+                if row_start == n_rows:
+                    break
+                if band < grid_rows:
+                    fill_tables[integer](image[plane:plane + 1], None, offset, first, n_bins, clip_limit, 1, tile_rows,
+                                         tile_cols, grid_rows, grid_cols, band * grid_cols, (band + 1) * grid_cols,
+                                         NULL, n_used, counts, tables, n_held * grid_cols)
+                blend_rows[integer](image[plane], None, offset, lowest, tables, tables, n_used, n_held, 0, grid_rows,
+                                    grid_cols, tile_rows, tile_cols, weights, weights + n_cols, bounds, row_start,
+                                    row_stop, cells, cell_words, shares, share_words, error,
+                                    out[plane])

@@ -46,6 +46,19 @@ static inline uint32_t medfast_round(float value)
 MEDFAST_COUNT_TILE(medfast_count_tile_u16, uint32_t)
 MEDFAST_COUNT_TILE(medfast_count_tile_narrow, uint16_t)
 
+/* Counts of bytes from eight tables of 256. */
+#define MEDFAST_SUM(name, type)                                                                                        \
+    static inline void name(const uint32_t *MEDFAST_RESTRICT subtables, ptrdiff_t n, type *MEDFAST_RESTRICT counts)     \
+    {                                                                                                                  \
+        ptrdiff_t i;                                                                                                   \
+        for (i = 0; i < n; i++)                                                                                        \
+            counts[i] = (type)(subtables[i] + subtables[i + 256] + subtables[i + 512] + subtables[i + 768] +           \
+                               subtables[i + 1024] + subtables[i + 1280] + subtables[i + 1536] + subtables[i + 1792]); \
+    }
+
+MEDFAST_SUM(medfast_add_subtables, uint32_t)
+MEDFAST_SUM(medfast_add_subtables_narrow, uint16_t)
+
 /* Cut every count down to `limit`; returns how much was cut off in all. */
 static inline int64_t medfast_clip(uint32_t *counts, ptrdiff_t n, uint32_t limit)
 {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medfast import _kernels
 from medfast._drivers import gray_levels, lab
-from medfast._parallel import for_rows
+from medfast._parallel import for_rows, threads_for
 
 Grid = tuple[int, int, int]
 
@@ -66,6 +66,13 @@ def equalize(
             return
         scale = scale._replace(first=0, n_used=scale.n_bins)
     whole = len(grid) == 3
+    if histogram is None and inside is None and not whole:
+        n_planes, n_rows, n_cols = volume.shape
+        work = n_rows * n_cols * volume.itemsize / 2 + grid[0] * grid[1] * scale.n_used
+        n_threads = threads_for(n_planes * work, num_threads)
+        if n_threads == 1 or n_planes >= 4 * n_threads:
+            _plane_by_plane(volume, clip_limit, grid, scale, out, work, num_threads)
+            return
     boxes: Grid = (grid[0] if whole else 1, grid[-2], grid[-1])
     for part in [slice(None)] if whole else [slice(plane, plane + 1) for plane in range(len(volume))]:
         inside_part = None if inside is None else inside[part]
@@ -116,6 +123,37 @@ def equalize_colours(
     results = np.empty_like(levels)
     equalize(levels, clip_limit, grid, scale, histogram, inside, results, num_threads)
     lab.relight(volume, results, inside, n_levels, white, out, num_threads)
+
+
+def _plane_by_plane(
+    volume: NDArray[Any],
+    clip_limit: float,
+    grid: tuple[int, ...],
+    scale: Scale,
+    out: NDArray[Any],
+    work: float,
+    num_threads: int | None,
+) -> None:
+    """Each plane on one thread, in one call of the kernel."""
+    kernel = _kernels.clahe
+    _, tile_rows, tile_cols = tile_shape(volume.shape, grid)
+    n_words = scratch_words(volume.shape[2], grid[1], scale.n_used)
+
+    def body(start: int, stop: int) -> None:
+        kernel.equalize(
+            volume[start:stop], -scale.lowest - scale.first, scale.lowest, scale.first, scale.n_used, scale.n_bins,
+            clip_limit, tile_rows, tile_cols, *grid, np.empty(n_words, np.uint32), out[start:stop],
+        )  # fmt: skip
+
+    for_rows(len(volume), body, work_per_row=work, num_threads=num_threads)
+
+
+def scratch_words(n_cols: int, grid_cols: int, n_used: int) -> int:
+    """32-bit words that the kernel's `equalize` works in."""
+    n_cells = grid_cols + 1
+    cells, shares, bounds, weights = n_cells * 2 * n_used, 3 * (n_cols + 64 * n_cells), 2 * (n_cells + 1), 2 * n_cols
+    counts, tables = n_used, grid_cols * n_used
+    return cells + shares + bounds + weights + counts + tables + 64
 
 
 def _in_bands(
@@ -223,7 +261,7 @@ def _blend(
     def interpolate(start: int, stop: int) -> None:
         start, stop = begin + start, begin + stop
         cells = np.empty((2 if grid[0] > 1 else 1, grid[2] + 1, n_words), np.uint32)
-        shares = np.empty((2, n_cols), np.uint32)
+        shares = np.empty((3, n_cols + 64 * (grid[2] + 1)), np.uint32)
         for plane in range(start // n_rows, -(-stop // n_rows)):
             # the middle of the plane, counted in planes of tiles from the middle of the first
             position = (plane + 0.5) / tile_planes - 0.5

@@ -170,3 +170,36 @@ def interpolate(
                         mean = mean * front + far * back
                     value = np.int64(np.rint(mean)) + lowest
                 out[row, col] = value
+
+
+@kernel
+def equalize(
+    image,
+    offset,
+    lowest,
+    first,
+    n_used,
+    n_bins,
+    clip_limit,
+    tile_rows,
+    tile_cols,
+    grid_rows,
+    grid_cols,
+    scratch,
+    out,
+):
+    """All planes, each by itself, in one call."""
+    n_planes, n_rows, n_cols = image.shape
+    n_tiles = grid_rows * grid_cols
+    tables, counts = np.empty((n_tiles, n_used), np.uint16), np.empty(n_used, np.uint32)
+    weights, bounds = np.empty((2, n_cols), np.float32), np.empty(grid_cols + 2, np.int64)
+    column_weights(tile_cols, weights, bounds)
+    for plane in range(n_planes):
+        tile_tables(
+            image[plane : plane + 1], None, offset, first, n_bins, clip_limit, 1, tile_rows, tile_cols, grid_rows,
+            grid_cols, 0, n_tiles, tables[0], counts, tables,
+        )  # fmt: skip
+        interpolate(
+            image[plane], None, offset, lowest, tables, tables, 0.0, grid_rows, tile_rows, tile_cols, weights, bounds, 0,
+            n_rows, None, None, out[plane],
+        )  # fmt: skip

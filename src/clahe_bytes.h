@@ -13,25 +13,6 @@ enum { MEDFAST_BLEND_LANES = 64, MEDFAST_BLEND_WORDS = 64 }; /* pixels, and 32-b
 #if defined(__AVX512BW__) && (defined(__GNUC__) || defined(_MSC_VER))
 #include <immintrin.h>
 
-#if defined(_MSC_VER)
-#include <intrin.h>
-#define MEDFAST_VBMI
-static int medfast_has_vbmi(void)
-{
-    int regs[4];
-    __cpuidex(regs, 7, 0);
-    return regs[2] >> 1 & 1;
-}
-#else
-#include <cpuid.h>
-#define MEDFAST_VBMI __attribute__((target("avx512vbmi")))
-static int medfast_has_vbmi(void)
-{
-    unsigned eax, ebx, ecx, edx;
-    return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ecx & (1u << 1)) != 0;
-}
-#endif
-
 /* The tables of a cell one after the other, as bytes. */
 static inline void medfast_pack_bytes(const uint16_t *const tables[4], uint8_t *cell)
 {
@@ -70,14 +51,6 @@ static void medfast_blend_in_doubt(const uint8_t looked_up[4][64], ptrdiff_t n, 
     for (i = 0; i < n; i++)
         out[i] = (uint8_t)medfast_round(medfast_mean(looked_up[0][i], looked_up[1][i], looked_up[2][i],
                                                      looked_up[3][i], left[i], right[i], up, down));
-}
-
-MEDFAST_VBMI static inline __m512i medfast_entries(const uint8_t *table, __m512i pixels, __mmask64 bit6, __mmask64 bit7)
-{
-    __m512i found = _mm512_permutexvar_epi8(pixels, _mm512_loadu_si512(table));
-    found = _mm512_mask_permutexvar_epi8(found, bit6, pixels, _mm512_loadu_si512(table + 64));
-    found = _mm512_mask_permutexvar_epi8(found, bit7, pixels, _mm512_loadu_si512(table + 128));
-    return _mm512_mask_permutexvar_epi8(found, bit6 & bit7, pixels, _mm512_loadu_si512(table + 192));
 }
 
 #define MEDFAST_SUMS(upper, lower)                                                                                     \
@@ -183,10 +156,6 @@ MEDFAST_VBMI static void medfast_blend_row(const uint8_t *line, const int64_t *b
 
 #else
 
-static int medfast_has_vbmi(void)
-{
-    return 0;
-}
 static inline void medfast_pack_bytes(const uint16_t *const tables[4], uint8_t *cell)
 {
     (void)tables, (void)cell;

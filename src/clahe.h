@@ -110,6 +110,8 @@ static inline float medfast_mean_of_words(uint32_t upper, uint32_t lower, float 
     return medfast_mean(upper & 65535, upper >> 16, lower & 65535, lower >> 16, left, right, up, down);
 }
 
+enum { MEDFAST_PIECE = 512 }; /* pixels that are looked up before their means are taken */
+
 /* `left` and `right` are the weights per column, `up` and `down` those of the row. */
 static inline void medfast_mean_u8(const uint32_t *MEDFAST_RESTRICT words, ptrdiff_t n,
                                    const float *MEDFAST_RESTRICT left,
@@ -130,6 +132,24 @@ static inline void medfast_mean_u16(const uint32_t *MEDFAST_RESTRICT words, ptrd
         out[i] = (uint16_t)(medfast_round(medfast_mean_of_words(words[2 * i], words[2 * i + 1], left[i], right[i], up,
                                                                 down)) +
                             lowest);
+}
+
+/* The pixels of a cell; strides are in pixels, `down` are the weights of its rows. */
+static inline void medfast_blend_cell_u16(const uint16_t *image, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n,
+                                          uint16_t origin, const uint32_t *cell, const uint16_t *const tables[4],
+                                          const float *left, const float *right, const float *down, uint16_t lowest,
+                                          uint16_t *out, ptrdiff_t out_stride)
+{
+    uint32_t words[2 * MEDFAST_PIECE];
+    ptrdiff_t row, first;
+    for (row = 0; row < n_rows; row++)
+        for (first = 0; first < n; first += MEDFAST_PIECE) {
+            const ptrdiff_t size = n - first < MEDFAST_PIECE ? n - first : MEDFAST_PIECE;
+            medfast_prefetch(image + (row + 1) * stride + first, size * (ptrdiff_t)sizeof(*image));
+            medfast_fetch_u16(image + row * stride + first, size, origin, cell, tables, words);
+            medfast_mean_u16(words, size, left + first, right + first, 1.0f - down[row], down[row], lowest,
+                             out + row * out_stride + first);
+        }
 }
 
 /* The mean of bytes in whole numbers. With tiles of T pixels a weight is a multiple of 1 / 2T, or of 1 / T for even T;

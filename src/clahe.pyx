@@ -10,7 +10,7 @@ Entry `value + offset` of a table is for gray level `value`. Tables hold the bin
 bin `first` of `n_bins`; those of uint8 begin at level 0.
 """
 from libc.math cimport floorf
-from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 ctypedef fused integer:
@@ -40,6 +40,17 @@ cdef extern from "clahe_tables.h" nogil:
     void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
                        uint16_t *table)
 
+cdef extern from "clahe_ranks.h" nogil:
+    enum: MEDFAST_LEAST_FOR_RANKS
+    ctypedef struct medfast_ranks:
+        uint64_t *used
+    void medfast_note(const uint16_t *line, Py_ssize_t n, uint16_t origin, medfast_ranks *ranks)
+    void medfast_rank(int64_t total, int64_t n_bins, Py_ssize_t n_words, medfast_ranks *ranks)
+    void medfast_blend_ranks(const uint16_t *image, Py_ssize_t stride, Py_ssize_t n_rows, Py_ssize_t n, uint16_t origin,
+                             int32_t first, const medfast_ranks **tiles, float scale, const float *left,
+                             const float *right, const float *down, uint16_t lowest, uint16_t *out,
+                             Py_ssize_t out_stride)
+
 cdef extern from "clahe_bytes.h" nogil:
     enum: MEDFAST_BLEND_WORDS
     bint medfast_has_vbmi()
@@ -59,6 +70,10 @@ cdef extern from "clahe.h" nogil:
                            const uint16_t **tables, uint32_t *words)
     void medfast_mean_u8(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up,
                          float down, uint8_t *out)
+    void medfast_blend_cell_u16(const uint16_t *image, Py_ssize_t stride, Py_ssize_t n_rows, Py_ssize_t n,
+                                uint16_t origin, const uint32_t *cell, const uint16_t **tables, const float *left,
+                                const float *right, const float *down, uint16_t lowest, uint16_t *out,
+                                Py_ssize_t out_stride)
     void medfast_mean_u16(const uint32_t *words, Py_ssize_t n, const float *left, const float *right, float up,
                           float down, uint16_t lowest, uint16_t *out)
     ctypedef struct medfast_shares:
@@ -284,10 +299,10 @@ def column_weights(Py_ssize_t tile_cols,
 
 
 cdef inline Py_ssize_t first_row(Py_ssize_t tile_rows, Py_ssize_t band, Py_ssize_t n_rows) noexcept nogil:
-    """First row below the centres of the tiles of row `band` - 1, by the arithmetic of `weigh_columns`."""
+    """First row of a band, which begins with the centres of the tiles of row `band` - 1, as `weigh_columns` has it."""
     cdef:
         float inverse = <float> 1.0 / <float> tile_rows, half = 0.5
-        Py_ssize_t row = max((2 * band - 1) * tile_rows // 2 - 2, 0)
+        Py_ssize_t row = max((2 * band - 1) * tile_rows // 2 - 2, 0) if band else 0
     while row < n_rows and <Py_ssize_t> floorf(<float> row * inverse - half) + 1 < band:
         row += 1
     return min(row, n_rows)
@@ -308,6 +323,43 @@ cdef double share_columns(Py_ssize_t tile_cols, const int64_t *bounds, Py_ssize_
     if has_vbmi and error < 2.0 and tile_cols >= NARROWEST:
         medfast_blend_weights(bounds, n_cells, shares, shares + share_words, shares + 2 * share_words)
     return error
+
+
+cdef void blend_cells(const uint16_t *image, Py_ssize_t stride, Py_ssize_t n_cols, int64_t offset, int64_t lowest,
+                      const uint16_t *tables, Py_ssize_t n_used, Py_ssize_t n_held, Py_ssize_t grid_rows,
+                      Py_ssize_t grid_cols, Py_ssize_t tile_rows, const float *left, const float *right,
+                      const int64_t *bounds, Py_ssize_t row_start, Py_ssize_t row_stop, uint32_t *cells,
+                      Py_ssize_t cell_words, uint16_t *out, Py_ssize_t out_stride) noexcept nogil:
+    """Rows of an image of 16 bits, cell by cell: four tables, brought together in the first of `cells`, stay in a cache
+    for all rows of the cell. Strides are in pixels.
+    """
+    cdef:
+        Py_ssize_t row = row_start, above, upper, lower, cell, n_lines, start
+        float[CHUNK] down
+        float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, position
+        const uint16_t* corners[4]
+    while row < row_stop:
+        above = <Py_ssize_t> floorf(<float> row * inverse - half)
+        n_lines = 0
+        while n_lines < CHUNK and row + n_lines < row_stop:
+            position = <float> (row + n_lines) * inverse - half
+            if <Py_ssize_t> floorf(position) != above:
+                break
+            down[n_lines] = position - <float> above
+            n_lines += 1
+        upper = max(above, 0) % n_held * grid_cols
+        lower = min(above + 1, grid_rows - 1) % n_held * grid_cols
+        for cell in range(grid_cols + 1):
+            start = bounds[cell]
+            if start == bounds[cell + 1]:
+                continue
+            find_corners(tables, n_used, upper, lower, cell, grid_cols, corners)
+            if cell_words:
+                medfast_pack_u16(corners, n_used, cells)
+            medfast_blend_cell_u16(image + row * stride + start, stride, n_lines, bounds[cell + 1] - start,
+                                   <uint16_t> -offset, cells if cell_words else NULL, corners, left + start,
+                                   right + start, down, <uint16_t> lowest, out + row * out_stride + start, out_stride)
+        row += n_lines
 
 
 cdef void blend_rows(const integer[:, :] image, const uint8_t[:, :] mask, int64_t offset, int64_t lowest,
@@ -335,6 +387,12 @@ cdef void blend_rows(const integer[:, :] image, const uint8_t[:, :] mask, int64_
         bint gathered = mask is not None or image.strides[1] != sizeof(integer)
         bint scattered = mask is not None or out.strides[1] != sizeof(integer)
         bint pack = cell_words > 0, in_vectors = False, pack_bytes = False
+    if integer is not uint8_t:
+        if n_sets == 1 and not gathered and not scattered:
+            blend_cells(<const uint16_t *> &image[0, 0], image.strides[0] // 2, n_cols, offset, lowest, tables, n_used,
+                        n_held, grid_rows, grid_cols, tile_rows, left, right, bounds, row_start, row_stop, cells,
+                        cell_words, <uint16_t *> &out[0, 0], out.strides[0] // 2)
+            return
     if integer is uint8_t:
         by_row.coarse, by_row.fine = shares, shares + share_words
         in_vectors = (has_vbmi and pack and n_sets == 1 and n_used == 256 and tile_cols >= NARROWEST and error < 2.0
@@ -453,6 +511,74 @@ def interpolate(const integer[:, :] image,        # IN     gray levels
                             shares.shape[1], error, out)
 
 
+cdef struct plan:
+    int64_t offset       # table entry of gray level 0
+    int64_t lowest       # gray level of bin 0
+    Py_ssize_t first     # bin of table entry 0
+    Py_ssize_t n_used    # table entries
+    int64_t n_bins
+    double clip_limit    # in multiples of total / n_bins; 0 for none
+    Py_ssize_t tile_rows
+    Py_ssize_t tile_cols
+    Py_ssize_t grid_rows
+    Py_ssize_t grid_cols
+
+
+cdef inline bint are_bits(const plan *p) noexcept nogil:
+    """Whether a limit of one pixel a bin leaves of the histogram of a tile what `clahe_ranks.h` takes."""
+    cdef:
+        int64_t total = p.tile_rows * p.tile_cols
+        double share = p.clip_limit * <double> total / <double> p.n_bins
+    return 0 < share < 2 and share < <double> total and total < min(p.n_bins, 65535) and p.n_used >= MEDFAST_LEAST_FOR_RANKS
+
+
+cdef void rank_tiles(const uint16_t *image, Py_ssize_t stride, Py_ssize_t n_rows, Py_ssize_t n_cols, const plan *p,
+                     Py_ssize_t tile_row, medfast_ranks *ranks) noexcept nogil:
+    """What is left of the histograms of a row of tiles."""
+    cdef:
+        Py_ssize_t tile, row, col, left, n_direct, n_words = (p.n_used + 63) // 64
+        uint16_t origin = <uint16_t> -p.offset
+        const uint16_t *line
+    for tile in range(p.grid_cols):
+        left = tile * p.tile_cols
+        n_direct = max(min(left + p.tile_cols, n_cols) - left, 0)
+        memset(ranks[tile].used, 0, n_words * sizeof(uint64_t))
+        for row in range(tile_row * p.tile_rows, (tile_row + 1) * p.tile_rows):
+            line = image + mirrored(row, n_rows) * stride
+            medfast_prefetch(image + mirrored(row + 1, n_rows) * stride + left, n_direct * sizeof(uint16_t))
+            medfast_note(line + left, n_direct, origin, &ranks[tile])
+            for col in range(left + n_direct, left + p.tile_cols):
+                medfast_note(line + mirrored(col, n_cols), 1, origin, &ranks[tile])
+        medfast_rank(p.tile_rows * p.tile_cols, p.n_bins, n_words, &ranks[tile])
+
+
+cdef void blend_ranked(const uint16_t *image, Py_ssize_t stride, const plan *p, Py_ssize_t band,
+                       const medfast_ranks *ranks, Py_ssize_t n_held, const float *left, const float *right,
+                       const int64_t *bounds, Py_ssize_t row_start, Py_ssize_t row_stop, uint16_t *out,
+                       Py_ssize_t out_stride) noexcept nogil:
+    """Rows of a band: those between the centres of two rows of tiles."""
+    cdef:
+        const medfast_ranks *upper = ranks + max(band - 1, 0) % n_held * p.grid_cols
+        const medfast_ranks *lower = ranks + min(band, p.grid_rows - 1) % n_held * p.grid_cols
+        const medfast_ranks* corners[4]
+        float[CHUNK] down
+        float inverse = <float> 1.0 / <float> p.tile_rows, half = 0.5
+        float scale = <float> (p.n_bins - 1) / <float> (p.tile_rows * p.tile_cols)
+        Py_ssize_t row = row_start, n_lines, i, cell, start, before, after
+    while row < row_stop:
+        n_lines = min(row_stop - row, CHUNK)
+        for i in range(n_lines):
+            down[i] = <float> (row + i) * inverse - half - <float> (band - 1)
+        for cell in range(p.grid_cols + 1):
+            start = bounds[cell]
+            before, after = max(cell - 1, 0), min(cell, p.grid_cols - 1)
+            corners[0], corners[1], corners[2], corners[3] = upper + before, upper + after, lower + before, lower + after
+            medfast_blend_ranks(image + row * stride + start, stride, n_lines, bounds[cell + 1] - start,
+                                <uint16_t> -p.offset, <int32_t> p.first, corners, scale, left + start, right + start,
+                                down, <uint16_t> p.lowest, out + row * out_stride + start, out_stride)
+        row += n_lines
+
+
 def equalize(const integer[:, :, :] image,    # IN     gray levels
              int64_t offset,                  # IN     table entry of gray level 0
              int64_t lowest,                  # IN     gray level of bin 0
@@ -464,38 +590,52 @@ def equalize(const integer[:, :, :] image,    # IN     gray levels
              Py_ssize_t tile_cols,
              Py_ssize_t grid_rows,
              Py_ssize_t grid_cols,
+             Py_ssize_t band_start,           # IN     bands are numbered through all planes, grid_rows + 1 in each
+             Py_ssize_t band_stop,
              uint32_t[::1] scratch,           # OUT    scratch: see `scratch_words` of the driver
              integer[:, :, :] out):           # OUT    must not overlap `image`
-    """All planes, each by itself, in one call: what a small image would spend most of its time between. The rows below
-    a row of tile centres follow as soon as the tables of the next are made, from pixels that caches still hold.
+    """Some bands of planes, each plane by itself, from histograms to pixels. Band b lies between the centres of the rows
+    b - 1 and b of tiles, and follows as soon as these have tables, from pixels that caches still hold.
     """
     cdef:
-        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], plane, band, row_start, row_stop
+        plan p = plan(offset, lowest, first, n_used, n_bins, clip_limit, tile_rows, tile_cols, grid_rows, grid_cols)
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], index, plane, band, tile_row, row_start, row_stop
         Py_ssize_t n_held = min(grid_rows, 2), n_cells = grid_cols + 1, share_words = n_cols + 64 * n_cells
         Py_ssize_t cell_words = n_used * sizeof(integer) if tile_rows * tile_cols >= n_used else 0
+        Py_ssize_t stride = image.strides[1] // <Py_ssize_t> sizeof(integer)
+        Py_ssize_t out_stride = out.strides[1] // <Py_ssize_t> sizeof(integer)
         uint32_t *cells = <uint32_t *> ((<size_t> &scratch[0] + 63) & ~<size_t> 63)  # whole lines of the cache
         uint32_t *shares = cells + (n_cells * cell_words + 15) // 16 * 16
         int64_t *bounds = <int64_t *> (shares + (3 * share_words if integer is uint8_t else 0) // 2 * 2 + 2)
         float *weights = <float *> (bounds + n_cells + 1)
-        uint32_t *counts = <uint32_t *> (weights + 2 * n_cols)
+        uint32_t *counts = <uint32_t *> ((<size_t> (weights + 2 * n_cols) + 63) & ~<size_t> 63)
         uint16_t *tables = <uint16_t *> (counts + n_used)
+        medfast_ranks *ranks = <medfast_ranks *> counts
         double error = 2.0
+        bint ranked = False
     with nogil:
         weigh_columns(tile_cols, n_cols, n_cells, weights, bounds)
         if integer is uint8_t:
             error = share_columns(tile_cols, bounds, n_cells, weights + n_cols, shares, share_words)
-        for plane in range(image.shape[0]):
-            row_stop = 0
-            for band in range(grid_rows + 1):
-                row_start = row_stop
-                row_stop = n_rows if band == grid_rows else first_row(tile_rows, band + 1, n_rows)
-                if row_start == n_rows:
-                    break
-                if band < grid_rows:
+        elif image.strides[2] == sizeof(integer) and out.strides[2] == sizeof(integer):
+            ranked = are_bits(&p)
+        for index in range(band_start, band_stop):
+            plane = index // (grid_rows + 1)
+            band = index % (grid_rows + 1)
+            for tile_row in range(max(band - 1, 0) if index == band_start else band, min(band + 1, grid_rows)):
+                if ranked:
+                    rank_tiles(<const uint16_t *> &image[plane, 0, 0], stride, n_rows, n_cols, &p, tile_row,
+                               ranks + tile_row % n_held * grid_cols)
+                else:
                     fill_tables[integer](image[plane:plane + 1], None, offset, first, n_bins, clip_limit, 1, tile_rows,
-                                         tile_cols, grid_rows, grid_cols, band * grid_cols, (band + 1) * grid_cols,
-                                         NULL, n_used, counts, tables, n_held * grid_cols)
+                                         tile_cols, grid_rows, grid_cols, tile_row * grid_cols,
+                                         (tile_row + 1) * grid_cols, NULL, n_used, counts, tables, n_held * grid_cols)
+            row_start = first_row(tile_rows, band, n_rows)
+            row_stop = n_rows if band == grid_rows else first_row(tile_rows, band + 1, n_rows)
+            if ranked:
+                blend_ranked(<const uint16_t *> &image[plane, 0, 0], stride, &p, band, ranks, n_held, weights,
+                             weights + n_cols, bounds, row_start, row_stop, <uint16_t *> &out[plane, 0, 0], out_stride)
+            else:
                 blend_rows[integer](image[plane], None, offset, lowest, tables, tables, n_used, n_held, 0, grid_rows,
                                     grid_cols, tile_rows, tile_cols, weights, weights + n_cols, bounds, row_start,
-                                    row_stop, cells, cell_words, shares, share_words, error,
-                                    out[plane])
+                                    row_stop, cells, cell_words, shares, share_words, error, out[plane])

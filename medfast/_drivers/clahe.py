@@ -3,6 +3,7 @@
 Images are (planes, rows, columns) here, and so is the grid of tiles; a plane by itself is a volume of one plane.
 """
 
+from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,10 @@ Grid = tuple[int, int, int]
 _TABLES_BYTES = 1 << 20
 """What the tables of a plane may take before they are made two rows of tiles at a time: with 65 536 levels and 64 tiles
 eight megabytes would leave the second-level cache, and be asked of the system at each call."""
+
+_SPARE_WORDS = 1 << 18
+"""A mebibyte, which is kept from call to call."""
+_spare: deque[NDArray[np.uint32]] = deque(maxlen=1)  # appending and taking away are atomic
 
 _NO_TABLE = np.zeros(0, np.uint16)
 
@@ -67,12 +72,8 @@ def equalize(
         scale = scale._replace(first=0, n_used=scale.n_bins)
     whole = len(grid) == 3
     if histogram is None and inside is None and not whole:
-        n_planes, n_rows, n_cols = volume.shape
-        work = n_rows * n_cols * volume.itemsize / 2 + grid[0] * grid[1] * scale.n_used
-        n_threads = threads_for(n_planes * work, num_threads)
-        if n_threads == 1 or n_planes >= 4 * n_threads:
-            _plane_by_plane(volume, clip_limit, grid, scale, out, work, num_threads)
-            return
+        _plane_by_plane(volume, clip_limit, grid, scale, out, num_threads)
+        return
     boxes: Grid = (grid[0] if whole else 1, grid[-2], grid[-1])
     for part in [slice(None)] if whole else [slice(plane, plane + 1) for plane in range(len(volume))]:
         inside_part = None if inside is None else inside[part]
@@ -131,21 +132,41 @@ def _plane_by_plane(
     grid: tuple[int, ...],
     scale: Scale,
     out: NDArray[Any],
-    work: float,
     num_threads: int | None,
 ) -> None:
-    """Each plane on one thread, in one call of the kernel."""
+    """Each plane by itself, from histograms to pixels; a thread takes bands between two rows of tile centres."""
     kernel = _kernels.clahe
+    n_planes, n_rows, n_cols = volume.shape
     _, tile_rows, tile_cols = tile_shape(volume.shape, grid)
-    n_words = scratch_words(volume.shape[2], grid[1], scale.n_used)
+    n_words = scratch_words(n_cols, grid[1], scale.n_used)
 
     def body(start: int, stop: int) -> None:
+        scratch = _scratch(n_words)
         kernel.equalize(
-            volume[start:stop], -scale.lowest - scale.first, scale.lowest, scale.first, scale.n_used, scale.n_bins,
-            clip_limit, tile_rows, tile_cols, *grid, np.empty(n_words, np.uint32), out[start:stop],
+            volume, -scale.lowest - scale.first, scale.lowest, scale.first, scale.n_used, scale.n_bins, clip_limit,
+            tile_rows, tile_cols, grid[0], grid[1], start, stop, scratch, out,
         )  # fmt: skip
+        if n_words <= _SPARE_WORDS:
+            _spare.append(scratch)
 
-    for_rows(len(volume), body, work_per_row=work, num_threads=num_threads)
+    n_bands = n_planes * (grid[0] + 1)
+    work = n_rows * n_cols * volume.itemsize / 2 + grid[0] * grid[1] * scale.n_used / 4
+    n_threads = threads_for(n_planes * work, num_threads)
+    if n_threads == 1 and n_planes * work < 1e7:
+        body(0, n_bands)
+        return
+    # whoever begins within a plane makes the tables of one row of tiles once more: few large tiles, or whole planes
+    tile_bands = -(-n_bands // n_threads) if n_planes < 4 * n_threads else grid[0] + 1
+    for_rows(n_bands, body, work_per_row=work / (grid[0] + 1), num_threads=num_threads, tile_rows=tile_bands)
+
+
+def _scratch(n_words: int) -> NDArray[np.uint32]:
+    """Room for the kernel, as a rule that of the call before: new memory is zeroed page by page as it is touched."""
+    try:
+        scratch = _spare.pop()
+    except IndexError:
+        return np.empty(n_words, np.uint32)
+    return scratch if len(scratch) >= n_words else np.empty(n_words, np.uint32)
 
 
 def scratch_words(n_cols: int, grid_cols: int, n_used: int) -> int:
@@ -153,7 +174,7 @@ def scratch_words(n_cols: int, grid_cols: int, n_used: int) -> int:
     n_cells = grid_cols + 1
     cells, shares, bounds, weights = n_cells * 2 * n_used, 3 * (n_cols + 64 * n_cells), 2 * (n_cells + 1), 2 * n_cols
     counts, tables = n_used, grid_cols * n_used
-    return cells + shares + bounds + weights + counts + tables + 64
+    return cells + shares + bounds + weights + max(counts + tables, 2 * grid_cols * 2568) + 80
 
 
 def _in_bands(

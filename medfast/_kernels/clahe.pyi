@@ -60,6 +60,8 @@ def equalize(
     tile_cols: int,
     grid_rows: int,
     grid_cols: int,
+    band_start: int,
+    band_stop: int,
     scratch: NDArray[np.uint32],
     out: NDArray[Any],
 ) -> None: ...

@@ -29,12 +29,16 @@ cdef extern from "histogram.h" nogil:
     void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
     void medfast_count_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, uint16_t *few, int64_t *counts)
     void medfast_gather_few(const uint16_t *few, uint16_t offset, int64_t *counts)
-    void medfast_look_up_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, const uint16_t *table, uint16_t *out)
+    bint medfast_can_gather()
+    void medfast_look_up_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, const uint16_t *table,
+                             bint can_gather, uint16_t *out)
     void medfast_gather_counts(uint32_t *subtables, int64_t *counts)
     bint medfast_has_vbmi()
     void medfast_look_up_u8(const uint8_t *line, Py_ssize_t n, const uint8_t *table, bint has_vbmi, uint8_t *out)
 
-cdef bint has_vbmi = medfast_has_vbmi()
+cdef:  # asked once
+    bint has_vbmi = medfast_has_vbmi()
+    bint can_gather = medfast_can_gather()
 
 cdef enum:
     LINE = 1 << 24  # pixels of rows that are read as one
@@ -131,7 +135,7 @@ cdef void look_up_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask
                 medfast_look_up_u8(&image[plane, line, 0], n, &table[0], has_vbmi, &out[plane, line, 0])
             else:
                 medfast_look_up_u16(<const uint16_t *> &image[plane, line, 0], n, <uint16_t> offset,
-                                    <const uint16_t *> &table[0], <uint16_t *> &out[plane, line, 0])
+                                    <const uint16_t *> &table[0], can_gather, <uint16_t *> &out[plane, line, 0])
             row += n_joined
         return
     for row in range(row_start, row_stop):

@@ -13,6 +13,8 @@ from medfast.intensity import match_histograms, window
 __all__ = ["clahe", "equalize_hist", "match_histograms", "window"]
 
 _COLOUR_DTYPES = tuple(dtype for dtype in _validate.DTYPES if dtype.kind != "i")
+_LARGE = 2**29
+"""Pixels of an image from which on a tile, padded, may have 2**31."""
 _MOST_BITS = {"uint8": 8, "int16": 15}
 """Most bits from 0 up that a dtype holds; 16 for all others."""
 
@@ -219,7 +221,7 @@ def clahe(
         image = _validate.as_image(image, ndim=(3, 4), dtypes=_COLOUR_DTYPES)
         axis = _validate.as_axis(channel_axis, image.ndim)
         _validate.check_channels(image.shape, axis, "image", (3,))
-    shape = tuple([n for i, n in enumerate(image.shape) if i != axis])
+    shape = image.shape if axis is None else tuple([n for i, n in enumerate(image.shape) if i != axis])
     clip_limit = _validate.as_float(clip_limit, "clip_limit", minimum=0)
     grid = _validate.as_grid(tile_grid, "tile_grid", (2, 3) if len(shape) == 3 else (2,))
     if bit_depth is not None:
@@ -232,7 +234,8 @@ def clahe(
     where = _validate.as_mask(mask, shape)
     out = _validate.as_out(out, image.shape, image.dtype, image, apart=where)
     num_threads = _validate.as_threads(num_threads)
-    _validate.check_tile(driver.tile_shape((1, *shape)[-3:], grid))
+    if image.size >= _LARGE:
+        _validate.check_tile(driver.tile_shape((1, *shape)[-3:], grid))
     if not image.size:
         return out
     inside = gray_levels.as_bytes(where)

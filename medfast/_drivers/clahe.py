@@ -137,27 +137,29 @@ def _plane_by_plane(
     """Each plane by itself, from histograms to pixels; a thread takes bands between two rows of tile centres."""
     kernel = _kernels.clahe
     n_planes, n_rows, n_cols = volume.shape
+    lowest, n_bins, first, n_used = scale
+    grid_rows, grid_cols = grid
     _, tile_rows, tile_cols = tile_shape(volume.shape, grid)
-    n_words = scratch_words(n_cols, grid[1], scale.n_used)
+    n_words = scratch_words(n_cols, grid_cols, n_used)
+    n_bands = n_planes * (grid_rows + 1)
 
     def body(start: int, stop: int) -> None:
         scratch = _scratch(n_words)
         kernel.equalize(
-            volume, -scale.lowest - scale.first, scale.lowest, scale.first, scale.n_used, scale.n_bins, clip_limit,
-            tile_rows, tile_cols, grid[0], grid[1], start, stop, scratch, out,
+            volume, -lowest - first, lowest, first, n_used, n_bins, clip_limit, tile_rows, tile_cols, grid_rows,
+            grid_cols, start, stop, scratch, out,
         )  # fmt: skip
         if n_words <= _SPARE_WORDS:
             _spare.append(scratch)
 
-    n_bands = n_planes * (grid[0] + 1)
-    work = n_rows * n_cols * volume.itemsize / 2 + grid[0] * grid[1] * scale.n_used / 4
+    work = n_rows * n_cols * volume.itemsize / 2 + grid_rows * grid_cols * n_used / 4
     n_threads = threads_for(n_planes * work, num_threads)
     if n_threads == 1 and n_planes * work < 1e7:
         body(0, n_bands)
         return
     # whoever begins within a plane makes the tables of one row of tiles once more: few large tiles, or whole planes
-    tile_bands = -(-n_bands // n_threads) if n_planes < 4 * n_threads else grid[0] + 1
-    for_rows(n_bands, body, work_per_row=work / (grid[0] + 1), num_threads=num_threads, tile_rows=tile_bands)
+    tile_bands = -(-n_bands // n_threads) if n_planes < 4 * n_threads else grid_rows + 1
+    for_rows(n_bands, body, work_per_row=work / (grid_rows + 1), num_threads=num_threads, tile_rows=tile_bands)
 
 
 def _scratch(n_words: int) -> NDArray[np.uint32]:

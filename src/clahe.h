@@ -8,7 +8,7 @@
 #define MEDFAST_CLAHE_H
 
 #include "clahe_tables.h"
-#include "histogram.h"
+#include "look_up.h"
 
 /* Bring the tables of a cell together: upper left, upper right, lower left, lower right. */
 static inline void medfast_pack_u8(const uint16_t *const tables[4], ptrdiff_t n, uint32_t *MEDFAST_RESTRICT cell)

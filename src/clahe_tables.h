@@ -50,7 +50,7 @@ MEDFAST_COUNT_TILE(medfast_count_tile_narrow, uint16_t)
 
 /* Counts of bytes from eight tables of 256. */
 #define MEDFAST_SUM(name, type)                                                                                        \
-    static inline void name(const uint32_t *MEDFAST_RESTRICT subtables, ptrdiff_t n, type *MEDFAST_RESTRICT counts)     \
+    static inline void name(const uint32_t *MEDFAST_RESTRICT subtables, ptrdiff_t n, type *MEDFAST_RESTRICT counts)    \
     {                                                                                                                  \
         ptrdiff_t i;                                                                                                   \
         for (i = 0; i < n; i++)                                                                                        \

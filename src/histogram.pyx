@@ -20,7 +20,7 @@ ctypedef fused floating:
     float
     double
 
-cdef extern from "histogram.h" nogil:
+cdef extern from "look_up.h" nogil:
     enum: MEDFAST_SUBTABLES
     enum: MEDFAST_PAIRS
     enum: MEDFAST_LEAST_FOR_PAIRS

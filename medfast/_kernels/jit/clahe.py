@@ -191,7 +191,7 @@ def equalize(
     out,
 ):
     """Some bands of planes, each plane by itself, from histograms to pixels."""
-    n_planes, n_rows, n_cols = image.shape
+    n_rows, n_cols = image.shape[1:]
     tables, counts = np.empty((grid_rows * grid_cols, n_used), np.uint16), np.empty(n_used, np.uint32)
     weights, bounds = np.empty((2, n_cols), np.float32), np.empty(grid_cols + 2, np.int64)
     row_weights, row_bounds = np.empty((2, n_rows), np.float32), np.empty(grid_rows + 2, np.int64)

@@ -21,6 +21,13 @@ cdef extern from "look_up.h" nogil:
 cdef bint has_vbmi = medfast_has_vbmi()  # asked once
 
 
+def _set_vbmi(bint is_wanted):
+    """Use the permutations of bytes that a CPU may have beyond its level, or not; whether they are used. For tests."""
+    global has_vbmi
+    has_vbmi = is_wanted and medfast_has_vbmi()
+    return has_vbmi
+
+
 def tile_tables(const integer[:, :, :] image,    # IN     gray levels
                 const uint8_t[:, :, :] mask,     # IN     pixels that count, or None for all
                 int64_t offset,                  # IN     table entry of gray level 0

@@ -40,6 +40,14 @@ cdef:  # asked once
     bint has_vbmi = medfast_has_vbmi()
     bint can_gather = medfast_can_gather()
 
+
+def _set_beyond(bint is_wanted):
+    """Use what a CPU may have beyond its level, or not; whether any of it is used now. For tests."""
+    global has_vbmi, can_gather
+    has_vbmi, can_gather = is_wanted and medfast_has_vbmi(), is_wanted and medfast_can_gather()
+    return has_vbmi or can_gather
+
+
 cdef enum:
     LINE = 1 << 24  # pixels of rows that are read as one
 

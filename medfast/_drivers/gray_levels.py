@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfast import _kernels
-from medfast._parallel import WORK_PER_THREAD, for_rows
+from medfast import _kernels, _parallel
+from medfast._parallel import for_rows
 
 
 def span(dtype: np.dtype, bit_depth: int | None = None) -> tuple[int, int]:
@@ -72,7 +72,7 @@ def count(
 ) -> NDArray[np.int64]:
     """Pixels inside the mask per gray level; that of 0 is `offset`."""
     counts = np.zeros(n_levels, np.int64)
-    if volume.size < 2 * WORK_PER_THREAD:  # too little for a second thread
+    if volume.size < 2 * _parallel.WORK_PER_THREAD:  # too little for a second thread
         _kernels.histogram.count(volume, inside, offset, 0, n_rows(volume), counts)
         return counts
     lock = threading.Lock()

@@ -21,15 +21,33 @@ static inline void medfast_pack_u8(const uint16_t *const tables[4], ptrdiff_t n,
                   (uint32_t)lower_right[i] << 24;
 }
 
-static inline void medfast_pack_u16(const uint16_t *const tables[4], ptrdiff_t n, uint32_t *MEDFAST_RESTRICT cell)
+/* Entries `first` to `last` of them; a cell looks up few of the entries that its image has. */
+static inline void medfast_pack_u16(const uint16_t *const tables[4], ptrdiff_t first, ptrdiff_t last,
+                                    uint32_t *MEDFAST_RESTRICT cell)
 {
     const uint16_t *MEDFAST_RESTRICT const upper_left = tables[0], *MEDFAST_RESTRICT const upper_right = tables[1];
     const uint16_t *MEDFAST_RESTRICT const lower_left = tables[2], *MEDFAST_RESTRICT const lower_right = tables[3];
     ptrdiff_t i;
-    for (i = 0; i < n; i++) {
+    for (i = first; i <= last; i++) {
         cell[2 * i] = upper_left[i] | (uint32_t)upper_right[i] << 16;
         cell[2 * i + 1] = lower_left[i] | (uint32_t)lower_right[i] << 16;
     }
+}
+
+/* Lowest and highest entry that the pixels of a cell have. */
+static inline void medfast_range_u16(const uint16_t *image, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n,
+                                     uint16_t origin, ptrdiff_t *first, ptrdiff_t *last)
+{
+    uint16_t low = 65535, high = 0;
+    ptrdiff_t row, i;
+    for (row = 0; row < n_rows; row++)
+        for (i = 0; i < n; i++) {
+            const uint16_t entry = (uint16_t)(image[row * stride + i] - origin);
+            low = entry < low ? entry : low;
+            high = entry > high ? entry : high;
+        }
+    *first = low;
+    *last = high;
 }
 
 /* The words of some pixels of a cell, from `cell`, or where that is NULL, from the four tables.

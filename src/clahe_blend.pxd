@@ -15,7 +15,9 @@ cdef extern from "clahe_bytes.h" nogil:
 
 cdef extern from "clahe.h" nogil:
     void medfast_pack_u8(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
-    void medfast_pack_u16(const uint16_t **tables, Py_ssize_t n, uint32_t *cell)
+    void medfast_pack_u16(const uint16_t **tables, Py_ssize_t first, Py_ssize_t last, uint32_t *cell)
+    void medfast_range_u16(const uint16_t *image, Py_ssize_t stride, Py_ssize_t n_rows, Py_ssize_t n, uint16_t origin,
+                           Py_ssize_t *first, Py_ssize_t *last)
     void medfast_fetch_u8(const uint8_t *line, Py_ssize_t n, const uint32_t *cell, const uint16_t **tables,
                           uint32_t *words)
     void medfast_fetch_u16(const uint16_t *line, Py_ssize_t n, uint16_t origin, const uint32_t *cell,
@@ -104,7 +106,7 @@ cdef inline void blend_cells(const uint16_t *image, Py_ssize_t stride, Py_ssize_
     for all rows of the cell. Strides are in pixels.
     """
     cdef:
-        Py_ssize_t row = row_start, above, upper, lower, cell, n_lines, start
+        Py_ssize_t row = row_start, above, upper, lower, cell, n_lines, start, first, last
         float[CHUNK] down
         float inverse = <float> 1.0 / <float> tile_rows, half = 0.5, position
         const uint16_t* corners[4]
@@ -125,7 +127,9 @@ cdef inline void blend_cells(const uint16_t *image, Py_ssize_t stride, Py_ssize_
                 continue
             find_corners(tables, n_used, upper, lower, cell, grid_cols, corners)
             if cell_words:
-                medfast_pack_u16(corners, n_used, cells)
+                medfast_range_u16(image + row * stride + start, stride, n_lines, bounds[cell + 1] - start,
+                                  <uint16_t> -offset, &first, &last)
+                medfast_pack_u16(corners, first, last, cells)
             medfast_blend_cell_u16(image + row * stride + start, stride, n_lines, bounds[cell + 1] - start,
                                    <uint16_t> -offset, cells if cell_words else NULL, corners, left + start,
                                    right + start, down, <uint16_t> lowest, out + row * out_stride + start, out_stride)
@@ -188,7 +192,7 @@ cdef inline void blend_rows(const integer[:, :] image, const uint8_t[:, :] mask,
                     elif integer is uint8_t:
                         medfast_pack_u8(corners, n_used, cells + (which * n_cells + cell) * cell_words)
                     else:
-                        medfast_pack_u16(corners, n_used, cells + (which * n_cells + cell) * cell_words)
+                        medfast_pack_u16(corners, 0, n_used - 1, cells + (which * n_cells + cell) * cell_words)
         packed = above
         if integer is uint8_t:
             if pack_bytes:

@@ -182,9 +182,9 @@ def clahe(
     highest level, 1 for floats, which must lie in 0 ... 1; L* is rounded to as many levels as the image has (floats:
     ``2**bit_depth``), and a* and b* are kept in float64; colours that leave the range are cut off.
 
-    Complexity O(pixels + tiles * B). Extra memory is two bytes for each tile and each of the levels between the lowest
-    and the highest in use (uint8: all levels), or for two rows of tiles where that is more than a mebibyte; for floats
-    and colours also two to four bytes a pixel.
+    Complexity O(pixels + tiles * B). Extra memory is some bytes for each tile of two rows of the grid and each of the
+    levels between the lowest and the highest in use (uint8: all levels), under a mask, in boxes and with a histogram
+    for every tile; for floats and colours also two to four bytes a pixel. Up to a mebibyte is kept for the next call.
 
     References
     ----------

@@ -4,7 +4,7 @@
    The level of bin b of a tile is round(scale * (C + R)), of which C counts the bins in use up to b, and R those of
    0, step, 2 step, ... that take one pixel of the excess each: min(b / step + 1, excess). With C up to each word of 64
    bins, a look-up counts the bits of one word. So a tile of 65 536 bins takes 10 KB in place of 128 KB, which need not
-   be cleared, clipped, summed up and read at random: 512 x 512 in 64 tiles take 0.85 ms, and 1.6 by tables. */
+   be cleared, clipped, summed up and read at random: 512 x 512 in 64 tiles take 0.8 ms, and 1.6 by tables. */
 #ifndef MEDFAST_CLAHE_RANKS_H
 #define MEDFAST_CLAHE_RANKS_H
 
@@ -33,14 +33,24 @@ typedef struct {
     uint16_t before[MEDFAST_RANK_WORDS]; /* bins in use before each word, plus one */
 } medfast_ranks;
 
-/* Note the pixels of a line. */
+/* Note the pixels of a line: 0.4 ns a pixel by fours, 0.58 one by one. */
+#define MEDFAST_NOTE(pixel)                                                                                            \
+    do {                                                                                                               \
+        const size_t bin = (uint16_t)((pixel)-origin);                                                                 \
+        ranks->used[bin >> 6] |= (uint64_t)1 << (bin & 63);                                                            \
+    } while (0)
+
 MEDFAST_LOOK_UP static void medfast_note(const uint16_t *line, ptrdiff_t n, uint16_t origin, medfast_ranks *ranks)
 {
-    ptrdiff_t i;
-    for (i = 0; i < n; i++) {
-        const size_t bin = (uint16_t)(line[i] - origin);
-        ranks->used[bin >> 6] |= (uint64_t)1 << (bin & 63);
+    ptrdiff_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        MEDFAST_NOTE(line[i]);
+        MEDFAST_NOTE(line[i + 1]);
+        MEDFAST_NOTE(line[i + 2]);
+        MEDFAST_NOTE(line[i + 3]);
     }
+    for (; i < n; i++)
+        MEDFAST_NOTE(line[i]);
 }
 
 /* Sum up what was noted of a tile of `total` pixels; the pixels beyond the first of each bin are the excess. */
@@ -66,6 +76,9 @@ MEDFAST_LOOK_UP static void medfast_fetch_ranks(const uint16_t *line, ptrdiff_t 
     const medfast_ranks *const tile0 = tiles[0], *const tile1 = tiles[1];
     const medfast_ranks *const tile2 = tiles[2], *const tile3 = tiles[3];
     ptrdiff_t i;
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC unroll 2 /* 5 % */
+#endif
     for (i = 0; i < n; i++) {
         const size_t bin = (uint16_t)(line[i] - origin), word = bin >> 6;
         const uint64_t up_to = ((uint64_t)2 << (bin & 63)) - 1;

@@ -157,9 +157,13 @@ def _plane_by_plane(
     if n_threads == 1 and n_planes * work < 1e7:
         body(0, n_bands)
         return
-    # whoever begins within a plane makes the tables of one row of tiles once more: few large tiles, or whole planes
-    tile_bands = -(-n_bands // n_threads) if n_planes < 4 * n_threads else grid_rows + 1
-    for_rows(n_bands, body, work_per_row=work / (grid_rows + 1), num_threads=num_threads, tile_rows=tile_bands)
+    # whoever begins within a plane makes the tables of one row of tiles once more: few large tiles, of which none takes
+    # more than a tenth of a second, or whole planes
+    work_per_band = work / (grid_rows + 1)
+    tile_bands = grid_rows + 1
+    if n_planes < 4 * n_threads:
+        tile_bands = max(1, min(-(-n_bands // n_threads), int(1e8 / work_per_band)))
+    for_rows(n_bands, body, work_per_row=work_per_band, num_threads=num_threads, tile_rows=tile_bands)
 
 
 def _scratch(n_words: int) -> NDArray[np.uint32]:

@@ -52,6 +52,12 @@ def resolve(num_threads: int | None = None) -> int:
     return max(1, min(found.values()))
 
 
+def threads_for(work: float, num_threads: int | None = None) -> int:
+    """Threads among which `for_rows` shares out this many elementary steps, if there are rows for all of them."""
+    enough = work / WORK_PER_THREAD
+    return 1 if enough < 2.0 else min(resolve(num_threads), int(enough))
+
+
 @contextmanager
 def limited(n: int):
     """Bound the threads of every call made inside."""
@@ -97,7 +103,7 @@ def for_rows(
     if enough < 2.0 and tile_rows is None and progress is None:  # nearly every call, and the shortest ones
         body(0, n_rows)
         return
-    n_threads = 1 if enough < 2.0 else min(resolve(num_threads), int(enough))
+    n_threads = threads_for(n_rows * work_per_row, num_threads)
     if tile_rows is None:
         if n_threads == 1 and progress is None:
             if enough < 1000:  # below a tenth of a second nobody waits for Ctrl-C

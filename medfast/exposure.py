@@ -13,6 +13,8 @@ from medfast.intensity import match_histograms, window
 __all__ = ["clahe", "equalize_hist", "match_histograms", "window"]
 
 _COLOUR_DTYPES = tuple(dtype for dtype in _validate.DTYPES if dtype.kind != "i")
+_LARGE = 2**29
+"""Pixels of an image from which on a tile, padded, may have 2**31."""
 _MOST_BITS = {"uint8": 8, "int16": 15}
 """Most bits from 0 up that a dtype holds; 16 for all others."""
 
@@ -180,9 +182,9 @@ def clahe(
     highest level, 1 for floats, which must lie in 0 ... 1; L* is rounded to as many levels as the image has (floats:
     ``2**bit_depth``), and a* and b* are kept in float64; colours that leave the range are cut off.
 
-    Complexity O(pixels + tiles * B). Extra memory is two bytes for each tile and each of the levels between the lowest
-    and the highest in use (uint8: all levels), or for two rows of tiles where that is more than a mebibyte; for floats
-    and colours also two to four bytes a pixel.
+    Complexity O(pixels + tiles * B). Extra memory is some bytes for each tile of two rows of the grid and each of the
+    levels between the lowest and the highest in use (uint8: all levels), under a mask, in boxes and with a histogram
+    for every tile; for floats and colours also two to four bytes a pixel. Up to a mebibyte is kept for the next call.
 
     References
     ----------
@@ -219,7 +221,7 @@ def clahe(
         image = _validate.as_image(image, ndim=(3, 4), dtypes=_COLOUR_DTYPES)
         axis = _validate.as_axis(channel_axis, image.ndim)
         _validate.check_channels(image.shape, axis, "image", (3,))
-    shape = tuple([n for i, n in enumerate(image.shape) if i != axis])
+    shape = image.shape if axis is None else tuple([n for i, n in enumerate(image.shape) if i != axis])
     clip_limit = _validate.as_float(clip_limit, "clip_limit", minimum=0)
     grid = _validate.as_grid(tile_grid, "tile_grid", (2, 3) if len(shape) == 3 else (2,))
     if bit_depth is not None:
@@ -232,7 +234,8 @@ def clahe(
     where = _validate.as_mask(mask, shape)
     out = _validate.as_out(out, image.shape, image.dtype, image, apart=where)
     num_threads = _validate.as_threads(num_threads)
-    _validate.check_tile(driver.tile_shape((1, *shape)[-3:], grid))
+    if image.size >= _LARGE:
+        _validate.check_tile(driver.tile_shape((1, *shape)[-3:], grid))
     if not image.size:
         return out
     inside = gray_levels.as_bytes(where)

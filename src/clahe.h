@@ -8,7 +8,7 @@
 #define MEDFAST_CLAHE_H
 
 #include "clahe_tables.h"
-#include "histogram.h"
+#include "look_up.h"
 
 /* Bring the tables of a cell together: upper left, upper right, lower left, lower right. */
 static inline void medfast_pack_u8(const uint16_t *const tables[4], ptrdiff_t n, uint32_t *MEDFAST_RESTRICT cell)
@@ -21,15 +21,33 @@ static inline void medfast_pack_u8(const uint16_t *const tables[4], ptrdiff_t n,
                   (uint32_t)lower_right[i] << 24;
 }
 
-static inline void medfast_pack_u16(const uint16_t *const tables[4], ptrdiff_t n, uint32_t *MEDFAST_RESTRICT cell)
+/* Entries `first` to `last` of them; a cell looks up few of the entries that its image has. */
+static inline void medfast_pack_u16(const uint16_t *const tables[4], ptrdiff_t first, ptrdiff_t last,
+                                    uint32_t *MEDFAST_RESTRICT cell)
 {
     const uint16_t *MEDFAST_RESTRICT const upper_left = tables[0], *MEDFAST_RESTRICT const upper_right = tables[1];
     const uint16_t *MEDFAST_RESTRICT const lower_left = tables[2], *MEDFAST_RESTRICT const lower_right = tables[3];
     ptrdiff_t i;
-    for (i = 0; i < n; i++) {
+    for (i = first; i <= last; i++) {
         cell[2 * i] = upper_left[i] | (uint32_t)upper_right[i] << 16;
         cell[2 * i + 1] = lower_left[i] | (uint32_t)lower_right[i] << 16;
     }
+}
+
+/* Lowest and highest entry that the pixels of a cell have. */
+static inline void medfast_range_u16(const uint16_t *image, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n,
+                                     uint16_t origin, ptrdiff_t *first, ptrdiff_t *last)
+{
+    uint16_t low = 65535, high = 0;
+    ptrdiff_t row, i;
+    for (row = 0; row < n_rows; row++)
+        for (i = 0; i < n; i++) {
+            const uint16_t entry = (uint16_t)(image[row * stride + i] - origin);
+            low = entry < low ? entry : low;
+            high = entry > high ? entry : high;
+        }
+    *first = low;
+    *last = high;
 }
 
 /* The words of some pixels of a cell, from `cell`, or where that is NULL, from the four tables.
@@ -110,6 +128,8 @@ static inline float medfast_mean_of_words(uint32_t upper, uint32_t lower, float 
     return medfast_mean(upper & 65535, upper >> 16, lower & 65535, lower >> 16, left, right, up, down);
 }
 
+enum { MEDFAST_PIECE = 512 }; /* pixels that are looked up before their means are taken */
+
 /* `left` and `right` are the weights per column, `up` and `down` those of the row. */
 static inline void medfast_mean_u8(const uint32_t *MEDFAST_RESTRICT words, ptrdiff_t n,
                                    const float *MEDFAST_RESTRICT left,
@@ -130,6 +150,24 @@ static inline void medfast_mean_u16(const uint32_t *MEDFAST_RESTRICT words, ptrd
         out[i] = (uint16_t)(medfast_round(medfast_mean_of_words(words[2 * i], words[2 * i + 1], left[i], right[i], up,
                                                                 down)) +
                             lowest);
+}
+
+/* The pixels of a cell; strides are in pixels, `down` are the weights of its rows. */
+static inline void medfast_blend_cell_u16(const uint16_t *image, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n,
+                                          uint16_t origin, const uint32_t *cell, const uint16_t *const tables[4],
+                                          const float *left, const float *right, const float *down, uint16_t lowest,
+                                          uint16_t *out, ptrdiff_t out_stride)
+{
+    uint32_t words[2 * MEDFAST_PIECE];
+    ptrdiff_t row, first;
+    for (row = 0; row < n_rows; row++)
+        for (first = 0; first < n; first += MEDFAST_PIECE) {
+            const ptrdiff_t size = n - first < MEDFAST_PIECE ? n - first : MEDFAST_PIECE;
+            medfast_prefetch(image + (row + 1) * stride + first, size * (ptrdiff_t)sizeof(*image));
+            medfast_fetch_u16(image + row * stride + first, size, origin, cell, tables, words);
+            medfast_mean_u16(words, size, left + first, right + first, 1.0f - down[row], down[row], lowest,
+                             out + row * out_stride + first);
+        }
 }
 
 /* The mean of bytes in whole numbers. With tiles of T pixels a weight is a multiple of 1 / 2T, or of 1 / T for even T;

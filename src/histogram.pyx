@@ -20,7 +20,7 @@ ctypedef fused floating:
     float
     double
 
-cdef extern from "histogram.h" nogil:
+cdef extern from "look_up.h" nogil:
     enum: MEDFAST_SUBTABLES
     enum: MEDFAST_PAIRS
     enum: MEDFAST_LEAST_FOR_PAIRS
@@ -29,16 +29,43 @@ cdef extern from "histogram.h" nogil:
     void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
     void medfast_count_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, uint16_t *few, int64_t *counts)
     void medfast_gather_few(const uint16_t *few, uint16_t offset, int64_t *counts)
-    void medfast_look_up_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, const uint16_t *table, uint16_t *out)
+    bint medfast_can_gather()
+    void medfast_look_up_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, const uint16_t *table,
+                             bint can_gather, uint16_t *out)
     void medfast_gather_counts(uint32_t *subtables, int64_t *counts)
-    void medfast_look_up_u8(const uint8_t *line, Py_ssize_t n, const uint8_t *table, uint8_t *out)
+    bint medfast_has_vbmi()
+    void medfast_look_up_u8(const uint8_t *line, Py_ssize_t n, const uint8_t *table, bint has_vbmi, uint8_t *out)
+
+cdef:  # asked once
+    bint has_vbmi = medfast_has_vbmi()
+    bint can_gather = medfast_can_gather()
+
+
+def _set_beyond(bint is_wanted):
+    """Use what a CPU may have beyond its level, or not; whether any of it is used now. For tests."""
+    global has_vbmi, can_gather
+    has_vbmi, can_gather = is_wanted and medfast_has_vbmi(), is_wanted and medfast_can_gather()
+    return has_vbmi or can_gather
+
+
+cdef enum:
+    LINE = 1 << 24  # pixels of rows that are read as one
+
+
+cdef inline Py_ssize_t rows_a_line(const integer[:, :, :] image) noexcept nogil:
+    """How many rows may be read as one line, since they follow each other without a gap: a line costs by itself."""
+    if (image.strides[2] != sizeof(integer) or image.strides[1] != image.shape[2] * image.strides[2]
+            or (image.shape[0] > 1 and image.strides[0] != image.shape[1] * image.strides[1])):
+        return 1
+    return max(LINE // max(image.shape[2], 1), 1)
 
 
 cdef void count_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask, int64_t offset, Py_ssize_t row_start,
                      Py_ssize_t row_stop, int64_t[::1] counts) noexcept nogil:
     cdef:
-        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, n_counted = 0
-        Py_ssize_t n_pixels = (row_stop - row_start) * n_cols
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row = row_start, col, plane, n_counted = 0
+        Py_ssize_t n_pixels = (row_stop - row_start) * n_cols, n_joined = rows_a_line[integer](image), n
+        const integer *line
         uint32_t[MEDFAST_SUBTABLES * 256] subtables
         uint16_t[65536] few  # counts that still fit: of values, or as bytes of pairs
         uint8_t *pairs = <uint8_t *> few
@@ -48,22 +75,26 @@ cdef void count_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask, 
             memset(few, 0, MEDFAST_PAIRS if integer is uint8_t else sizeof(few))
         if integer is uint8_t:
             memset(subtables, 0, sizeof(subtables))
-            for row in range(row_start, row_stop):
+        while row < row_stop:
+            line = &image[row // n_rows, row % n_rows, 0]
+            n = min(n_joined, row_stop - row) * n_cols
+            if integer is uint8_t:
                 if in_pairs:
-                    medfast_count_line_u8(&image[row // n_rows, row % n_rows, 0], n_cols, pairs, subtables)
+                    medfast_count_line_u8(line, n, pairs, subtables)
                 else:
-                    medfast_count_u8(&image[row // n_rows, row % n_rows, 0], n_cols, subtables)
-                n_counted += n_cols
+                    medfast_count_u8(line, n, subtables)
+                n_counted += n
                 if n_counted >= 1 << 30:  # before a count of 32 bits is full
                     medfast_gather_counts(subtables, &counts[0])
                     n_counted = 0
+            else:
+                medfast_count_u16(<const uint16_t *> line, n, <uint16_t> offset, few, &counts[0])
+            row += n_joined
+        if integer is uint8_t:
             if in_pairs:
                 medfast_gather_pairs(pairs, subtables)
             medfast_gather_counts(subtables, &counts[0])
         else:
-            for row in range(row_start, row_stop):
-                medfast_count_u16(<const uint16_t *> &image[row // n_rows, row % n_rows, 0], n_cols, <uint16_t> offset,
-                                  few, &counts[0])
             medfast_gather_few(few, <uint16_t> offset, &counts[0])
         return
     for row in range(row_start, row_stop):
@@ -100,19 +131,24 @@ cdef void look_up_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask
                        int64_t offset, Py_ssize_t row_start, Py_ssize_t row_stop,
                        integer[:, :, :] out) noexcept nogil:
     cdef:
-        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, col, plane, line
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row = row_start, col, plane, line, n, n_joined
         bint everywhere = mask is None
+    if everywhere and image.strides[2] == sizeof(integer) and out.strides[2] == sizeof(integer):
+        n_joined = min(rows_a_line[integer](image), rows_a_line[integer](out))
+        while row < row_stop:
+            plane = row // n_rows
+            line = row % n_rows
+            n = min(n_joined, row_stop - row) * n_cols
+            if integer is uint8_t:
+                medfast_look_up_u8(&image[plane, line, 0], n, &table[0], has_vbmi, &out[plane, line, 0])
+            else:
+                medfast_look_up_u16(<const uint16_t *> &image[plane, line, 0], n, <uint16_t> offset,
+                                    <const uint16_t *> &table[0], can_gather, <uint16_t *> &out[plane, line, 0])
+            row += n_joined
+        return
     for row in range(row_start, row_stop):
         plane = row // n_rows
         line = row % n_rows
-        if integer is uint8_t:
-            if everywhere and image.strides[2] == 1 and out.strides[2] == 1:
-                medfast_look_up_u8(&image[plane, line, 0], n_cols, &table[0], &out[plane, line, 0])
-                continue
-        elif everywhere and image.strides[2] == sizeof(integer) and out.strides[2] == sizeof(integer):
-            medfast_look_up_u16(<const uint16_t *> &image[plane, line, 0], n_cols, <uint16_t> offset,
-                                <const uint16_t *> &table[0], <uint16_t *> &out[plane, line, 0])
-            continue
         if everywhere:
             for col in range(n_cols):
                 out[plane, line, col] = table[<int64_t> image[plane, line, col] + offset]

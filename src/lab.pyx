@@ -22,6 +22,7 @@ cdef enum:
     LEVEL_BITS = 3    # linear levels are 0 ... 255 * 8
     MATRIX_BITS = 12
     ROOT_BITS = 15    # LEVEL_BITS + MATRIX_BITS
+    CHUNK = 256       # pixels that go from step to step together: sums become vectors, look-ups stand by themselves
     BASE = 16384      # 1.0 of what comes back from L*, a*, b*
     LOWEST = -8145    # smallest f(X) or f(Z) that any L*, a*, b* gives, in units of 1 / BASE
 
@@ -75,6 +76,40 @@ cdef inline void colour_of(int32_t level, int32_t a, int32_t b, const int32_t* l
     out[0], out[stride], out[2 * stride] = colour[0], colour[1], colour[2]
 
 
+cdef void relight_colours(int32_t* colour, Py_ssize_t n, const uint8_t* levels, Py_ssize_t stride,
+                          const int32_t* to_xyz, const int32_t* root, const int32_t* lightness, const int32_t* inverse,
+                          const int32_t* to_rgb) noexcept nogil:
+    """Linear red, green, blue of n <= CHUNK pixels, CHUNK apart, with L* from `levels`; 0 ... 4095 in the end."""
+    cdef:
+        int32_t[9] m
+        int32_t[3][CHUNK] f
+        int32_t[CHUNK] y, f_y
+        int32_t a, b
+        Py_ssize_t i, k
+    for k in range(9):
+        m[k] = to_xyz[k]
+    for k in range(3):
+        for i in range(n):
+            f[k][i] = descale(m[3 * k] * colour[i] + m[3 * k + 1] * colour[CHUNK + i]
+                              + m[3 * k + 2] * colour[2 * CHUNK + i], MATRIX_BITS)
+    for i in range(n):
+        f[0][i], f[1][i], f[2][i] = root[f[0][i]], root[f[1][i]], root[f[2][i]]
+        y[i], f_y[i] = lightness[levels[i * stride]], lightness[256 + levels[i * stride]]
+    for i in range(n):
+        a = clipped(descale(500 * (f[0][i] - f[1][i]) + (128 << ROOT_BITS), ROOT_BITS), 255)
+        b = clipped(descale(200 * (f[1][i] - f[2][i]) + (128 << ROOT_BITS), ROOT_BITS), 255)
+        f[0][i] = f_y[i] + ((5 * a * 53687 + (1 << 7)) >> 13) - 128 * BASE // 500 - LOWEST  # + a* / 500
+        f[2][i] = f_y[i] - (((b * 41943 + (1 << 4)) >> 9) - 128 * BASE // 200 + 1) - LOWEST  # - b* / 200
+    for i in range(n):
+        f[0][i], f[2][i] = inverse[f[0][i]], inverse[f[2][i]]
+    for k in range(9):
+        m[k] = to_rgb[k]
+    for k in range(3):
+        for i in range(n):
+            colour[k * CHUNK + i] = clipped(descale(m[3 * k] * f[0][i] + m[3 * k + 1] * y[i]
+                                                    + m[3 * k + 2] * f[2][i], MATRIX_BITS + 2), 4095)
+
+
 def lightness_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
                     const int32_t[::1] linear,          # IN   (256) linear level of each value
                     const int32_t[:, ::1] to_xyz,       # IN   (3, 3)
@@ -110,20 +145,29 @@ def relight_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue
                   uint8_t[:, :, :, :] out):           # OUT
     """The pixels of the rows with another L*, as OpenCV converts L*, a*, b* back."""
     cdef:
-        Py_ssize_t n_rows = image.shape[1], row, col, plane, line, i
-        int32_t level, a, b
+        Py_ssize_t n_rows = image.shape[1], n_cols = image.shape[2], row, chunk, start, n, plane, line, i, channel
+        Py_ssize_t step = image.strides[2], stride = image.strides[3]
+        const uint8_t *pixels
+        int32_t[3][CHUNK] colour
     with nogil:
         for row in range(row_start, row_stop):
             plane, line = row // n_rows, row % n_rows
-            for col in range(image.shape[2]):
-                if mask is not None and not mask[plane, line, col]:
-                    for i in range(3):
-                        out[plane, line, col, i] = image[plane, line, col, i]
-                    continue
-                lab_of(&image[plane, line, col, 0], image.strides[3], &linear[0], &to_xyz[0, 0], &root[0],
-                       &level, &a, &b)
-                colour_of(levels[plane, line, col], a, b, &lightness[0, 0], &inverse[0], &to_rgb[0, 0], &encoded[0],
-                          &out[plane, line, col, 0], out.strides[3])
+            for chunk in range((n_cols + CHUNK - 1) // CHUNK):
+                start = chunk * CHUNK
+                n = min(n_cols - start, CHUNK)
+                pixels = &image[plane, line, start, 0]
+                for i in range(n):
+                    colour[0][i] = linear[pixels[i * step]]
+                    colour[1][i] = linear[pixels[i * step + stride]]
+                    colour[2][i] = linear[pixels[i * step + 2 * stride]]
+                relight_colours(&colour[0][0], n, &levels[plane, line, start], levels.strides[2], &to_xyz[0, 0],
+                                &root[0], &lightness[0, 0], &inverse[0], &to_rgb[0, 0])
+                for i in range(n):
+                    for channel in range(3):
+                        if mask is None or mask[plane, line, start + i]:
+                            out[plane, line, start + i, channel] = encoded[colour[channel][i]]
+                        else:
+                            out[plane, line, start + i, channel] = pixels[i * step + channel * stride]
 
 
 def to_lab_fixed(const uint8_t[:, :, :, :] image,    # IN   red, green, blue

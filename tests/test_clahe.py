@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import medfast
 import oracles_exposure as oracles
 from images import DTYPES, layouts, random_image, smooth_image
+from medfast import _kernels
 
 # Divisible, one side divisible, neither, more tiles than pixels, one tile, one pixel, wider than a buffer.
 CASES = (
@@ -315,3 +316,44 @@ def test_grid_of_few_boxes_and_many_levels(level, rng, dtype, grid):
         histogram = np.bincount(volume.ravel().astype(np.int64) - np.iinfo(dtype).min, minlength=65536)
         if grid == (1, 1, 1):
             np.testing.assert_array_equal(out, medfast.clahe(volume, 2.0, grid, histogram=histogram))
+
+
+@pytest.mark.parametrize("tile_cols", [23, 24, 31, 32, 33, 63, 64, 65, 100, 126, 127, 128, 200, 513])
+def test_cells_of_any_width(level, rng, tile_cols):
+    """Around the vectors of pixels, and around what fits the weights of bytes."""
+    for tile_rows, extra in ((16, 0), (31, 5)):
+        image = smooth_image(rng, (2 * tile_rows, 3 * tile_cols + extra))
+        np.testing.assert_array_equal(medfast.clahe(image, 2.0, (2, 3)), oracles.clahe(image, 2.0, (2, 3)))
+
+
+def test_the_same_without_permutations_of_bytes(level, rng):
+    if not getattr(_kernels.clahe, "_set_vbmi", lambda _: False)(True):
+        pytest.skip("this CPU, or this level, has none")
+    image = smooth_image(rng, (150, 611))
+    with_them = medfast.clahe(image, 2.0, (3, 4))
+    try:
+        assert not _kernels.clahe._set_vbmi(False)
+        np.testing.assert_array_equal(medfast.clahe(image, 2.0, (3, 4)), with_them)
+    finally:
+        _kernels.clahe._set_vbmi(True)
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16"])
+@pytest.mark.parametrize("bit_depth", [13, 14, 15])
+@pytest.mark.parametrize("clip_limit", [0.0, 0.5, 30.0, 800.0])
+def test_bits_in_place_of_tables(level, n_threads, rng, clip_limit, bit_depth, dtype):
+    """A limit of one pixel a bin or of more, bins enough for bits or not, and values that many pixels have."""
+    image = rng.integers(0, 2**bit_depth, (90, 130)).astype(dtype)
+    image[20:60, 30:70] = image[0, 0]
+    image[0, :2] = 0, 2**bit_depth - 1
+    result = medfast.clahe(image, clip_limit, (4, 5), bit_depth=bit_depth)
+    np.testing.assert_array_equal(result, oracles.clahe(image, clip_limit, (4, 5), bit_depth=bit_depth))
+
+
+def test_planes_and_bands_by_threads(level, n_threads, rng):
+    """A thread may begin within a plane, between two rows of tile centres."""
+    for shape, grid in (((1, 70, 64), (5, 2)), ((3, 40, 33), (4, 4)), ((13, 20, 33), (3, 2))):
+        volume = random_image(rng, shape, "uint16")
+        result = medfast.clahe(volume, 2.0, grid)
+        for plane in range(len(volume)):
+            np.testing.assert_array_equal(result[plane], oracles.clahe(volume[plane], 2.0, grid))

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 import medfast
 import oracles_exposure as oracles
 from images import DTYPES, SHAPES, layouts, random_image
+from medfast import _kernels
 
 INTEGERS = ("uint8", "uint16", "int16")
 
@@ -181,3 +182,33 @@ def test_out_is_apart_from_the_mask_and_from_itself(rng, function):
     row = np.lib.stride_tricks.as_strided(np.zeros(33, np.uint8), (20, 33), (0, 1))
     with pytest.raises(ValueError, match="out must have a place of its own for each pixel"):
         function(image, out=row)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_counts_of_runs_and_of_more_than_fits_a_word(level, n_threads, rng, dtype):
+    """Runs around the blocks that are counted at once, and pairs and values that are frequent beyond 16 bits."""
+    pieces = [random_image(rng, 300, dtype)]
+    for n in (31, 32, 33, 63, 64, 65, 127, 128, 129, 130, 1000):
+        pieces += [np.full(n, value, dtype) for value in (0, 7)] + [random_image(rng, 37, dtype)]
+    pieces.append(np.tile(np.array([3, 100], dtype), 70_000))  # pairs that are alike, and values that are not
+    pieces.append(np.tile(np.array([3, 100, 5], dtype), 70_000))
+    image = np.concatenate(pieces)
+    image = np.ascontiguousarray(image[: len(image) // 250 * 250].reshape(-1, 250))
+    np.testing.assert_array_equal(medfast.equalize_hist(image), oracles.equalize_hist(image))
+    cut = image[:, 3:247]  # lines with gaps
+    np.testing.assert_array_equal(medfast.equalize_hist(cut), oracles.equalize_hist(cut))
+    out = np.zeros_like(image)[:, :244]
+    np.testing.assert_array_equal(medfast.equalize_hist(cut, out=out), oracles.equalize_hist(cut))
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_the_same_without_what_lies_beyond_the_level(level, rng, dtype):
+    if not getattr(_kernels.histogram, "_set_beyond", lambda _: False)(True):
+        pytest.skip("this CPU, or this level, has nothing beyond")
+    image = random_image(rng, (47, 130), dtype)
+    with_it = medfast.equalize_hist(image)
+    try:
+        assert not _kernels.histogram._set_beyond(False)
+        np.testing.assert_array_equal(medfast.equalize_hist(image), with_it)
+    finally:
+        _kernels.histogram._set_beyond(True)

@@ -14,9 +14,9 @@ REFERENCE = IMAGE[::-1] // 2
 
 CALLS = {
     "equalize_hist": (lambda: medfast.equalize_hist(IMAGE), 28),
-    "clahe": (lambda: medfast.clahe(IMAGE), 160),
+    "clahe": (lambda: medfast.clahe(IMAGE), 48),
     "window": (lambda: medfast.window(IMAGE, 100, 80), 28),
-    "match_histograms": (lambda: medfast.match_histograms(IMAGE, REFERENCE), 60),
+    "match_histograms": (lambda: medfast.match_histograms(IMAGE, REFERENCE), 48),
     "resize": (lambda: medfast.resize(IMAGE, (16, 16)), 45),
     "segment": (lambda: medfast.segment(IMAGE, 3), 95),
     "kmeans": (lambda: medfast.kmeans(IMAGE, 3), 115),

@@ -3,6 +3,7 @@
 Images are (planes, rows, columns) here, and so is the grid of tiles; a plane by itself is a volume of one plane.
 """
 
+from collections import deque
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,13 +11,17 @@ from numpy.typing import NDArray
 
 from medfast import _kernels
 from medfast._drivers import gray_levels, lab
-from medfast._parallel import for_rows
+from medfast._parallel import for_rows, threads_for
 
 Grid = tuple[int, int, int]
 
 _TABLES_BYTES = 1 << 20
 """What the tables of a plane may take before they are made two rows of tiles at a time: with 65 536 levels and 64 tiles
 eight megabytes would leave the second-level cache, and be asked of the system at each call."""
+
+_SPARE_WORDS = 1 << 18
+"""A mebibyte, which is kept from call to call."""
+_spare: deque[NDArray[np.uint32]] = deque(maxlen=1)  # appending and taking away are atomic
 
 _NO_TABLE = np.zeros(0, np.uint16)
 
@@ -66,6 +71,9 @@ def equalize(
             return
         scale = scale._replace(first=0, n_used=scale.n_bins)
     whole = len(grid) == 3
+    if histogram is None and inside is None and not whole:
+        _plane_by_plane(volume, clip_limit, grid, scale, out, num_threads)
+        return
     boxes: Grid = (grid[0] if whole else 1, grid[-2], grid[-1])
     for part in [slice(None)] if whole else [slice(plane, plane + 1) for plane in range(len(volume))]:
         inside_part = None if inside is None else inside[part]
@@ -116,6 +124,63 @@ def equalize_colours(
     results = np.empty_like(levels)
     equalize(levels, clip_limit, grid, scale, histogram, inside, results, num_threads)
     lab.relight(volume, results, inside, n_levels, white, out, num_threads)
+
+
+def _plane_by_plane(
+    volume: NDArray[Any],
+    clip_limit: float,
+    grid: tuple[int, ...],
+    scale: Scale,
+    out: NDArray[Any],
+    num_threads: int | None,
+) -> None:
+    """Each plane by itself, from histograms to pixels; a thread takes bands between two rows of tile centres."""
+    kernel = _kernels.clahe
+    n_planes, n_rows, n_cols = volume.shape
+    lowest, n_bins, first, n_used = scale
+    grid_rows, grid_cols = grid
+    _, tile_rows, tile_cols = tile_shape(volume.shape, grid)
+    n_words = scratch_words(n_cols, grid_cols, n_used)
+    n_bands = n_planes * (grid_rows + 1)
+
+    def body(start: int, stop: int) -> None:
+        scratch = _scratch(n_words)
+        kernel.equalize(
+            volume, -lowest - first, lowest, first, n_used, n_bins, clip_limit, tile_rows, tile_cols, grid_rows,
+            grid_cols, start, stop, scratch, out,
+        )  # fmt: skip
+        if n_words <= _SPARE_WORDS:
+            _spare.append(scratch)
+
+    work = n_rows * n_cols * volume.itemsize / 2 + grid_rows * grid_cols * n_used / 4
+    n_threads = threads_for(n_planes * work, num_threads)
+    if n_threads == 1 and n_planes * work < 1e7:
+        body(0, n_bands)
+        return
+    # whoever begins within a plane makes the tables of one row of tiles once more: few large tiles, of which none takes
+    # more than a tenth of a second, or whole planes
+    work_per_band = work / (grid_rows + 1)
+    tile_bands = grid_rows + 1
+    if n_planes < 4 * n_threads:
+        tile_bands = max(1, min(-(-n_bands // n_threads), int(1e8 / work_per_band)))
+    for_rows(n_bands, body, work_per_row=work_per_band, num_threads=num_threads, tile_rows=tile_bands)
+
+
+def _scratch(n_words: int) -> NDArray[np.uint32]:
+    """Room for the kernel, as a rule that of the call before: new memory is zeroed page by page as it is touched."""
+    try:
+        scratch = _spare.pop()
+    except IndexError:
+        return np.empty(n_words, np.uint32)
+    return scratch if len(scratch) >= n_words else np.empty(n_words, np.uint32)
+
+
+def scratch_words(n_cols: int, grid_cols: int, n_used: int) -> int:
+    """32-bit words that the kernel's `equalize` works in."""
+    n_cells = grid_cols + 1
+    cells, shares, bounds, weights = n_cells * 2 * n_used, 3 * (n_cols + 64 * n_cells), 2 * (n_cells + 1), 2 * n_cols
+    counts, tables = n_used, grid_cols * n_used
+    return cells + shares + bounds + weights + max(counts + tables, 2 * grid_cols * 2568) + 80
 
 
 def _in_bands(
@@ -223,7 +288,7 @@ def _blend(
     def interpolate(start: int, stop: int) -> None:
         start, stop = begin + start, begin + stop
         cells = np.empty((2 if grid[0] > 1 else 1, grid[2] + 1, n_words), np.uint32)
-        shares = np.empty((2, n_cols), np.uint32)
+        shares = np.empty((3, n_cols + 64 * (grid[2] + 1)), np.uint32)
         for plane in range(start // n_rows, -(-stop // n_rows)):
             # the middle of the plane, counted in planes of tiles from the middle of the first
             position = (plane + 0.5) / tile_planes - 0.5

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfast import _kernels
+from medfast import _kernels, _parallel
 from medfast._parallel import for_rows
 
 
@@ -71,7 +71,11 @@ def count(
     num_threads: int | None,
 ) -> NDArray[np.int64]:
     """Pixels inside the mask per gray level; that of 0 is `offset`."""
-    counts, lock = np.zeros(n_levels, np.int64), threading.Lock()
+    counts = np.zeros(n_levels, np.int64)
+    if volume.size < 2 * _parallel.WORK_PER_THREAD:  # too little for a second thread
+        _kernels.histogram.count(volume, inside, offset, 0, n_rows(volume), counts)
+        return counts
+    lock = threading.Lock()
 
     def body(start: int, stop: int) -> None:
         add_counts(volume, inside, offset, start, stop, counts, lock)

@@ -48,3 +48,20 @@ def interpolate(
     shares: NDArray[np.uint32],
     out: NDArray[Any],
 ) -> None: ...
+def equalize(
+    image: NDArray[Any],
+    offset: int,
+    lowest: int,
+    first: int,
+    n_used: int,
+    n_bins: int,
+    clip_limit: float,
+    tile_rows: int,
+    tile_cols: int,
+    grid_rows: int,
+    grid_cols: int,
+    band_start: int,
+    band_stop: int,
+    scratch: NDArray[np.uint32],
+    out: NDArray[Any],
+) -> None: ...

@@ -92,12 +92,10 @@ def as_pair(value: Any, name: str, *, minimum: int = 1) -> tuple[int, int]:
 
 def as_grid(value: Any, name: str, numbers: tuple[int, ...]) -> tuple[int, ...]:
     """`value` as as many integers of at least 1, in array order, as one of `numbers` says."""
-    if (
-        type(value) is tuple
-        and len(value) in numbers
-        and all(type(entry) is int and 0 < entry < 2**31 for entry in value)
-    ):
-        return value  # what nearly every call gives
+    if type(value) is tuple and len(value) == 2 and 2 in numbers:
+        rows, columns = value
+        if type(rows) is int and type(columns) is int and 0 < rows < 2**31 and 0 < columns < 2**31:
+            return value  # what nearly every call gives
     expected = f"{' or '.join(map(str, numbers))} integers, {'planes, ' if 3 in numbers else ''}rows and columns"
     try:
         entries = tuple(value)

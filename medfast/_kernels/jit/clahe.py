@@ -170,3 +170,43 @@ def interpolate(
                         mean = mean * front + far * back
                     value = np.int64(np.rint(mean)) + lowest
                 out[row, col] = value
+
+
+@kernel
+def equalize(
+    image,
+    offset,
+    lowest,
+    first,
+    n_used,
+    n_bins,
+    clip_limit,
+    tile_rows,
+    tile_cols,
+    grid_rows,
+    grid_cols,
+    band_start,
+    band_stop,
+    scratch,
+    out,
+):
+    """Some bands of planes, each plane by itself, from histograms to pixels."""
+    n_rows, n_cols = image.shape[1:]
+    tables, counts = np.empty((grid_rows * grid_cols, n_used), np.uint16), np.empty(n_used, np.uint32)
+    weights, bounds = np.empty((2, n_cols), np.float32), np.empty(grid_cols + 2, np.int64)
+    row_weights, row_bounds = np.empty((2, n_rows), np.float32), np.empty(grid_rows + 2, np.int64)
+    column_weights(tile_cols, weights, bounds)
+    column_weights(tile_rows, row_weights, row_bounds)
+    cells, shares = np.empty((1, 1, 1), np.uint32), np.empty((1, 1), np.uint32)
+    for index in range(band_start, band_stop):
+        plane, band = index // (grid_rows + 1), index % (grid_rows + 1)
+        tile_row = max(band - 1, 0) if index == band_start else band
+        tile_start, tile_stop = tile_row * grid_cols, min(band + 1, grid_rows) * grid_cols
+        tile_tables(
+            image[plane : plane + 1], None, offset, first, n_bins, clip_limit, 1, tile_rows, tile_cols, grid_rows,
+            grid_cols, tile_start, tile_stop, tables[0], counts, tables,
+        )  # fmt: skip
+        interpolate(
+            image[plane], None, offset, lowest, tables, tables, 0.0, grid_rows, tile_rows, tile_cols, weights, bounds,
+            row_bounds[band], row_bounds[band + 1], cells, shares, out[plane],
+        )  # fmt: skip

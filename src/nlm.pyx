@@ -110,7 +110,7 @@ def workspace(Py_ssize_t n_channels,
               Py_ssize_t n_rows,
               Py_ssize_t n_cols,
               const Py_ssize_t[::1] radii):
-    """Bytes of scratch that a call needs for a tile of `n_planes` by `n_rows`; only nlm_narrow.h takes more than ROWS."""
+    """Bytes of scratch that a call needs for a tile of `n_planes` by `n_rows`: by nlm_narrow.h alone more than ROWS."""
     cdef Py_ssize_t most_rows = min(n_rows, ROWS)
     cdef Py_ssize_t row = 8 * padded_row(n_cols), n_sums = n_channels + n_weights, sums, plain, narrow, deep, axis
     cdef nlm_tile tile

@@ -1,4 +1,4 @@
-"""Tiles of 8 bits with more rows than a kernel holds at a time: whatever the rows, channels, frames, mask and layout."""
+"""Tiles of 8 bits with more rows than a kernel holds at a time, whatever the rows, channels, frames, mask, layout."""
 
 import numpy as np
 import pytest

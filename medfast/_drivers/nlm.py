@@ -26,8 +26,8 @@ is there does not count."""
 
 TILE_PLANES = 32
 TILE_ROWS = 64
-"""Planes and rows of a tile, half as many rows in a volume. Fewer would let the lines that it begins with weigh more, and
-of more the sums would leave the second-level cache."""
+"""Planes and rows of a tile, half as many rows in a volume. Fewer would let the lines that it begins with weigh more,
+and of more the sums would leave the second-level cache."""
 TILE_ROWS_8_BITS = 256
 """Rows of a tile of 8 bits in the plane, whose sums are done a few lines at a time: 128 take 2 % longer, 512 less."""
 

@@ -183,19 +183,22 @@ class _Call:
 
     def boxes(self) -> list[Box]:
         """What there is to denoise, cut so that a box with its surroundings takes about BOX_BYTES. All begin at even
-        rows: kernels may share sums among pairs of rows, and the rounding of floats is not to depend on the box.
+        rows and columns: kernels may share sums among pairs of them, and the rounding of floats is not to depend on the
+        box.
         """
         n_planes, n_channels, n_rows, n_cols = self.out.shape
         extent: Box = ((0, n_planes), (0, n_rows), (0, n_cols))
         if self.mask is not None:
             extent = _bounds(self.mask)
-            extent = (extent[0], (extent[1][0] // 2 * 2, extent[1][1]), extent[2])
+            rows, cols = [(start // 2 * 2, stop) for start, stop in extent[1:]]
+            extent = (extent[0], rows, cols)
         lengths = [stop - start for start, stop in extent]
         if min(lengths) == 0:
             return []
         border_planes, border_rows, border_cols = self.border
         most_cols = max(min(int(WORK_OF_TILE / (2 * self.pixel_work)), BOX_COLS), 64)
         cols = math.ceil(lengths[2] / math.ceil(lengths[2] / most_cols))  # alike: none narrower than a search window
+        cols += cols % 2
         line_bytes = (cols + 2 * border_cols + SLACK) * n_channels * self.dtype.itemsize
         planes, rows = lengths[:2]
         if line_bytes * (planes + 2 * border_planes) * (rows + 2 * border_rows) > BOX_BYTES:

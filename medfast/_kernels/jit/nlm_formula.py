@@ -12,7 +12,7 @@ from numba.extending import overload
 from medfast._kernels.jit import inlined, kernel
 from medfast._kernels.jit.nlm_lines import add, add_two, line_of
 
-COLUMNS = 12  # of the search window, whose sums are in the working type, before they go into float64
+COLUMNS = 16  # of the search window, whose sums are in the working type, before they go into float64
 
 RATE = 11.541560327111707  # 8 / ln 2: exp(-t) = 2^(n / 8) for n = -RATE t
 EIGHTHS = 2.0 ** (np.arange(8) / 8)
@@ -210,8 +210,8 @@ def sum_formula(padded, mask, radii, norm, factor, squares, plane_start, row_sta
     sums[:, :, n_channels:] = 1.0  # the weight of a pixel for itself
     forward[:] = 0
     reverse[:] = 0
+    n_done = 0
     for dz in range(sz + 1):
-        n_done = 0
         for dx in range(-sx if dz else 0, sx + 1):
             # p = q - dx as far as q, or p itself, is in columns 0 ... n_cols - 1: n of them from column -left on
             left, n = max(dx, 0), n_cols + abs(dx)
@@ -285,6 +285,6 @@ def sum_formula(padded, mask, radii, norm, factor, squares, plane_start, row_sta
                         else:
                             subtract(given[z, y, k], reverse[z, y, k])
             n_done += 1
-            if n_done % COLUMNS == 0 or dx == sx:
+            if n_done % COLUMNS == 0 or (dz == sz and dx == sx):
                 flush(forward.reshape(forward.size), sums.reshape(sums.size))
                 flush(reverse.reshape(reverse.size), sums.reshape(sums.size))

@@ -10,9 +10,9 @@
    planes, its rows, in pairs that begin at even columns and rows of the image. For each (dz, dx), donors are added
    from the first dy on, in pairs of neighbours. What a pixel gains as p and what as q are sums apart until they are
    float64, for bands (nlm_real_steps.h) meet in an order that depends on the lanes. There are no fused multiply-adds,
-   which v2 has not: they would take 3 to 4 % off, at v4 in images nothing.
+   which v2 has not: they would take 2 to 5 % off, at v4 in images nothing.
 
-   Measured on 512 x 512, patch 7, search 21, one thread, against scikit-image's fast mode: float32 v4 17, v3 12 times,
+   Measured on 512 x 512, patch 7, search 21, one thread, against scikit-image's fast mode: float32 v4 16, v3 11 times,
    uint16 13 and 10; 64^3, patch 3, search 11, Rician, at v4 82 times dipy's classic method. Images of fewer columns
    than the search window has waste most of their lanes: 512 x 16 takes as long as 512 x 38. What bands waste apart, v4
    takes about 38 slots of vector instructions (two a cycle) for 16 distances: 24 for weights and what they add, of

@@ -3,9 +3,7 @@
    w(p, q) = w(q, p), so half of the shifts q = p + (dz, dy, dx) give the weights of all, those that come after
    (0, 0, 0) in order. A line of such weights is what the line of p gains from that of q (forward) and what q's gains
    from p's (reverse). A tile needs the first for the lines inside it and the second for the lines whose q is inside
-   it; what neighbouring tiles would need as well is computed twice, and shared with none. The lines of p go from the
-   first to the last, so each line gets its sums shift by shift, reverse before forward, wherever the tile begins and
-   ends: not even the rounding of floating-point sums depends on the tiles. */
+   it; what neighbouring tiles would need as well is computed twice, and shared with none. */
 #ifndef MEDFAST_NLM_TILE_H
 #define MEDFAST_NLM_TILE_H
 
@@ -42,8 +40,6 @@ typedef struct {
     void (*columns)(void *self, const nlm_shifts *shifts, ptrdiff_t plane, ptrdiff_t row_start, ptrdiff_t row_stop,
                     nlm_range cols);
     void (*line)(void *self, const nlm_shifts *shifts, const nlm_line *line, ptrdiff_t row_start, nlm_range cols);
-    void (*done)(void *self, ptrdiff_t n_groups); /* after so many groups of shifts; may be NULL */
-    int is_ordered; /* whether a line that gains from itself does so in one order, reverse before forward */
 } nlm_steps;
 
 static ptrdiff_t nlm_least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
@@ -126,7 +122,6 @@ static void nlm_tile_run(const nlm_tile *t, nlm_range tile_cols, ptrdiff_t group
 {
     const ptrdiff_t width = tile_cols.stop - tile_cols.start;
     nlm_shifts s;
-    ptrdiff_t n_groups = 0;
     for (s.dz = 0; s.dz <= t->search[0]; s.dz++)
         for (s.dy = s.dz > 0 ? -t->search[1] : 0; s.dy <= t->search[1]; s.dy++)
             for (s.dx = s.dz > 0 || s.dy != 0 ? -t->search[2] : 1; s.dx <= t->search[2]; s.dx += group) {
@@ -154,19 +149,12 @@ static void nlm_tile_run(const nlm_tile *t, nlm_range tile_cols, ptrdiff_t group
                                 y++;
                             }
                             steps->columns(self, &s, z, first, y, cols);
-                            for (row = first; row < y; row++) {
-                                int each = directions, next = 0;
-                                if (steps->is_ordered && s.dz == 0 && s.dy == 0 && directions != NLM_FORWARD)
-                                    each = NLM_REVERSE, next = directions & NLM_FORWARD;
-                                for (; each; each = next, next = 0)
-                                    if (nlm_tile_line(t, extents, &s, each, z, row, &line))
-                                        steps->line(self, &s, &line, first, cols);
-                            }
+                            for (row = first; row < y; row++)
+                                if (nlm_tile_line(t, extents, &s, directions, z, row, &line))
+                                    steps->line(self, &s, &line, first, cols);
                         }
                     }
                 }
-                if (steps->done)
-                    steps->done(self, ++n_groups);
             }
 }
 

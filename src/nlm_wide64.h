@@ -145,7 +145,7 @@ static ptrdiff_t nlm_wide64_lay_out(nlm_wide64_engine *e, uint8_t *scratch)
 static void nlm_wide64_tile(const nlm_tile *t, const nlm_wide *w, const int64_t *table, int64_t *sums,
                             ptrdiff_t row_size, uint8_t *scratch)
 {
-    static const nlm_steps steps = {nlm_wide_columns_step, nlm_wide64_line_step, NULL, 0};
+    static const nlm_steps steps = {nlm_wide_columns_step, nlm_wide64_line_step};
     const ptrdiff_t n_rows = t->rows[1] - t->rows[0], n_lines = (t->planes[1] - t->planes[0]) * n_rows;
     nlm_range *extents = (nlm_range *)scratch;
     ptrdiff_t k, x, part;

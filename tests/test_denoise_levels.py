@@ -62,6 +62,7 @@ def test_volumes(rng, dtype):
     mask[1:5, 2:11, 3:20] = rng.random((4, 9, 17)) < 0.8
     assert_levels_agree(volume, patch_size=3, search_size=5)
     assert_levels_agree(volume[:, :7, :4], patch_size=3, search_size=11)
+    assert_levels_agree(volume[:, :1, :9], patch_size=(5, 3, 3), search_size=(3, 15, 5))  # a row beside its donors
     assert_levels_agree(volume, patch_size=(3, 5, 3), search_size=(3, 5, 7), mask=mask, noise="rician", sigma=9.0)
 
 

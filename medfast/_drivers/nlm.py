@@ -26,10 +26,14 @@ is there does not count."""
 
 TILE_PLANES = 32
 TILE_ROWS = 64
-"""Planes and rows of a tile, half as many rows in a volume. Fewer would let the lines that it begins with weigh more,
-and of more the sums would leave the second-level cache."""
+"""Planes and rows of a tile, half as many rows in a volume with tables. Fewer would let the lines that it begins with
+weigh more, and of more the sums would leave the second-level cache."""
+
 TILE_ROWS_8_BITS = 256
 """Rows of a tile of 8 bits in the plane, whose sums are done a few lines at a time: 128 take 2 % longer, 512 less."""
+
+TILE_PIXELS = 2**18
+"""About the most pixels of a tile of a volume with weights from the formula, whose scratch takes 16 MB then."""
 
 LEAST_PLANES, LEAST_ROWS = 8, 16
 """What tiles may shrink to where there are many threads to share them."""
@@ -41,9 +45,9 @@ BOX_COLS = 4096
 """Most columns of a box, which bound a thread's scratch."""
 
 WORK_OF_TILE = 2**30
-"""Most that a tile may take, so that Ctrl-C and progress are answered soon (measured: 0.6 s at the most at the lowest
-level, 0.3 s at the highest): bytes of the padded pixel for each donor, at patches of 7 by 7. Of usual windows tiles
-take less."""
+"""Most that a tile may take, so that Ctrl-C and progress are answered soon (measured: 0.7 s at the most at the lowest
+level, 0.3 s at the highest; twice that with search windows of 301 by 301 in float64): bytes of the padded pixel for
+each donor, at patches of 7 by 7. Of usual windows tiles take less."""
 
 _WORK_OF_THREADS = 2**22  # pairs of pixels below which one thread does everything
 _NO_MASK = np.zeros((0, 0, 0), np.uint8)
@@ -135,7 +139,8 @@ class _Call:
         self.radii = np.array([*task.patch, *task.search], np.intp)
         self.n_weights, self.n_shifts = 1, _size(task.search)
         self.target = out  # as the kernel sees it
-        self.tile_rows = TILE_ROWS
+        self.tile_rows, self.volume_rows = TILE_ROWS, max(TILE_ROWS // 2, 1)
+        self.is_formula = False
         self.largest = 65536.0
         self.free: list[NDArray[np.uint8]] = []  # scratch of the tiles that are done: as many pieces as threads
         self.buffer: NDArray[Any] | None = None
@@ -157,6 +162,7 @@ class _Call:
                 self.target = out.view(np.uint16)
         else:
             self.kernel, self.dtype = kernel.denoise_formula, np.dtype(np.float32)
+            self.volume_rows, self.is_formula = TILE_ROWS, True
             h = list(task.h)
             if out.dtype.kind == "f":
                 self.largest = nlm_scale.largest_value(task.planes)
@@ -185,19 +191,25 @@ class _Call:
 
     def boxes(self) -> list[Box]:
         """What there is to denoise, cut so that a box with its surroundings takes about BOX_BYTES. All begin at even
-        rows: kernels may share sums among pairs of rows, and the rounding of floats is not to depend on the box.
+        rows and columns: kernels may share sums among pairs of them, and the rounding of floats is not to depend on the
+        box.
         """
         n_planes, n_channels, n_rows, n_cols = self.out.shape
         extent: Box = ((0, n_planes), (0, n_rows), (0, n_cols))
         if self.mask is not None:
             extent = _bounds(self.mask)
-            extent = (extent[0], (extent[1][0] // 2 * 2, extent[1][1]), extent[2])
+            (row_start, row_stop), (col_start, col_stop) = extent[1:]
+            extent = (extent[0], (row_start // 2 * 2, row_stop), (col_start // 2 * 2, col_stop))
         lengths = [stop - start for start, stop in extent]
         if min(lengths) == 0:
             return []
         border_planes, border_rows, border_cols = self.border
         most_cols = max(min(int(WORK_OF_TILE / (2 * self.pixel_work)), BOX_COLS), 64)
+        if self.is_formula:
+            within = int(2 * WORK_OF_TILE / (self.pixel_work * self.extra_rows(2) * 2)) - 2 * border_cols
+            most_cols = min(most_cols, max(within, 2 * border_cols, 64))
         cols = math.ceil(lengths[2] / math.ceil(lengths[2] / most_cols))  # alike: none narrower than a search window
+        cols += cols % 2
         line_bytes = (cols + 2 * border_cols + SLACK) * n_channels * self.dtype.itemsize
         planes, rows = lengths[:2]
         if line_bytes * (planes + 2 * border_planes) * (rows + 2 * border_rows) > BOX_BYTES:
@@ -216,11 +228,20 @@ class _Call:
         """
         (plane_start, plane_stop), (row_start, row_stop), (col_start, col_stop) = box
         n_planes, n_rows = plane_stop - plane_start, row_stop - row_start
-        planes, rows = min(TILE_PLANES, n_planes), max(TILE_ROWS // 2, 1) if n_planes > 1 else self.tile_rows
+        planes, rows = min(TILE_PLANES, n_planes), self.volume_rows if n_planes > 1 else self.tile_rows
         most_lines = int(WORK_OF_TILE / (self.pixel_work * (col_stop - col_start)))
         for least_planes, least_rows in ((LEAST_PLANES, LEAST_ROWS), (1, LEAST_ROWS), (1, 2)):
             rows = min(rows, max(most_lines // planes // 2 * 2, least_rows))
             planes = min(planes, max(most_lines // rows, least_planes))
+        if self.is_formula and n_planes > 1:
+            rows = min(rows, max(TILE_PIXELS // (planes * (col_stop - col_start)) // 2 * 2, LEAST_ROWS))
+        if self.is_formula:  # which takes surroundings as well, of few lines or columns more than of themselves
+            most = 2.0 * most_lines / (1.0 + 2.0 * self.border[2] / (col_stop - col_start))
+            while rows > 2 and self.extra_planes(planes) * planes * self.extra_rows(rows) * rows > most:
+                if planes > LEAST_PLANES:
+                    planes //= 2
+                else:
+                    rows = max(rows // 4 * 2, 2)
         if n_planes * n_rows * (col_stop - col_start) * self.n_shifts > _WORK_OF_THREADS:
             most = 2 * resolve(self.num_threads)
             while math.ceil(n_planes / planes) * math.ceil(n_rows / rows) < most > 2:
@@ -232,6 +253,14 @@ class _Call:
                     break
         all_rows = _cut(0, n_rows, rows)
         return [(*each, *row) for each in _cut(0, n_planes, planes) for row in all_rows]
+
+    def extra_planes(self, planes: int) -> float:
+        """How many times as long it takes for the planes around those of a tile."""
+        return 1.0 + min(planes, int(self.radii[3])) / planes
+
+    def extra_rows(self, rows: int) -> float:
+        """How many times as long it takes for the rows around those of a tile."""
+        return 1.0 + (min(rows, int(self.radii[4])) + 2 * int(self.radii[1]) + 2) / rows
 
     def run(self, box: Box, tiles: list[tuple[int, int, int, int]], progress: Callable[[int, int], Any] | None) -> None:
         """Denoise a box, which its tiles make up."""

@@ -15,7 +15,7 @@ padded[z + pz + sz, :, y + py + sy, x + px + sx]. Sums are kept line by line: (p
 import numpy as np
 
 from medfast._kernels.jit import kernel, uncounted
-from medfast._kernels.jit.nlm_formula import MOST_SHIFTS, sum_formula, working
+from medfast._kernels.jit.nlm_formula import sum_formula, working
 from medfast._kernels.jit.nlm_lines import mask_of
 from medfast._kernels.jit.nlm_table import sum_integer
 
@@ -25,8 +25,8 @@ def workspace(n_channels, n_weights, n_planes, n_rows, n_cols, radii):
     """Bytes of scratch that a call needs for a tile of `n_planes` x `n_rows` lines."""
     py, px, sx = radii[1], radii[2], radii[5]
     n_sums = n_channels + n_weights
-    n_lines = max((2 * sx + 1) * (n_weights + 1) + 2, min(2 * sx + 1, MOST_SHIFTS) * (n_sums + 2 * py + 1) + 4)
-    return 8 * (2 * n_sums * n_planes * n_rows * n_cols + n_lines * (n_cols + 2 * px + 2 * sx))
+    n_lines = max((2 * sx + 1) * (n_weights + 1) + 2, 4 * n_sums + 2 * (2 * py + 1) + 4)
+    return 8 * (5 * n_sums * n_planes * n_rows * n_cols + n_lines * (n_cols + 2 * px + 2 * sx))
 
 
 @kernel
@@ -95,7 +95,6 @@ def denoise_formula(
     n_sums = shape[0] * shape[1] * shape[2] * shape[3]
     sums = scratch[: 8 * n_sums].view(np.float64).reshape(shape)
     space = working(scratch[8 * n_sums :], padded, out)
-    totals = space[:n_sums].reshape(shape)
     sum_formula(
         uncounted(padded),
         uncounted(mask),
@@ -105,8 +104,7 @@ def denoise_formula(
         bias >= 0,
         plane_start,
         row_start,
-        uncounted(space[n_sums:]),
-        uncounted(totals),
+        uncounted(space),
         uncounted(sums),
     )
     rounds = out.dtype.type(0.5) == 0  # an integer dtype

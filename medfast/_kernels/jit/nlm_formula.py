@@ -1,7 +1,8 @@
 """Sums of non-local means with weights from the formula, for nlm.py.
 
 In float32 for images of float32 that come as such, else in float64, and with additions in an order that is the same
-wherever tiles begin, so that every level gives the same bits.
+wherever tiles begin, so that every level gives the same bits: differences are summed along the line, over the planes
+and then down the rows of the patch, donors down the columns of the search window.
 """
 
 import numpy as np
@@ -11,8 +12,7 @@ from numba.extending import overload
 from medfast._kernels.jit import inlined, kernel
 from medfast._kernels.jit.nlm_lines import add, add_two, line_of
 
-MOST_SHIFTS = 8  # of a group, whose sums are added as one
-GROUPS = 4  # whose sums are in the working type, before they go into float64
+COLUMNS = 16  # of the search window, whose sums are in the working type, before they go into float64
 
 RATE = 11.541560327111707  # 8 / ln 2: exp(-t) = 2^(n / 8) for n = -RATE t
 EIGHTHS = 2.0 ** (np.arange(8) / 8)
@@ -38,36 +38,43 @@ def powers(n, weights):
 @overload(powers)
 def _powers(n, weights):
     # n = k + r, k a whole number: 2^(k / 8) from a table and the exponent's bits, times a polynomial for 2^(r / 8).
+    # In float32 it is one of r + 12, of which the square has the factor 0: cheaper by two operations.
     if n.dtype == types.float32:
         kind, bits, place = np.float32, np.int32, 20  # where the last three bits of k end up above the mantissa
-        least = np.float32(-920.0)  # weights under exp(-80) are 0: no subnormal numbers
-        polynomial = (1.0839105738809246e-04, 3.7540254676325189e-03, 8.6643401782693899e-02, 1.0)
+        least = np.float32(-880.0)  # weights under exp(-76) are 0: no subnormal numbers
+        scale, apart = 1.0428403527491581e-04, np.float32(12.0)
     else:
         kind, bits, place = np.float64, np.int64, 49
         least = np.float64(-6900.0)
-        polynomial = (
-            7.2635441012824734e-12,
-            5.8763809990809137e-10,
-            4.0690795203078385e-08,
-            2.3481760454029152e-06,
-            1.0840646223521454e-04,
-            3.7535391712362359e-03,
-            8.6643397569993196e-02,
-            1.0,
-        )
-    polynomial = tuple([kind(c) for c in polynomial])
+        scale, apart = 1.0, np.float64(0.0)
+    polynomial = (
+        7.2635441012824734e-12,
+        5.8763809990809137e-10,
+        4.0690795203078385e-08,
+        2.3481760454029152e-06,
+        1.0840646223521454e-04,
+        3.7535391712362359e-03,
+        8.6643397569993196e-02,
+        1.0,
+    )
     ones = kind(1.5) / np.finfo(kind).eps  # where the last bit is one: adding it rounds, and leaves k in the last bits
-    roots = EIGHTHS.astype(kind).view(bits).astype(np.int64) - (np.arange(8) << place)  # all of k is added to them
+    roots = (EIGHTHS * scale).astype(kind).view(bits).astype(np.int64)
+    roots = roots - (np.arange(8) << place)  # all of k is added to them
+    linear, constant = np.float32(398.84787), np.float32(3075.0208)
+    is_float32 = kind is np.float32
 
     def implementation(n, weights):
         for x in range(len(n)):
             counts = n[x] > least
             limited = n[x] if counts else least
             rounded = limited + ones
-            r = limited - (rounded - ones)
-            power = polynomial[0]
-            for c in polynomial[1:]:
-                power = power * r + c
+            r = limited - (rounded - (ones + apart))
+            if is_float32:
+                power = (r * r + linear) * r + constant
+            else:
+                power = polynomial[0]
+                for c in polynomial[1:]:
+                    power = power * r + c
             weights[x] = power if counts else kind(0)
             n[x] = rounded
         k = n.view(bits)
@@ -125,15 +132,20 @@ def add_to(one, two, target):
 
 
 @inlined
-def box_sum_in_pairs(columns, size, sums):
-    """Sums of `size` neighbours: of pairs from the first on, and the last."""
+def box_sum_in_pairs(values, first, size, sums):
+    """Sums of `size` neighbours, the first of which stands in column `first`.
+
+    Columns 2 j and 2 j + 1 share the sums of pairs, as rows do; of three none do: pairs begin at each.
+    """
     if size == 1:
-        copy(columns, sums)
+        copy(values, sums)
         return
-    add_to(columns, columns[1:], sums)
-    for k in range(2, size - 1, 2):
-        add_two(columns[k:], columns[k + 1 :], sums)
-    add(columns[size - 1 :], sums)
+    for x in range(len(sums)):
+        skip = 0 if size == 3 else (first + x + 1) % 2
+        total = values[x + skip] + values[x + skip + 1]
+        for k in range(skip + 2, skip + size - 1, 2):
+            total += values[x + k] + values[x + k + 1]
+        sums[x] = total + (values[x] if skip else values[x + size - 1])
 
 
 @inlined
@@ -149,27 +161,18 @@ def weigh(weights, p, q, squares, values):
         values[x] = weights[x] * value
 
 
-@kernel
-def sum_shifts(lines, k, first, step, mask, z, y, col, side, total):
-    """Sum over a group's shifts of the lines[:, k], without those of donors outside the mask."""
-    for x in range(len(total)):
-        total[x] = 0
-    for i in range(len(lines)):
-        line = lines[i, k, first + i * step :]
-        if mask.size:
-            inside = mask[z, y, col + i * side :]
-            for x in range(len(total)):
-                total[x] += line[x] if inside[x] else total.dtype.type(0)
-        else:
-            add(line, total)
+@inlined
+def select(values, inside, chosen):
+    """The values, 0 for donors outside the mask."""
+    for x in range(len(chosen)):
+        chosen[x] = values[x] if len(inside) == 0 or inside[x] else chosen.dtype.type(0)
 
 
-@kernel
-def add_signed(line, sign, totals):
-    """Add a line, or take it away."""
-    sign = totals.dtype.type(sign)
-    for x in range(len(totals)):
-        totals[x] += sign * line[x]
+@inlined
+def subtract(values, sums):
+    """Take the values away."""
+    for x in range(len(sums)):
+        sums[x] -= values[x]
 
 
 @kernel
@@ -181,80 +184,107 @@ def flush(totals, sums):
 
 
 @kernel
-def sum_formula(padded, mask, radii, norm, factor, squares, plane_start, row_start, space, totals, sums):
+def mask_from(mask, z, y, x):
+    """The mask from a pixel on; an empty one where there is none."""
+    return mask[z, y, x:] if mask.size else mask.reshape(0)
+
+
+@kernel
+def sum_formula(padded, mask, radii, norm, factor, squares, plane_start, row_start, space, sums):
     """Sums of what weighted donors, or their squares, differ by from the pixel, and of weights, for a tile."""
     pz, py, px, sz, sy, sx = radii[0], radii[1], radii[2], radii[3], radii[4], radii[5]
     n_planes, n_rows, n_sums, n_cols = sums.shape
     n_channels = n_sums - 1
     plane_start, row_start, col_start = plane_start + pz + sz, row_start + py + sy, px + sx  # in `padded` from here on
     rate = space.dtype.type(-RATE * factor)
-    size, width = 2 * py + 1, n_cols + 2 * sx + 2 * px
-    most_shifts = -(-(2 * sx + 1) // (-(-(2 * sx + 1) // MOST_SHIFTS)))  # groups of one size
-    # Of each shift of a group: lines of weights, then of weighted channels, from column -sx of p on.
-    group = space[: most_shifts * n_sums * width].reshape(most_shifts, n_sums, width)
-    space = space[group.size :]
-    terms = space[: most_shifts * size * width].reshape(most_shifts, size, width)
-    space = space[terms.size :]
-    columns, distances, gained, given = space[:width], space[width:], space[2 * width :], space[3 * width :]
-    gained, given = gained[:n_cols], given[:n_cols]
+    size, width = 2 * py + 1, n_cols + sx + 2 * px
+    # What p gains of q, and q of p: by the shifts of one column of the search window, and by some columns.
+    tile, space = space[: 4 * sums.size].reshape(4, *sums.shape), space[4 * sums.size :]
+    gained, given, forward, reverse = tile[0], tile[1], tile[2], tile[3]
+    # Of two lines, one after the other, and of two shifts: weights, and weighted channels.
+    group, space = space[: 4 * n_sums * width].reshape(2, 2, n_sums, width), space[4 * n_sums * width :]
+    terms, space = space[: 2 * size * width].reshape(2, size, width), space[2 * size * width :]
+    line, flat, one, two = space[:width], space[width:], space[2 * width :][:n_cols], space[3 * width :][:n_cols]
 
     sums[:] = 0.0
     sums[:, :, n_channels:] = 1.0  # the weight of a pixel for itself
-    totals[:] = 0
-    n_groups = 0
+    forward[:] = 0
+    reverse[:] = 0
+    n_done = 0
     for dz in range(sz + 1):
-        for dy in range(-sy if dz else 0, sy + 1):
-            for first_dx in range(-sx if dz or dy else 1, sx + 1, most_shifts):
-                n_shifts = min(most_shifts, sx + 1 - first_dx)
+        for dx in range(-sx if dz else 0, sx + 1):
+            # p = q - dx as far as q, or p itself, is in columns 0 ... n_cols - 1: n of them from column -left on
+            left, n = max(dx, 0), n_cols + abs(dx)
+            start = col_start - px - left
+            gained[:] = 0
+            given[:] = 0
+            for first_dy in range(-sy if dz or dx else 1, sy + 1, 2):
+                n_shifts = min(2, sy + 1 - first_dy)
                 for z in range(-dz, n_planes):
-                    follows = False  # whether there are the differences of the line before
-                    for y in range(-max(dy, 0), n_rows - min(dy, 0)):
-                        here = line_of(totals, z, y)
-                        there = line_of(totals, z + dz, y + dy)
-                        if not (here.size or there.size):
-                            follows = False
-                            continue
-                        plane, row = plane_start + z, row_start + y
+                    if z < 0 and z + dz >= n_planes:
+                        continue
+                    plane = plane_start + z
+                    top, bottom = min(0, 1 - n_shifts - first_dy), max(n_rows, n_rows - first_dy)
+                    for y in range(top, bottom):
+                        row = row_start + y
+                        now, before = group[y % 2], group[1 - y % 2]
                         for i in range(n_shifts):
-                            dx = first_dx + i
-                            # p = q - dx as far as q, or p itself, is in columns 0 ... n_cols - 1
-                            left, n = max(dx, 0), n_cols + abs(dx)
-                            start = col_start - px - left
-                            for line in range(row + py if follows else row - py, row + py + 1):
+                            dy = first_dy + i
+                            for at in range(row - py if y == top else row + py, row + py + 1):
+                                term = terms[i, at % size, :n]
                                 for k in range(plane - pz, plane + pz + 1):
                                     for channel in range(n_channels):
                                         add_real_differences(
-                                            padded[k, channel, line, start:],
-                                            padded[k + dz, channel, line + dy, start + dx :],
+                                            padded[k, channel, at, start:],
+                                            padded[k + dz, channel, at + dy, start + dx :],
                                             norm,
-                                            k == plane - pz and channel == 0,
-                                            terms[i, line % size, : n + 2 * px],
+                                            channel == 0,
+                                            line[: n + 2 * px],
                                         )
-                            add_in_pairs(terms[i], row - py, size, columns[: n + 2 * px])
-                            box_sum_in_pairs(columns, 2 * px + 1, distances[:n])
+                                    if k == plane - pz:
+                                        box_sum_in_pairs(line, sx - left, 2 * px + 1, term)
+                                    else:
+                                        box_sum_in_pairs(line, sx - left, 2 * px + 1, flat[:n])
+                                        add(flat, term)
+                            add_in_pairs(terms[i], row - py, size, line[:n])
                             for x in range(n):
-                                d = distances[x]
-                                distances[x] = (d * d if norm == 1 else d) * rate
-                            powers(distances[:n], group[i, 0, sx - left :][:n])
+                                d = line[x]
+                                line[x] = (d * d if norm == 1 else d) * rate
+                            powers(line[:n], now[i, 0, :n])
                             for channel in range(n_channels):
                                 p = padded[plane, channel, row, col_start - left :]
                                 q = padded[plane + dz, channel, row + dy, col_start - left + dx :]
-                                values = group[i, 1 + channel, sx - left :][:n]
-                                weigh(group[i, 0, sx - left :], p, q, squares, values)
-                        follows = True
-                        used = group[:n_shifts]
-                        # Reverse before forward, as the lines before have given already where dz or dy is not 0.
+                                weigh(now[i, 0], p, q, squares, now[i, 1 + channel, :n])
                         for k in range(n_sums):
-                            place, sign = (n_channels, 1) if k == 0 else (k - 1, -1)
-                            if there.size:
-                                p = plane, row, col_start - first_dx
-                                sum_shifts(used, k, sx - first_dx, -1, mask, p[0], p[1], p[2], -1, given)
-                                add_signed(given, sign, there[place])
-                            if here.size:
-                                q = plane + dz, row + dy, col_start + first_dx
-                                sum_shifts(used, k, sx, 0, mask, q[0], q[1], q[2], 1, gained)
-                                add(gained, here[place])
-                n_groups += 1
-                if n_groups % GROUPS == 0:
-                    flush(totals.reshape(totals.size), sums.reshape(sums.size))
-    flush(totals.reshape(totals.size), sums.reshape(sums.size))
+                            place = n_channels if k == 0 else k - 1
+                            here = line_of(gained, z, y)
+                            if here.size:  # from both shifts at once
+                                inside = mask_from(mask, plane + dz, row + first_dy, col_start + dx)
+                                select(now[0, k, left:], inside, one)
+                                if n_shifts == 2:
+                                    inside = mask_from(mask, plane + dz, row + first_dy + 1, col_start + dx)
+                                    select(now[1, k, left:], inside, two)
+                                    add_two(one, two, here[place])
+                                else:
+                                    add(one, here[place])
+                            there = line_of(given, z + dz, y + first_dy)
+                            if there.size:  # from this line by the first shift, from the one before by the second
+                                select(now[0, k, left - dx :], mask_from(mask, plane, row, col_start - dx), one)
+                                if n_shifts == 2:
+                                    inside = mask_from(mask, plane, row - 1, col_start - dx)
+                                    select(before[1, k, left - dx :], inside, two)
+                                    add_two(one, two, there[place])
+                                else:
+                                    add(one, there[place])
+            for z in range(n_planes):
+                for y in range(n_rows):
+                    for k in range(n_sums):
+                        add(gained[z, y, k], forward[z, y, k])
+                        if k == n_channels:
+                            add(given[z, y, k], reverse[z, y, k])
+                        else:
+                            subtract(given[z, y, k], reverse[z, y, k])
+            n_done += 1
+            if n_done % COLUMNS == 0 or (dz == sz and dx == sx):
+                flush(forward.reshape(forward.size), sums.reshape(sums.size))
+                flush(reverse.reshape(reverse.size), sums.reshape(sums.size))

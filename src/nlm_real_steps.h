@@ -1,0 +1,386 @@
+/* The steps of nlm_real_body.h, which includes it, in one floating-point type: distances, weights, what they add.
+
+   All of it sees the image transposed: *rows here are columns of the image*, columns its rows, for a tile has few of
+   these and all of those. Rows are in *bands*: cut into LANES runs of `size` rows, of which vector t holds row t of
+   each, one lane a band. Row t + size is then row t, one lane on: only there loads are not aligned, whatever the
+   shift. */
+
+/* A tile, or the part of it that is worked on at a time. Strides count elements. */
+typedef struct {
+    const nlm_tile *t;
+    const nlm_formula *f;
+    nlm_range planes, rows, cols;
+    ptrdiff_t patch[3], search[3];
+    ptrdiff_t n_planes, n, n_sums;                 /* planes and columns; channels, and their weights */
+    int has_mask;
+    ptrdiff_t size, margin;                        /* rows of a band; columns before those of the tile */
+    ptrdiff_t comb_row, comb_channel, comb_plane;  /* pixels */
+    ptrdiff_t line, plane;                         /* sums */
+    ptrdiff_t column_row, local_row;               /* sums over the rows of a patch; sums of a row of shifts */
+    ptrdiff_t *terms;                              /* of the channels, from the first */
+    ptrdiff_t ring_shift;                          /* sums over the rows of patches, of two shifts */
+    NLM_T *combs;                                  /* (planes, channels (+ mask), size, columns) */
+    NLM_T *ring;                                   /* (pairs of shifts, planes of the patch - 1) of those */
+    NLM_T *columns, *weights;                      /* (2, NLM_REAL_LINES, columns); (2, columns) */
+    NLM_T *gained, *given;                         /* (NLM_REAL_LINES, columns, sums) of a row of shifts */
+    NLM_T *moved;                                  /* a line of those, with as many zeros around each vector */
+    NLM_T *forward, *reverse;                      /* (planes, size, columns, sums) */
+    const NLM_T **rows_of;                         /* of patches of lines of p, then of q */
+    NLM_T **slots;                                 /* of a ring, the oldest first */
+    NLM_V *lines;
+    double *totals;                                /* the same: of all shifts so far */
+} NLM_REAL(nlm_engine);
+
+#define engine_t NLM_REAL(nlm_engine)
+#define LANES NLM_REAL(NLM_LANES)
+#define load NLM_REAL(nlm_load)
+#define store NLM_REAL(nlm_store)
+#define add NLM_REAL(nlm_add)
+#define sub NLM_REAL(nlm_sub)
+#define mul NLM_REAL(nlm_mul)
+#define set NLM_REAL(nlm_set)
+#define keep NLM_REAL(nlm_keep)
+
+/* Bands that a row is beyond those of the first. */
+static ptrdiff_t NLM_REAL(nlm_band)(const engine_t *e, ptrdiff_t row)
+{
+    return row >= 0 ? row / e->size : -((e->size - 1 - row) / e->size);
+}
+
+/* The first column of a row of pixels, counted from the first that any patch has. */
+static const NLM_T *NLM_REAL(nlm_comb)(const engine_t *e, ptrdiff_t plane, ptrdiff_t row)
+{
+    const ptrdiff_t band = NLM_REAL(nlm_band)(e, row);
+    return e->combs + plane * e->comb_plane + (row - band * e->size) * e->comb_row + band;
+}
+
+/* Differences of a vector of pixels and the one (of two shifts: and the next) that the shift leads to, summed over the
+   channels. */
+NLM_INLINE void NLM_REAL(nlm_differ)(const NLM_T *a, const NLM_T *b, const ptrdiff_t *terms, ptrdiff_t n_terms,
+                                     int n_shifts, int norm, NLM_V *sums)
+{
+    ptrdiff_t k;
+    int s;
+    for (k = 0; k < n_terms; k++) {
+        const NLM_T *other = b + (k ? terms[k] : 0);
+        const NLM_V own = load(a + (k ? terms[k] : 0));
+        for (s = 0; s < n_shifts; s++) {
+            NLM_V d = sub(load(other + s * LANES), own);
+            d = norm == 1 ? NLM_REAL(nlm_abs)(d) : mul(d, d);
+            sums[s] = k ? add(sums[s], d) : d;
+        }
+    }
+}
+
+/* A sum over rows is kept; as the last of three planes of the patch with the others, and in place of the oldest. */
+NLM_INLINE void NLM_REAL(nlm_put)(const engine_t *e, NLM_T *sums, ptrdiff_t at, NLM_V sum, int is_last)
+{
+    if (is_last) {
+        NLM_T *oldest = e->slots[0] + at;
+        const NLM_V others = add(load(oldest), load(e->slots[1] + at));
+        store(oldest, sum);
+        sum = add(others, sum);
+    }
+    store(sums + at, sum);
+}
+
+/* Sums over the rows of the patch for n lines and columns from ... to - 1, of one or two shifts at a time, as those
+   share the loads of p. The lines 2 j and 2 j + 1 have all but one row in common, and that is paired: seven rows take
+   2.5 additions in place of six. Which lines share depends on the image alone; of three rows none do, so that bands
+   may be of any size. */
+NLM_INLINE void NLM_REAL(nlm_columns)(const engine_t *e, const NLM_T *const *p, const NLM_T *const *q,
+                                      ptrdiff_t plane, NLM_T *sums, ptrdiff_t n, ptrdiff_t from, ptrdiff_t to,
+                                      ptrdiff_t radius, ptrdiff_t n_terms, int n_shifts, int is_last)
+{
+#define differ(y, d) \
+    NLM_REAL(nlm_differ)(p[y] + plane + x * LANES, q[y] + plane + x * LANES, terms, n_terms, n_shifts, 2, d)
+    const ptrdiff_t row = e->column_row, shift = NLM_REAL_LINES * row, *terms = e->terms;
+    ptrdiff_t x, y, j, at;
+    int s;
+    for (x = from; x < to; x++) {
+        NLM_V single[4][2], pair[4][2], sum[2], low[2], high[2];
+        at = (e->margin + x) * LANES;
+        if (radius == 1) {
+            differ(0, low);
+            differ(1, high);
+            for (y = 0; y < n; y++, at += row) {
+                for (s = 0; s < n_shifts; s++)
+                    sum[s] = add(low[s], high[s]), low[s] = high[s];
+                differ(y + 2, high);
+                for (s = 0; s < n_shifts; s++)
+                    NLM_REAL(nlm_put)(e, sums, at + s * shift, add(sum[s], high[s]), is_last);
+            }
+            continue;
+        }
+        differ(0, single[0]);
+        for (j = 0; j < radius; j++) {
+            differ(2 * j + 1, low);
+            differ(2 * j + 2, single[j + 1]);
+            for (s = 0; s < n_shifts; s++)
+                pair[j][s] = add(low[s], single[j + 1][s]);
+        }
+        for (y = 0;; y += 2, at += 2 * row) {
+            for (s = 0; s < n_shifts; s++) {
+                sum[s] = pair[0][s];
+                for (j = 1; j < radius; j++)
+                    sum[s] = add(sum[s], pair[j][s]);
+                NLM_REAL(nlm_put)(e, sums, at + s * shift, add(sum[s], single[0][s]), is_last);
+            }
+            differ(y + 2 * radius + 1, low);
+            for (s = 0; s < n_shifts; s++)
+                NLM_REAL(nlm_put)(e, sums, at + s * shift + row, add(sum[s], low[s]), is_last);
+            if (y + 2 >= n)
+                break;
+            differ(y + 2 * radius + 2, high);
+            for (s = 0; s < n_shifts; s++) {
+                for (j = 0; j < radius; j++)
+                    single[j][s] = single[j + 1][s];
+                single[radius][s] = high[s];
+                for (j = 0; j + 1 < radius; j++)
+                    pair[j][s] = pair[j + 1][s];
+                pair[radius - 1][s] = add(low[s], high[s]);
+            }
+        }
+    }
+}
+
+/* The same for any radius and norm, with the differences in memory. */
+NLM_INLINE void NLM_REAL(nlm_columns_any)(const engine_t *e, const NLM_T *const *p, const NLM_T *const *q,
+                                          ptrdiff_t plane, NLM_T *sums, ptrdiff_t n, ptrdiff_t from, ptrdiff_t to,
+                                          int n_shifts, int norm)
+{
+    const ptrdiff_t row = e->column_row, radius = e->patch[1];
+    NLM_V *lines = e->lines, sum;
+    ptrdiff_t x, y, j;
+    int s;
+    for (x = from; x < to; x++)
+        for (s = 0; s < n_shifts; s++) {
+            NLM_T *columns = sums + s * NLM_REAL_LINES * row + (e->margin + x) * LANES;
+            for (y = 0; y < n + 2 * radius; y++)
+                NLM_REAL(nlm_differ)(p[y] + plane + x * LANES, q[y] + plane + (x + s) * LANES, e->terms,
+                                     e->t->n_channels, 1, norm, lines + y);
+            for (y = 0; y < n; y++, columns += row) {
+                const int is_odd = radius == 1 || (y & 1);
+                const NLM_V *paired = lines + y + !is_odd;
+                if (radius == 0) {
+                    store(columns, lines[y]);
+                    continue;
+                }
+                sum = add(paired[0], paired[1]);
+                for (j = 1; j < radius; j++)
+                    sum = add(sum, add(paired[2 * j], paired[2 * j + 1]));
+                store(columns, add(sum, is_odd ? lines[y + 2 * radius] : lines[y]));
+            }
+        }
+#undef differ
+}
+
+/* Of one plane of the patch. Returns whether `is_last` was heeded. */
+NLM_INLINE int NLM_REAL(nlm_columns_of)(const engine_t *e, const NLM_T *const *p, const NLM_T *const *q,
+                                        ptrdiff_t plane, NLM_T *sums, ptrdiff_t n, ptrdiff_t from, ptrdiff_t to,
+                                        int n_shifts, int is_last)
+{
+    const ptrdiff_t radius = e->patch[1], n_terms = e->t->n_channels;
+    plane *= e->comb_plane;
+    if (e->f->norm == 1)
+        NLM_REAL(nlm_columns_any)(e, p, q, plane, sums, n, from, to, n_shifts, 1);
+    else if (radius == 3 && n_terms == 1)
+        NLM_REAL(nlm_columns)(e, p, q, plane, sums, n, from, to, 3, 1, n_shifts, 0);
+    else if (radius == 2 && n_terms == 1)
+        NLM_REAL(nlm_columns)(e, p, q, plane, sums, n, from, to, 2, 1, n_shifts, 0);
+    else if (radius == 1 && n_terms == 1 && is_last) {
+        NLM_REAL(nlm_columns)(e, p, q, plane, sums, n, from, to, 1, 1, n_shifts, 1);
+        return 1;
+    } else if (radius == 1 && n_terms == 1)
+        NLM_REAL(nlm_columns)(e, p, q, plane, sums, n, from, to, 1, 1, n_shifts, 0);
+    else
+        NLM_REAL(nlm_columns_any)(e, p, q, plane, sums, n, from, to, n_shifts, 2);
+    return 0;
+}
+
+/* Of all planes of the patch, of which line z shares all but one with line z - 1: what is left of that, if `follows`,
+   stands in `ring`, where the last plane takes the place of the first. */
+NLM_INLINE void NLM_REAL(nlm_planes)(const engine_t *e, const NLM_T *const *p, const NLM_T *const *q, ptrdiff_t z,
+                                     int follows, NLM_T *ring, ptrdiff_t n, ptrdiff_t from, ptrdiff_t to, int n_shifts)
+{
+    const ptrdiff_t size = 2 * NLM_REAL_LINES * e->column_row, kept = 2 * e->patch[0];
+    ptrdiff_t k, y, x;
+    int s;
+    z += e->search[0]; /* from 0 on */
+    for (k = 0; k < kept; k++) {
+        e->slots[k] = ring + (z + k) % kept * size;
+        if (!follows)
+            NLM_REAL(nlm_columns_of)(e, p, q, k, e->slots[k], n, from, to, n_shifts, 0);
+    }
+    if (NLM_REAL(nlm_columns_of)(e, p, q, kept, e->columns, n, from, to, n_shifts, kept == 2) || kept == 0)
+        return;
+    for (s = 0; s < n_shifts; s++)
+        for (y = 0; y < n; y++) {
+            const ptrdiff_t at = (s * NLM_REAL_LINES + y) * e->column_row + e->margin * LANES;
+            NLM_T *columns = e->columns + at, *oldest = e->slots[0] + at;
+            for (x = from * LANES; x < to * LANES; x += LANES) {
+                const NLM_V last = load(columns + x);
+                NLM_V sum = add(load(oldest + x), load(e->slots[1] + at + x));
+                for (k = 2; k < kept; k++)
+                    sum = add(sum, load(e->slots[k] + at + x));
+                store(oldest + x, last);
+                store(columns + x, add(sum, last));
+            }
+        }
+}
+
+/* Of one shift, what is left of the columns before: sums over the columns x ... x + 2 radius of the patch for two
+   neighbours at a time, x even; sum = (x + 1, x + 2) + ... + (x + 2 radius - 1, x + 2 radius) is in both. */
+typedef struct {
+    NLM_V pair[4], last;
+} NLM_REAL(nlm_window);
+
+NLM_INLINE void NLM_REAL(nlm_open)(NLM_REAL(nlm_window) *w, const NLM_T *c, ptrdiff_t radius)
+{
+    ptrdiff_t j;
+    for (j = 0; j + 1 < radius; j++)
+        w->pair[j] = add(load(c + (2 * j + 1) * LANES), load(c + (2 * j + 2) * LANES));
+    w->last = radius > 0 ? load(c + (2 * radius - 1) * LANES) : set(0);
+}
+
+NLM_INLINE void NLM_REAL(nlm_distances)(NLM_REAL(nlm_window) *w, const NLM_T *c, ptrdiff_t radius, ptrdiff_t any,
+                                        NLM_V *even, NLM_V *odd)
+{
+    const NLM_V first = load(c);
+    NLM_V sum, next;
+    ptrdiff_t j;
+    if (radius < 0) { /* any */
+        if (any == 0) {
+            *even = first, *odd = load(c + LANES);
+            return;
+        }
+        sum = add(load(c + LANES), load(c + 2 * LANES));
+        for (j = 1; j < any; j++)
+            sum = add(sum, add(load(c + (2 * j + 1) * LANES), load(c + (2 * j + 2) * LANES)));
+        *even = add(sum, first), *odd = add(sum, load(c + (2 * any + 1) * LANES));
+        return;
+    }
+    w->pair[radius - 1] = add(w->last, load(c + 2 * radius * LANES));
+    next = load(c + (2 * radius + 1) * LANES);
+    sum = w->pair[0];
+    for (j = 1; j < radius; j++)
+        sum = add(sum, w->pair[j]);
+    for (j = 0; j + 1 < radius; j++)
+        w->pair[j] = w->pair[j + 1];
+    w->last = next;
+    *even = add(sum, first), *odd = add(sum, next);
+}
+
+/* What of a donor is averaged: differences to the own pixel, so that what is constant stays so to the last bit. */
+NLM_INLINE NLM_V NLM_REAL(nlm_donor)(NLM_V other, NLM_V own, int is_rician)
+{
+    const NLM_V value = sub(other, own);
+    return is_rician ? mul(value, add(other, own)) : value;
+}
+
+NLM_INLINE NLM_V NLM_REAL(nlm_weight)(NLM_V d, NLM_V factor, int norm)
+{
+    return NLM_REAL(nlm_power)(mul(norm == 1 ? mul(d, d) : d, factor));
+}
+
+/* One line and one or two neighbouring shifts, columns from ... to - 1 (both even): weights, and what they add to p's
+   line (x) and to q's (x + dx), where the first shift meets the second of the column before. `plain` is one channel, no
+   mask, L2; else weights are left in memory. */
+NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_T *columns, const NLM_T *p, const NLM_T *q,
+                                    NLM_T *gained, NLM_T *given, ptrdiff_t from, ptrdiff_t to, ptrdiff_t radius,
+                                    int n_shifts, int plain, int is_rician)
+{
+    const NLM_V factor = set((NLM_T)e->f->factor);
+    const NLM_T *a = columns + from * LANES, *b = a + NLM_REAL_LINES * e->column_row;
+    const ptrdiff_t any = e->patch[2];
+    const int norm = plain ? 2 : e->f->norm;
+    NLM_REAL(nlm_window) window_a, window_b;
+    NLM_V before = set(0), value_before = set(0);
+    ptrdiff_t x;
+    if (radius > 0) {
+        NLM_REAL(nlm_open)(&window_a, a, radius);
+        if (n_shifts == 2)
+            NLM_REAL(nlm_open)(&window_b, b, radius);
+    }
+    for (x = from; x < to; x += 2, a += 2 * LANES, b += 2 * LANES) {
+        NLM_V a0, a1, b0, b1, va0, va1, vb0, vb1, p0, p1, q1;
+        NLM_T *weights = e->weights + x * LANES, *gain = gained + 2 * x * LANES, *give = given + 2 * x * LANES;
+        NLM_REAL(nlm_distances)(&window_a, a, radius, any, &a0, &a1);
+        a0 = NLM_REAL(nlm_weight)(a0, factor, norm), a1 = NLM_REAL(nlm_weight)(a1, factor, norm);
+        if (n_shifts == 2) {
+            NLM_REAL(nlm_distances)(&window_b, b, radius, any, &b0, &b1);
+            b0 = NLM_REAL(nlm_weight)(b0, factor, norm), b1 = NLM_REAL(nlm_weight)(b1, factor, norm);
+        }
+        if (!plain) {
+            store(weights, a0), store(weights + LANES, a1);
+            if (n_shifts == 2)
+                store(weights + e->column_row, b0), store(weights + e->column_row + LANES, b1);
+            continue;
+        }
+        p0 = load(p + x * LANES), p1 = load(p + (x + 1) * LANES), q1 = load(q + (x + 1) * LANES);
+        va0 = mul(a0, NLM_REAL(nlm_donor)(load(q + x * LANES), p0, is_rician));
+        va1 = mul(a1, NLM_REAL(nlm_donor)(q1, p1, is_rician));
+        if (n_shifts == 2) {
+            vb0 = mul(b0, NLM_REAL(nlm_donor)(q1, p0, is_rician));
+            vb1 = mul(b1, NLM_REAL(nlm_donor)(load(q + (x + 2) * LANES), p1, is_rician));
+            store(gain, add(load(gain), add(a0, b0)));
+            store(gain + LANES, add(load(gain + LANES), add(va0, vb0)));
+            store(gain + 2 * LANES, add(load(gain + 2 * LANES), add(a1, b1)));
+            store(gain + 3 * LANES, add(load(gain + 3 * LANES), add(va1, vb1)));
+            store(give, add(load(give), add(a0, before)));
+            store(give + LANES, add(load(give + LANES), add(va0, value_before)));
+            store(give + 2 * LANES, add(load(give + 2 * LANES), add(a1, b0)));
+            store(give + 3 * LANES, add(load(give + 3 * LANES), add(va1, vb0)));
+            before = b1, value_before = vb1;
+        } else {
+            store(gain, add(load(gain), a0));
+            store(gain + LANES, add(load(gain + LANES), va0));
+            store(gain + 2 * LANES, add(load(gain + 2 * LANES), a1));
+            store(gain + 3 * LANES, add(load(gain + 3 * LANES), va1));
+            store(give, add(load(give), a0));
+            store(give + LANES, add(load(give + LANES), va0));
+            store(give + 2 * LANES, add(load(give + 2 * LANES), a1));
+            store(give + 3 * LANES, add(load(give + 3 * LANES), va1));
+        }
+    }
+}
+
+/* The same sums from those weights, for any channels and masks. */
+static void NLM_REAL(nlm_share)(const engine_t *e, const NLM_T *p, const NLM_T *q, NLM_T *gained, NLM_T *given,
+                                ptrdiff_t from, ptrdiff_t to, int n_shifts)
+{
+    const ptrdiff_t n_sums = e->n_sums, channel = e->comb_channel, mask = e->t->mask ? (n_sums - 1) * channel : 0;
+    const int is_rician = e->f->is_rician;
+    ptrdiff_t x, k;
+    for (x = from; x < to; x++) {
+        const NLM_T *own = p + x * LANES, *other = q + x * LANES;
+        NLM_T *gain = gained + n_sums * x * LANES, *give = given + n_sums * x * LANES;
+        const NLM_V a = load(e->weights + x * LANES);
+        NLM_V to_p = a, to_q = a, next_to_p = set(0), before_to_q = set(0);
+        if (mask)
+            to_p = keep(a, load(other + mask)), to_q = keep(a, load(own + mask));
+        if (n_shifts == 2) {
+            next_to_p = load(e->weights + e->column_row + x * LANES);
+            if (mask)
+                next_to_p = keep(next_to_p, load(other + LANES + mask));
+            if (x > from) {
+                before_to_q = load(e->weights + e->column_row + (x - 1) * LANES);
+                if (mask)
+                    before_to_q = keep(before_to_q, load(own - LANES + mask));
+            }
+        }
+        store(gain, add(load(gain), n_shifts == 2 ? add(to_p, next_to_p) : to_p));
+        store(give, add(load(give), n_shifts == 2 ? add(to_q, before_to_q) : to_q));
+        for (k = 1; k < n_sums; k++, own += channel, other += channel) {
+            const NLM_V here = load(own), there = load(other);
+            const NLM_V value = NLM_REAL(nlm_donor)(there, here, is_rician);
+            NLM_V gains = mul(to_p, value), gives = mul(to_q, value);
+            if (n_shifts == 2) {
+                gains = add(gains, mul(next_to_p, NLM_REAL(nlm_donor)(load(other + LANES), here, is_rician)));
+                gives = add(gives, mul(before_to_q, NLM_REAL(nlm_donor)(there, load(own - LANES), is_rician)));
+            }
+            store(gain + k * LANES, add(load(gain + k * LANES), gains));
+            store(give + k * LANES, add(load(give + k * LANES), gives));
+        }
+    }
+}

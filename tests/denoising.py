@@ -35,8 +35,8 @@ def expected(image, h, patch=None, search=None, norm="l2", mask=None, channel_ax
 
 def assert_same(result, exact, image=None):
     """Integers equal. Floats within the error of some 450 weights and sums, in units of the largest value of the
-    result: it is differences of those that are averaged; in float32 eight units in the last place. Where `image` is given, and
-    with it any strength and window, float32 within what is promised, four units in the last place of its largest value.
+    result: it is differences of those that are averaged; in float32 eight units in the last place. With `image`, and so
+    with any strength and window, float32 within what is promised, four units in the last place of its largest value.
     """
     if result.dtype.kind in "iu":
         np.testing.assert_array_equal(result, exact)

@@ -25,8 +25,8 @@
    line, distances, weights and what two lines gain from them. When a block has met all rows of the search window its
    lines are done and written. So of combs and sums only those near the block are held.
 
-   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 10.4, v3 5.3, v2 3.8; the
-   int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 6.8, 3.7, 3.0, two channels 5.9, 3.9, 2.9,
+   Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 10.3, v3 5.2, v2 3.6; the
+   int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 6.7, 3.6, 3.0, two channels 5.9, 3.9, 2.9,
    where nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10 that is 24 cycles for 32 distances: the
    weights 9, where their look-ups and shifts fill two ports for 7; sums over rows 6; what lines gain 8; the rest 1. The
    arithmetic alone would take 13, but registers of 512 bits are loaded, stored and computed with at 2.3 instructions a

@@ -26,16 +26,15 @@
    lines are done and written. So of combs and sums only those near the block are held.
 
    Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 10.3, v3 5.2, v2 3.6; the
-   int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 6.7, 3.6, 3.0, two channels (before lines were streamed) 5.9, 3.9, 2.9,
-   where nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10 that is 24 cycles for 32 distances: the
+   int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 6.7, 3.6, 3.0, two channels (before lines were
+   streamed) 5.9, 3.9, 2.9, where nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10 that is 24 cycles for 32 distances: the
    weights 9, where their look-ups and shifts fill two ports for 7; sums over rows 6; what lines gain 8; the rest 1. The
    arithmetic alone would take 13, but registers of 512 bits are loaded, stored and computed with at 2.3 instructions a
    cycle, all together, and that makes 18. It is not the caches: weights take as long from the first level as from the
    second. Within 1 %, so left out: weights of half a row of shifts at a time; one pair of shifts from differences to
    weights before the next; huge pages; other addresses modulo 4096; 2, 3 or 6 vectors of sums, or both parities, in
    registers. Slower: blocks of 16 lines by 4 %; sums fetched ahead by 4 %; what follows a comb's end copied behind it by
-   4 %; tiles of 64 rows, whose lines before the first are computed again, by 4 %, of 32 by 10 % (on
-   two threads). */
+   4 %; tiles of 64 rows, whose lines before the first are computed again, by 4 %, of 32 by 10 % (two threads). */
 #ifndef MEDFAST_NLM_NARROW_H
 #define MEDFAST_NLM_NARROW_H
 

@@ -27,14 +27,15 @@
 
    Measured on 512 x 512, patch 7, search 21, h = 10, one thread, times OpenCV 4.14: v4 10.3, v3 5.2, v2 3.6; the
    int32 loops of nlm.pyx reach 1.0, 0.9 and 0.7. With a fold, h = 30: 6.7, 3.6, 3.0, two channels (before lines were
-   streamed) 5.9, 3.9, 2.9, where nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10 that is 24 cycles for 32 distances: the
-   weights 9, where their look-ups and shifts fill two ports for 7; sums over rows 6; what lines gain 8; the rest 1. The
-   arithmetic alone would take 13, but registers of 512 bits are loaded, stored and computed with at 2.3 instructions a
-   cycle, all together, and that makes 18. It is not the caches: weights take as long from the first level as from the
-   second. Within 1 %, so left out: weights of half a row of shifts at a time; one pair of shifts from differences to
-   weights before the next; huge pages; other addresses modulo 4096; 2, 3 or 6 vectors of sums, or both parities, in
-   registers. Slower: blocks of 16 lines by 4 %; sums fetched ahead by 4 %; what follows a comb's end copied behind it by
-   4 %; tiles of 64 rows, whose lines before the first are computed again, by 4 %, of 32 by 10 % (two threads). */
+   streamed) 5.9, 3.9, 2.9, where nlm_wide.h reaches 3.8, 3.0, 1.9 and 4.0, 3.7, 2.4. At v4 and h = 10 that is 24
+   cycles for 32 distances: the weights 9, where their look-ups and shifts fill two ports for 7; sums over rows 6;
+   what lines gain 8; the rest 1. The arithmetic alone would take 13, but registers of 512 bits are loaded, stored and
+   computed with at 2.3 instructions a cycle, all together, and that makes 18. It is not the caches: weights take as
+   long from the first level as from the second. Within 1 %, so left out: weights of half a row of shifts at a time;
+   one pair of shifts from differences to weights before the next; huge pages; other addresses modulo 4096; 2, 3 or 6
+   vectors of sums, or both parities, in registers. Slower: blocks of 16 lines by 4 %; sums fetched ahead by 4 %; what
+   follows a comb's end copied behind it by 4 %; tiles of 64 rows, whose lines before the first are computed again, by
+   4 %, of 32 by 10 % (two threads). */
 #ifndef MEDFAST_NLM_NARROW_H
 #define MEDFAST_NLM_NARROW_H
 
@@ -159,7 +160,7 @@ static void nlm_narrow_line(const nlm_job *job, const nlm_group *g, ptrdiff_t pl
         nlm_gain(job, g, plane, row, 0);
 }
 
-/* Lines of p before the tile's first, in whole blocks, and after its last: of planes before, those whose q are above. */
+/* Lines of p before the tile's first, in whole blocks; and after its last, of planes before, with q above. */
 static ptrdiff_t nlm_lines_before(const ptrdiff_t *search)
 {
     return (search[1] + NLM_LINES - 1) / NLM_LINES * NLM_LINES;
@@ -226,8 +227,8 @@ static void nlm_begin_sums(const nlm_job *job, ptrdiff_t start, ptrdiff_t stop)
         }
 }
 
-/* The means of one channel of a line, as sums are laid out, in place of its sums. Quotients are exact: below 256, one is
-   at least 1 / weight off the next integer, or equal to it. */
+/* The means of one channel of a line, as sums are laid out, in place of its sums. Quotients are exact: below 256, one
+   is at least 1 / weight off the next integer, or equal to it. */
 static void nlm_divide(const nlm_job *job, int32_t *values, const int32_t *weights)
 {
     ptrdiff_t k;

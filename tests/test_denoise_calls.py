@@ -162,6 +162,7 @@ def test_memory_is_flat(rng, dtype, shape, monkeypatch):
     monkeypatch.setattr(nlm, "BOX_COLS", 256)
     monkeypatch.setattr(nlm, "TILE_PLANES", 2)
     monkeypatch.setattr(nlm, "TILE_ROWS", 32)
+    monkeypatch.setattr(nlm, "TILE_ROWS_8_BITS", 32)
     image = np.zeros(shape, dtype)
     image[::7] = 9
     out, mask = np.empty_like(image), np.ones(shape, bool)

@@ -30,10 +30,10 @@ cdef extern from "nlm_narrow.h":
         uint8_t* data
         Py_ssize_t strides[4]
     bint nlm_has_dot() noexcept nogil
-    int nlm_narrow_fold(const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
-                        Py_ssize_t n_terms) noexcept nogil
-    void nlm_narrow_weights(nlm_narrow* narrow, const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
-                            double rate, Py_ssize_t col_radius, int fold, bint has_dot) noexcept nogil
+    int nlm_narrow_fold(const nlm_tile* tile, const int32_t* table, Py_ssize_t n_entries, int shift, int norm,
+                        bint is_image) noexcept nogil
+    void nlm_narrow_weights(nlm_narrow* narrow, const nlm_tile* tile, const int32_t* table, Py_ssize_t n_entries,
+                            int shift, int norm, double rate, int fold, bint is_image, bint has_dot) noexcept nogil
     Py_ssize_t nlm_narrow_scratch(Py_ssize_t n_channels, bint is_folded, Py_ssize_t n_planes, Py_ssize_t n_rows,
                                   Py_ssize_t n_cols, const Py_ssize_t* patch, const Py_ssize_t* search) noexcept nogil
     void nlm_narrow_tile(const nlm_tile* tile, const nlm_narrow* narrow, const nlm_bytes* out,
@@ -269,9 +269,6 @@ cdef int narrow_fold(const nlm_tile* tile,
     where the shift leads as well: of a window that is large beside the tile, nlm_wide.h makes less work (on 8 by 8
     pixels with a window of 301 by 301, 30 times; from three radii of columns on it takes longer).
     """
-    cdef:
-        Py_ssize_t n_terms = tile.n_channels, axis
-        int fold
     if tables.shape[0] > 1:
         return -1
     if ((3 * tile.search[2] > tile.n_cols or tile.search[1] > 2 * (tile.rows[1] - tile.rows[0]))
@@ -281,10 +278,7 @@ cdef int narrow_fold(const nlm_tile* tile,
         # Of one plane, as its sums are five times as large as others'.
         return 0 if is_plane and nlm_deep_takes(&tables[0, 0], tables.shape[1], shift, norm) else -1
     else:
-        for axis in range(3):
-            n_terms *= 2 * tile.patch[axis] + 1
-        fold = nlm_narrow_fold(&tables[0, 0], tables.shape[1], shift, norm, n_terms)
-        return fold if fold <= 0 or is_image else -1
+        return nlm_narrow_fold(tile, &tables[0, 0], tables.shape[1], shift, norm, is_image)
 
 
 cdef void denoise_narrow(const nlm_tile* tile,
@@ -293,6 +287,7 @@ cdef void denoise_narrow(const nlm_tile* tile,
                          const int32_t[:, ::1] tables,
                          double rate,
                          int fold,
+                         bint is_image,
                          uint8_t* scratch,
                          unsigned_gray[:, :, :, :] out) noexcept nogil:
     """Denoise a tile by nlm_narrow.h."""
@@ -303,7 +298,7 @@ cdef void denoise_narrow(const nlm_tile* tile,
     target.data = <uint8_t*> &out[0, 0, 0, 0]
     for axis in range(4):
         target.strides[axis] = out.strides[axis]
-    nlm_narrow_weights(&narrow, &tables[0, 0], tables.shape[1], shift, norm, rate, tile.patch[2], fold, HAS_DOT)
+    nlm_narrow_weights(&narrow, tile, &tables[0, 0], tables.shape[1], shift, norm, rate, fold, is_image, HAS_DOT)
     nlm_narrow_tile(tile, &narrow, &target, scratch)
 
 
@@ -349,14 +344,15 @@ def denoise_integer(const uint16_t[:, :, :, ::1] padded,   # IN     (planes, cha
         Py_ssize_t row_size = padded_row(out.shape[3]), plane
         sum_t* sums = <sum_t*> aligned(&scratch[0])
         uint8_t* rest
+        bint is_image = padded.shape[0] == 1
         int fold
     tile.padded = &padded[0, 0, 0, 0]
     set_tile(&tile, padded.shape, mask, radii, plane_start, plane_stop, row_start, row_stop, out.shape[3])
-    fold = narrow_fold(&tile, padded.shape[0] == 1, out.shape[0] == 1, norm, shift, tables)
+    fold = narrow_fold(&tile, is_image, out.shape[0] == 1, norm, shift, tables)
     with nogil:
         if sum_t is int32_t and unsigned_gray is uint8_t:
             if fold >= 0:
-                denoise_narrow(&tile, norm, shift, tables, rate, fold, <uint8_t*> sums, out)
+                denoise_narrow(&tile, norm, shift, tables, rate, fold, is_image, <uint8_t*> sums, out)
                 tile.rows[0] = row_stop
         # Others take so few rows that their sums stay in the second-level cache: with twice as many, 1.2 times as long.
         while tile.rows[0] < row_stop:

@@ -14,7 +14,6 @@ enum {
 
 #if NLM_LANES > 0
 
-
 /* Shifts (dz, dy, dx) to (dz, dy, dx + n - 1). */
 typedef struct {
     ptrdiff_t dz, dy, dx, n, n_pairs;
@@ -25,7 +24,7 @@ typedef struct {
 typedef struct nlm_job {
     const nlm_tile *tile;
     const struct nlm_narrow *narrow;
-    nlm_terms terms;
+    nlm_terms terms, rests;                                 /* of the sums of squares, and of what those leave */
     int offset;                                             /* added to the sums of columns */
     /* Line (plane, row) of p, at y of its block: weights, and what they add to it and to the line of q. */
     void (*line)(const struct nlm_job *, const nlm_group *, ptrdiff_t plane, ptrdiff_t row, ptrdiff_t y, int is_forward,
@@ -65,21 +64,28 @@ static void nlm_extend(const nlm_job *job, nlm_vec *comb)
         comb[v] = nlm_load((const uint16_t *)(comb + v - job->size) + 1);
 }
 
-/* Of a comb of pixels p, those of p << k, whose differences' upper products are squares over 2^fold, and of p mod 4,
-   from which the rests come: twice p, plus 4; p and the pixel after it. */
-static void nlm_fold(const nlm_job *job, nlm_vec *comb)
+/* Channels whose bits for the rests stand in four bits: p mod 2 for squares mod 4, p mod 4 for squares mod 8. */
+static ptrdiff_t nlm_rest_channels(int fold) { return fold == 3 ? 2 : 4; }
+
+/* Of a comb of pixels p, those of p << k, whose differences' upper products are squares over 2^fold; and the bits of p
+   that tell the rests, twice, and of p and the pixel after it. p xor q has those of p - q or of q - p. */
+static void nlm_fold(const nlm_job *job, ptrdiff_t channel, nlm_vec *comb)
 {
-    const ptrdiff_t step = job->tile->n_channels * job->comb;
-    const nlm_vec factor = nlm_set16(job->terms.fold == 3 ? 64 : 128), three = nlm_set16(3);
-    nlm_vec *to = comb + job->folded;
+    const ptrdiff_t in_row = nlm_rest_channels(job->terms.fold), step = job->tile->n_channels * job->comb;
+    const nlm_vec factor = nlm_set16(job->terms.fold == 3 ? 64 : 128), bits = nlm_set16(job->terms.fold == 3 ? 3 : 1);
+    const short place = (short)(1 << (channel % in_row * (4 / in_row)));
+    const nlm_vec twice = nlm_set16((short)(257 * place)), first = nlm_set16(place);
+    const nlm_vec second = nlm_set16((short)(256 * place));
+    nlm_vec *to = comb + job->folded, *own = to + step - channel * job->comb + channel / in_row * job->comb;
+    nlm_vec *other = own + step;
     ptrdiff_t v;
     for (v = -job->comb_left; v < job->comb - job->comb_left; v++) {
-        nlm_vec low = nlm_and(comb[v], three), next = low;
-        if (v + 1 < job->comb - job->comb_left)
-            next = nlm_and(comb[v + 1], three);
+        const nlm_vec low = nlm_and(comb[v], bits);
+        const nlm_vec next = v + 1 < job->comb - job->comb_left ? nlm_and(comb[v + 1], bits) : low;
+        const nlm_vec pair = nlm_or(nlm_mul16(low, first), nlm_mul16(next, second));
         to[v] = nlm_mul16(comb[v], factor);
-        to[v + step] = nlm_or(nlm_mul16(low, nlm_set16(257)), nlm_set16(0x0404));
-        to[v + 2 * step] = nlm_or(low, nlm_mul16(next, nlm_set16(256)));
+        own[v] = channel % in_row ? nlm_or(own[v], nlm_mul16(low, twice)) : nlm_mul16(low, twice);
+        other[v] = channel % in_row ? nlm_or(other[v], pair) : pair;
     }
 }
 
@@ -109,7 +115,7 @@ static void nlm_fill_combs(const nlm_job *job, ptrdiff_t start, ptrdiff_t stop)
                 }
                 nlm_extend(job, comb);
                 if (job->folded && channel < t->n_channels)
-                    nlm_fold(job, comb);
+                    nlm_fold(job, channel, comb);
             }
 }
 
@@ -119,6 +125,8 @@ static void nlm_set_terms(nlm_job *job, const nlm_tile *t, int norm, int fold)
     job->terms.n_planes = 2 * t->patch[0] + 1, job->terms.plane_stride = job->comb_rows * job->row_stride;
     job->terms.n_channels = t->n_channels, job->terms.channel_stride = job->comb;
     job->terms.norm = norm, job->terms.fold = fold, job->terms.is_near = 0;
+    job->rests = job->terms;
+    job->rests.n_channels = (t->n_channels + nlm_rest_channels(fold) - 1) / nlm_rest_channels(fold);
 }
 
 /* Whether what follows the last vector of a row of column sums needs no place of its own. */
@@ -171,7 +179,7 @@ static void nlm_lines(const nlm_job *job, const nlm_group *g, ptrdiff_t plane, p
         nlm_columns(&job->terms, own, other, job->row_stride, n_lines, job->size, g->n, t->patch[1], offset,
                     job->distances, job->line_stride, job->distance_stride);
         if (job->folded)
-            nlm_columns_rests(&job->terms, own + t->n_channels * job->comb, other + 2 * t->n_channels * job->comb,
+            nlm_columns_rests(&job->rests, own + t->n_channels * job->comb, other + 2 * t->n_channels * job->comb,
                               job->row_stride, n_lines, job->size, g->n_pairs, t->patch[1],
                               job->distances + 2 * job->n_pairs * job->distance_stride, job->line_stride,
                               job->distance_stride);

@@ -39,7 +39,7 @@ NLM_INLINE nlm_vec nlm_difference(nlm_vec p, nlm_vec q, int norm, nlm_parts part
 {
     nlm_vec d;
     if (parts == NLM_RESTS)
-        return nlm_look_up8(rests, nlm_sub8(p, q));
+        return nlm_look_up8(rests, nlm_xor(p, q));
     d = nlm_sub16(p, q);
     if (parts == NLM_NEAR)
         return nlm_abs16(d);
@@ -141,7 +141,9 @@ NLM_INLINE void nlm_columns_of(const nlm_terms *t, const nlm_vec *a, const nlm_v
                                ptrdiff_t size, ptrdiff_t n_shifts, ptrdiff_t step, ptrdiff_t radius, nlm_parts parts,
                                nlm_vec offset, nlm_vec *out, ptrdiff_t out_stride, ptrdiff_t out_shift)
 {
-    static const uint8_t squares[2][16] = {{0, 1, 0, 1, 0, 1, 0, 1}, {0, 1, 4, 1, 0, 1, 4, 1}};
+    static const uint8_t squares[2][16] = {/* mod 4, by p xor q mod 2 of four channels; mod 8, mod 4 of two */
+                                           {0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4},
+                                           {0, 1, 4, 1, 1, 2, 5, 2, 4, 5, 8, 5, 1, 2, 5, 2}};
     const nlm_vec rests = nlm_load_table8(squares[t->fold == 3]);
     const int is_usual = t->n_planes == 1 && t->n_channels <= 2 && (t->norm == 2 || parts == NLM_NEAR);
     const ptrdiff_t n_known = is_usual ? t->n_channels : 0;

@@ -247,3 +247,19 @@ def test_strengths_up_to_the_16_bit_bound(level, rng, size):
         np.testing.assert_array_equal(
             cvlike.fastNlMeansDenoising(image, None, float(h), size, 21), expected, err_msg=f"h={h}"
         )
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("n_channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("size", [3, 5, 7])
+def test_channels_beyond_the_16_bit_bound(level, rng, size, n_channels):
+    """From one to seven times as far, where sums of 16 bits need what they leave out in bytes, or are given up."""
+    import cv2
+
+    image = np.clip(color_image(rng, (22, 60), n_channels) + rng.normal(0, 20, (22, 60, n_channels)), 0, 255)
+    image = np.ascontiguousarray(image.astype(np.uint8)[..., 0] if n_channels == 1 else image.astype(np.uint8))
+    bound = np.sqrt(65535 / (size * size * n_channels * np.log(1000.0)))
+    for factor in (1.05, 2.6) if level == "jit" else (0.96, 0.99, 1.05, 1.4, 1.9, 1.99, 2.05, 2.6, 2.8, 3.0):
+        expected = cv2.fastNlMeansDenoising(image, None, float(bound * factor), size, 21)
+        ours = cvlike.fastNlMeansDenoising(image, None, float(bound * factor), size, 21)
+        np.testing.assert_array_equal(ours, expected, err_msg=f"{factor} times the bound")

@@ -53,6 +53,17 @@ def test_folded_sums(rng, fold, shift):
         assert (exact[folded == 65535] >= 65535 << fold >> shift).all()  # where the table is zero
 
 
+@pytest.mark.parametrize(("fold", "n_channels"), [(2, 4), (3, 2)])
+def test_rests_by_exclusive_or(fold, n_channels):
+    """What squares leave follows from the lowest bits of p xor q: of one for squares mod 4, of two for squares mod 8."""
+    p, q = np.mgrid[:256, :256]
+    rests = (p - q) ** 2 % 2**fold
+    bits = (p ^ q) % 2 ** (fold - 1)
+    by_bits = [np.unique(rests[bits == each]) for each in range(2 ** (fold - 1))]
+    assert all(len(each) == 1 for each in by_bits)
+    assert n_channels * (fold - 1) == 4  # which one look-up of 16 entries takes
+
+
 @pytest.mark.parametrize("search_size", [17, 21, 35])
 def test_split_table(search_size):
     """exp(-(32 a + b) r) is exp(-32 a r) exp(-b r): rounded, a product of two entries is the table's or one beside."""

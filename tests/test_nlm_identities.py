@@ -55,7 +55,7 @@ def test_folded_sums(rng, fold, shift):
 
 @pytest.mark.parametrize(("fold", "n_channels"), [(2, 4), (3, 2)])
 def test_rests_by_exclusive_or(fold, n_channels):
-    """What squares leave follows from the lowest bits of p xor q: of one for squares mod 4, of two for squares mod 8."""
+    """What squares leave follows from the lowest bits of p xor q: from one for squares mod 4, from two for mod 8."""
     p, q = np.mgrid[:256, :256]
     rests = (p - q) ** 2 % 2**fold
     bits = (p ^ q) % 2 ** (fold - 1)

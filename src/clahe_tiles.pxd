@@ -26,6 +26,8 @@ cdef extern from "clahe_tables.h" nogil:
     void medfast_scale_narrow(const uint16_t *counts, Py_ssize_t n, uint16_t running, uint16_t batch, float scale,
                               uint16_t *table)
     int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
+    void medfast_spread(uint32_t *counts, Py_ssize_t number, Py_ssize_t step)
+    void medfast_spread_narrow(uint16_t *counts, Py_ssize_t number, Py_ssize_t step)
     void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
                        uint16_t *table)
 
@@ -113,7 +115,7 @@ cdef inline void make_table(uint32_t *counts, Py_ssize_t n_used, bint is_narrow,
     """Clip the histogram, spread the excess over all bins, and scale its running sum to the levels 0 ... n_bins - 1."""
     cdef:
         uint16_t *narrow = <uint16_t *> counts
-        int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0, i
+        int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0
         double share = clip_limit * <double> total / <double> n_bins
         float scale = <float> (n_bins - 1) / <float> total
     if clip_limit > 0 and share < <double> total:
@@ -130,11 +132,10 @@ cdef inline void make_table(uint32_t *counts, Py_ssize_t n_used, bint is_narrow,
             running += n_before
             next_bin = n_before * step
             residual = min(residual - n_before, (first + n_used - next_bin + step - 1) // step)  # of those in use
-            for i in range(residual):
-                if is_narrow:
-                    narrow[next_bin - first + i * step] += 1
-                else:
-                    counts[next_bin - first + i * step] += 1
+            if is_narrow:
+                medfast_spread_narrow(narrow + (next_bin - first), residual, step)
+            else:
+                medfast_spread(counts + (next_bin - first), residual, step)
     if is_narrow:
         medfast_scale_narrow(narrow, n_used, <uint16_t> running, <uint16_t> batch, scale, table)
     else:

@@ -154,7 +154,7 @@ def resample(
     elif image.ndim == 3 and image.dtype.char == "B":  # uint8
         _resample_uint8(image, out, steps, interpolation, num_threads)
     elif image.ndim == 3 and interpolation.startswith("nearest") and _move_as_bytes(image, out, steps[1]):
-        # int16 from 512² to 256² in 16 µs, pixel by pixel in 25
+        # int16 from 512² to 256² in 11 µs, pixel by pixel in 25
         _resample_uint8(image.view(np.uint8), out.view(np.uint8), steps, interpolation, num_threads)
     else:
         if image.ndim == 3:

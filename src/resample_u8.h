@@ -246,9 +246,10 @@ static int medfast_are_every_second(const int32_t *columns, ptrdiff_t n, ptrdiff
         memcpy(out + i * sizeof(half), &low, sizeof(half));   \
     }
 
-/* The first of each pair of items, which compilers make vectors of: int16 from 512² to 256², as a whole call, in 11 µs, and 18 by shuffles
- * of 16 bytes. */
-static void medfast_every_second(const uint8_t *MEDFAST_RESTRICT row, ptrdiff_t n, int item, uint8_t *MEDFAST_RESTRICT out)
+/* The first of each pair of items, which compilers make vectors of: int16 from 512² to 256², as a whole call, in 11 µs,
+ * and 18 by shuffles of 16 bytes. */
+static void medfast_every_second(const uint8_t *MEDFAST_RESTRICT row, ptrdiff_t n, int item,
+                                 uint8_t *MEDFAST_RESTRICT out)
 {
     ptrdiff_t i;
     if (item == 1)

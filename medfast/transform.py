@@ -364,7 +364,8 @@ def _weights(
     width = columns.shape[1]
     n_rows_held = max(1, _ROWS_HELD_BYTES // (width * np.dtype(precision).itemsize))
     sizes = (shape[2] * n_channels, width, n_channels, len(columns), len(rows), len(planes), n_rows_held)
-    work_per_row = new_shape[0] * width * (0.5 * len(planes) + 0.3 * len(rows) * len(columns) * shape[0] / new_shape[0])
+    work = 0.1 * len(planes) + 0.02 * len(rows) * len(columns) * shape[0] / new_shape[0]  # of a value, in float32
+    work_per_row = new_shape[0] * width * work * np.dtype(precision).itemsize / 4
     return (columns, column_weights, rows, row_weights, planes, plane_weights), sizes, work_per_row
 
 

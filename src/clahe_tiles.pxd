@@ -2,18 +2,17 @@
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
+from counting cimport (
+    MEDFAST_LEAST_FOR_PAIRS, MEDFAST_PAIRS, MEDFAST_SUBTABLES, medfast_count_line_u8, medfast_count_u8,
+    medfast_gather_pairs,
+)
+
 ctypedef fused integer:
     uint8_t
     uint16_t
     int16_t
 
-cdef extern from "histogram.h" nogil:
-    enum: MEDFAST_SUBTABLES
-    enum: MEDFAST_PAIRS
-    enum: MEDFAST_LEAST_FOR_PAIRS
-    void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
-    void medfast_count_line_u8(const uint8_t *line, Py_ssize_t n, uint8_t *pairs, uint32_t *subtables)
-    void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
+cdef extern from "prefetch.h" nogil:
     void medfast_prefetch(const void *line, Py_ssize_t n_bytes)
 
 cdef extern from "clahe_tables.h" nogil:

@@ -154,7 +154,7 @@ def resample(
     elif image.ndim == 3 and image.dtype.char == "B":  # uint8
         _resample_uint8(image, out, steps, interpolation, num_threads)
     elif image.ndim == 3 and interpolation.startswith("nearest") and _move_as_bytes(image, out, steps[1]):
-        # int16 from 512² to 256² in 16 µs, pixel by pixel in 25
+        # int16 from 512² to 256² in 11 µs, pixel by pixel in 25
         _resample_uint8(image.view(np.uint8), out.view(np.uint8), steps, interpolation, num_threads)
     else:
         if image.ndim == 3:
@@ -364,7 +364,8 @@ def _weights(
     width = columns.shape[1]
     n_rows_held = max(1, _ROWS_HELD_BYTES // (width * np.dtype(precision).itemsize))
     sizes = (shape[2] * n_channels, width, n_channels, len(columns), len(rows), len(planes), n_rows_held)
-    work_per_row = new_shape[0] * width * (0.5 * len(planes) + 0.3 * len(rows) * len(columns) * shape[0] / new_shape[0])
+    work = 0.1 * len(planes) + 0.02 * len(rows) * len(columns) * shape[0] / new_shape[0]  # of a value, in float32
+    work_per_row = new_shape[0] * width * work * np.dtype(precision).itemsize / 4
     return (columns, column_weights, rows, row_weights, planes, plane_weights), sizes, work_per_row
 
 

@@ -34,7 +34,7 @@ static inline void medfast_pack_u16(const uint16_t *const tables[4], ptrdiff_t f
     }
 }
 
-/* Lowest and highest entry that the pixels of a cell have. */
+/* Lowest and highest entry that the pixels of a cell have. Tried: lanes kept through all rows (no difference). */
 static inline void medfast_range_u16(const uint16_t *image, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n,
                                      uint16_t origin, ptrdiff_t *first, ptrdiff_t *last)
 {
@@ -86,7 +86,8 @@ MEDFAST_LOOK_UP static void medfast_fetch_u8(const uint8_t *line, ptrdiff_t n, c
 #define MEDFAST_FETCH(i) memcpy(words + 2 * (i), cell + 2 * (size_t)(uint16_t)(line[i] - origin), 2 * sizeof(*words))
 
 MEDFAST_LOOK_UP static void medfast_fetch_u16(const uint16_t *line, ptrdiff_t n, uint16_t origin,
-                                              const uint32_t *cell, const uint16_t *const tables[4], uint32_t *MEDFAST_RESTRICT words)
+                                              const uint32_t *cell, const uint16_t *const tables[4],
+                                              uint32_t *MEDFAST_RESTRICT words)
 {
     const uint16_t *const upper_left = tables[0], *const upper_right = tables[1];
     const uint16_t *const lower_left = tables[2], *const lower_right = tables[3];
@@ -152,22 +153,27 @@ static inline void medfast_mean_u16(const uint32_t *MEDFAST_RESTRICT words, ptrd
                             lowest);
 }
 
-/* The pixels of a cell; strides are in pixels, `down` are the weights of its rows. */
+/* The pixels of a cell; strides are in pixels, `down` are the weights of its rows. A row is looked up before the means
+   of the one above it are taken: vectors would have to wait for words that have only just been stored. */
 static inline void medfast_blend_cell_u16(const uint16_t *image, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n,
                                           uint16_t origin, const uint32_t *cell, const uint16_t *const tables[4],
                                           const float *left, const float *right, const float *down, uint16_t lowest,
                                           uint16_t *out, ptrdiff_t out_stride)
 {
-    uint32_t words[2 * MEDFAST_PIECE];
+    uint32_t words[2][2 * MEDFAST_PIECE];
     ptrdiff_t row, first;
-    for (row = 0; row < n_rows; row++)
-        for (first = 0; first < n; first += MEDFAST_PIECE) {
-            const ptrdiff_t size = n - first < MEDFAST_PIECE ? n - first : MEDFAST_PIECE;
-            medfast_prefetch(image + (row + 1) * stride + first, size * (ptrdiff_t)sizeof(*image));
-            medfast_fetch_u16(image + row * stride + first, size, origin, cell, tables, words);
-            medfast_mean_u16(words, size, left + first, right + first, 1.0f - down[row], down[row], lowest,
-                             out + row * out_stride + first);
+    for (first = 0; first < n; first += MEDFAST_PIECE) {
+        const ptrdiff_t size = n - first < MEDFAST_PIECE ? n - first : MEDFAST_PIECE;
+        for (row = 0; row <= n_rows; row++) {
+            if (row < n_rows) {
+                medfast_prefetch(image + (row + 1) * stride + first, size * (ptrdiff_t)sizeof(*image));
+                medfast_fetch_u16(image + row * stride + first, size, origin, cell, tables, words[row & 1]);
+            }
+            if (row > 0)
+                medfast_mean_u16(words[(row - 1) & 1], size, left + first, right + first, 1.0f - down[row - 1],
+                                 down[row - 1], lowest, out + (row - 1) * out_stride + first);
         }
+    }
 }
 
 /* The mean of bytes in whole numbers. With tiles of T pixels a weight is a multiple of 1 / 2T, or of 1 / T for even T;

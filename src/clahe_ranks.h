@@ -98,7 +98,8 @@ static inline float medfast_level(uint32_t rank, float middle, float per_step, f
     return (level + 12582912.0f) - 12582912.0f;
 }
 
-/* The pixels of a cell; strides are in pixels, `down` are the weights of its rows. */
+/* The pixels of a cell; strides are in pixels, `down` are the weights of its rows. Tried: a row looked up before the
+   means of the one above are taken, as in clahe.h (no difference). */
 static inline void medfast_blend_ranks(const uint16_t *image, ptrdiff_t stride, ptrdiff_t n_rows, ptrdiff_t n,
                                        uint16_t origin, int32_t first, const medfast_ranks *const tiles[4], float scale,
                                        const float *MEDFAST_RESTRICT left, const float *MEDFAST_RESTRICT right,

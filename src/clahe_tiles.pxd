@@ -2,18 +2,17 @@
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memcpy, memset
 
+from counting cimport (
+    MEDFAST_LEAST_FOR_PAIRS, MEDFAST_PAIRS, MEDFAST_SUBTABLES, medfast_count_line_u8, medfast_count_u8,
+    medfast_gather_pairs,
+)
+
 ctypedef fused integer:
     uint8_t
     uint16_t
     int16_t
 
-cdef extern from "histogram.h" nogil:
-    enum: MEDFAST_SUBTABLES
-    enum: MEDFAST_PAIRS
-    enum: MEDFAST_LEAST_FOR_PAIRS
-    void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
-    void medfast_count_line_u8(const uint8_t *line, Py_ssize_t n, uint8_t *pairs, uint32_t *subtables)
-    void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
+cdef extern from "prefetch.h" nogil:
     void medfast_prefetch(const void *line, Py_ssize_t n_bytes)
 
 cdef extern from "clahe_tables.h" nogil:
@@ -26,6 +25,8 @@ cdef extern from "clahe_tables.h" nogil:
     void medfast_scale_narrow(const uint16_t *counts, Py_ssize_t n, uint16_t running, uint16_t batch, float scale,
                               uint16_t *table)
     int64_t medfast_clip(uint32_t *counts, Py_ssize_t n, uint32_t limit)
+    void medfast_spread(uint32_t *counts, Py_ssize_t number, Py_ssize_t step)
+    void medfast_spread_narrow(uint16_t *counts, Py_ssize_t number, Py_ssize_t step)
     void medfast_scale(const uint32_t *counts, Py_ssize_t n, uint32_t running, uint32_t batch, float scale,
                        uint16_t *table)
 
@@ -113,7 +114,7 @@ cdef inline void make_table(uint32_t *counts, Py_ssize_t n_used, bint is_narrow,
     """Clip the histogram, spread the excess over all bins, and scale its running sum to the levels 0 ... n_bins - 1."""
     cdef:
         uint16_t *narrow = <uint16_t *> counts
-        int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0, i
+        int64_t excess, batch = 0, residual, step, n_before, next_bin, running = 0
         double share = clip_limit * <double> total / <double> n_bins
         float scale = <float> (n_bins - 1) / <float> total
     if clip_limit > 0 and share < <double> total:
@@ -130,11 +131,10 @@ cdef inline void make_table(uint32_t *counts, Py_ssize_t n_used, bint is_narrow,
             running += n_before
             next_bin = n_before * step
             residual = min(residual - n_before, (first + n_used - next_bin + step - 1) // step)  # of those in use
-            for i in range(residual):
-                if is_narrow:
-                    narrow[next_bin - first + i * step] += 1
-                else:
-                    counts[next_bin - first + i * step] += 1
+            if is_narrow:
+                medfast_spread_narrow(narrow + (next_bin - first), residual, step)
+            else:
+                medfast_spread(counts + (next_bin - first), residual, step)
     if is_narrow:
         medfast_scale_narrow(narrow, n_used, <uint16_t> running, <uint16_t> batch, scale, table)
     else:

@@ -11,6 +11,11 @@ from libc.math cimport rintf
 from libc.stdint cimport int16_t, int64_t, uint8_t, uint16_t, uint32_t
 from libc.string cimport memset
 
+from counting cimport (
+    MEDFAST_LEAST_FOR_PAIRS, MEDFAST_PAIRS, MEDFAST_SUBTABLES, medfast_count_line_u8, medfast_count_u8,
+    medfast_gather_pairs,
+)
+
 ctypedef fused integer:
     uint8_t
     uint16_t
@@ -21,12 +26,6 @@ ctypedef fused floating:
     double
 
 cdef extern from "look_up.h" nogil:
-    enum: MEDFAST_SUBTABLES
-    enum: MEDFAST_PAIRS
-    enum: MEDFAST_LEAST_FOR_PAIRS
-    void medfast_count_u8(const uint8_t *line, Py_ssize_t n, uint32_t *subtables)
-    void medfast_count_line_u8(const uint8_t *line, Py_ssize_t n, uint8_t *pairs, uint32_t *subtables)
-    void medfast_gather_pairs(const uint8_t *pairs, uint32_t *counts)
     void medfast_count_u16(const uint16_t *line, Py_ssize_t n, uint16_t offset, uint16_t *few, int64_t *counts)
     void medfast_gather_few(const uint16_t *few, uint16_t offset, int64_t *counts)
     bint medfast_can_gather()

@@ -24,6 +24,8 @@
 #define MEDFAST_RESTRICT restrict
 #endif
 
+#include "resample_picks.h"
+
 enum { MEDFAST_LINEAR, MEDFAST_LINEAR_EXACT, MEDFAST_CUBIC, MEDFAST_LANCZOS4 };
 
 /* Outputs are worked on in blocks of 16 at most: tables and lines are padded to this. */
@@ -219,66 +221,6 @@ static void medfast_line(int mode, const uint8_t *row, const int32_t *columns, c
     else
         LINE(MEDFAST_LANCZOS4, 8);
 #undef LINE
-}
-
-/* How many of 16, 8 or 4 neighbouring outputs are always picked from 16 bytes, and these picks; 0 if no number is. */
-static int medfast_picks(const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n, ptrdiff_t row_bytes,
-                         int32_t *MEDFAST_RESTRICT first, uint8_t *MEDFAST_RESTRICT picks)
-{
-#ifdef MEDFAST_SHUFFLES
-    ptrdiff_t i, j;
-    int n_sharing = row_bytes < 16 ? 0 : 16;
-    while (n_sharing >= 4) {
-        for (i = 0; i + n_sharing <= n; i += n_sharing) {
-            int32_t low = columns[i], high = columns[i];
-            for (j = i + 1; j < i + n_sharing; j++) {
-                low = columns[j] < low ? columns[j] : low;
-                high = columns[j] > high ? columns[j] : high;
-            }
-            low = low > row_bytes - 16 ? (int32_t)(row_bytes - 16) : low;
-            if (high - low > 15)
-                break;
-            first[i / n_sharing] = low;
-            for (j = i; j < i + n_sharing; j++)
-                picks[i / n_sharing * 16 + j - i] = (uint8_t)(columns[j] - low);
-        }
-        if (i + n_sharing > n)
-            return n_sharing;
-        n_sharing /= 2;
-    }
-#else
-    (void)columns, (void)n, (void)row_bytes, (void)first, (void)picks;
-#endif
-    return 0;
-}
-
-/* out[i] = row[columns[i]]. From 512² to 256², shuffles took 15 µs where the plain loop took 26. */
-static void medfast_pick(const uint8_t *MEDFAST_RESTRICT row, const int32_t *MEDFAST_RESTRICT columns, ptrdiff_t n,
-                         int n_sharing, const int32_t *MEDFAST_RESTRICT first, const uint8_t *MEDFAST_RESTRICT picks,
-                         uint8_t *MEDFAST_RESTRICT out)
-{
-    ptrdiff_t i = 0;
-#ifdef MEDFAST_SHUFFLES
-#define LOAD(from) _mm_loadu_si128((const __m128i *)(from))
-#define PICK(j) _mm_shuffle_epi8(LOAD(row + first[j]), LOAD(picks + 16 * (j)))
-    if (n_sharing == 16)
-        for (; i <= n - 16; i += 16)
-            _mm_storeu_si128((__m128i *)(out + i), PICK(i / 16));
-    else if (n_sharing == 8)
-        for (; i <= n - 8; i += 8)
-            _mm_storel_epi64((__m128i *)(out + i), PICK(i / 8));
-    else if (n_sharing == 4)
-        for (; i <= n - 4; i += 4) {
-            const int32_t four = _mm_cvtsi128_si32(PICK(i / 4));
-            memcpy(out + i, &four, 4);
-        }
-#undef PICK
-#undef LOAD
-#else
-    (void)n_sharing, (void)first, (void)picks;
-#endif
-    for (; i < n; i++)
-        out[i] = row[columns[i]];
 }
 
 static inline uint8_t medfast_saturate(int32_t value)

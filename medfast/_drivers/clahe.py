@@ -4,6 +4,7 @@ Images are (planes, rows, columns) here, and so is the grid of tiles; a plane by
 """
 
 from collections import deque
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -135,24 +136,22 @@ def _plane_by_plane(
     num_threads: int | None,
 ) -> None:
     """Each plane by itself, from histograms to pixels; a thread takes bands between two rows of tile centres."""
-    kernel = _kernels.clahe
-    n_planes, n_rows, n_cols = volume.shape
+    equalize_bands = _kernels.clahe.equalize
     lowest, n_bins, first, n_used = scale
     grid_rows, grid_cols = grid
-    _, tile_rows, tile_cols = tile_shape(volume.shape, grid)
-    n_words = scratch_words(n_cols, grid_cols, n_used)
+    tile_rows, tile_cols, n_words, work = _plan(volume.shape, grid, n_used, volume.itemsize)
+    n_planes = len(volume)
     n_bands = n_planes * (grid_rows + 1)
 
     def body(start: int, stop: int) -> None:
         scratch = _scratch(n_words)
-        kernel.equalize(
+        equalize_bands(
             volume, -lowest - first, lowest, first, n_used, n_bins, clip_limit, tile_rows, tile_cols, grid_rows,
             grid_cols, start, stop, scratch, out,
         )  # fmt: skip
         if n_words <= _SPARE_WORDS:
             _spare.append(scratch)
 
-    work = n_rows * n_cols * volume.itemsize / 2 + grid_rows * grid_cols * n_used / 4
     n_threads = threads_for(n_planes * work, num_threads)
     if n_threads == 1 and n_planes * work < 1e7:
         body(0, n_bands)
@@ -164,6 +163,15 @@ def _plane_by_plane(
     if n_planes < 4 * n_threads:
         tile_bands = max(1, min(-(-n_bands // n_threads), int(1e8 / work_per_band)))
     for_rows(n_bands, body, work_per_row=work_per_band, num_threads=num_threads, tile_rows=tile_bands)
+
+
+@lru_cache(64)
+def _plan(shape: tuple[int, ...], grid: tuple[int, ...], n_used: int, itemsize: int) -> tuple[int, int, int, float]:
+    """Rows and columns of a tile, words of scratch, and the work of a plane: a microsecond of a call of five."""
+    _, n_rows, n_cols = shape
+    _, tile_rows, tile_cols = tile_shape(shape, grid)
+    work = n_rows * n_cols * itemsize / 2 + grid[0] * grid[1] * n_used / 4
+    return tile_rows, tile_cols, scratch_words(n_cols, grid[1], n_used), work
 
 
 def _scratch(n_words: int) -> NDArray[np.uint32]:

@@ -1,5 +1,7 @@
 """CPU kernels for medical images: exact to the reference, many times faster."""
 
+import sys
+
 from medfast import runtime
 from medfast._version import __version__
 from medfast.cluster import KMeansResult, kmeans, segment, threshold_multiotsu
@@ -26,3 +28,6 @@ __all__ = [
     "threshold_multiotsu",
     "window",
 ]
+
+if "medfast._njit" in sys.modules:  # Numba asked for it while this was being imported
+    sys.modules["medfast._njit"].init()

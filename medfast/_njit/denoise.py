@@ -398,16 +398,16 @@ def _run_for(dtype, norm, may_have_table):
                         target[...] = (unsigned.astype(np.int64) - offset).astype(dtype)
 
     @register_jitable
-    def by_formula(planes, out, inside, h, patch, search, sigma, precision, exponent, largest):
+    def by_formula(planes, out, inside, h, patch, search, sigma, precision, itemsize, exponent, largest):
         n_planes, n_channels, n_rows, n_cols = planes.shape
         border, radii = patch + search, np.concatenate((patch, search))
-        most = 1e30 if np.dtype(precision).itemsize == 4 else 1e300
+        most = 1e30 if itemsize == 4 else 1e300
         factor = factor_of(math.ldexp(h, -exponent), size_of(patch), n_channels, norm, most)
         bias = -1.0
         if sigma >= 0:
             scaled = math.ldexp(min(sigma, 2.0 * largest), -exponent)
             bias = 2.0 * scaled * scaled
-        box = sides_of_box(planes.shape, border, np.dtype(precision).itemsize, TILE_ROWS)
+        box = sides_of_box(planes.shape, border, itemsize, TILE_ROWS)
         for z in range(0, n_planes, box[0]):
             for y in range(0, n_rows, box[1]):
                 for x in range(0, n_cols, box[2]):
@@ -448,20 +448,20 @@ def _run_for(dtype, norm, may_have_table):
             if is_float32:
                 h = max(h, 2.0**-200)
                 if math.frexp(largest)[1] - math.frexp(h)[1] > _ROOM_FLOAT32:
-                    by_formula(planes, out, inside, h, patch, search, sigma, np.float64, 0, largest)
+                    by_formula(planes, out, inside, h, patch, search, sigma, np.float64, 8, 0, largest)
                     return
             room = far_room if sigma < 0 or is_float32 else _ROOM_RICIAN
             here, top = math.frexp(h)[1], math.frexp(largest)[1]
             exponent = max(min(here, top), top - room)
             if abs(exponent) < near // 4 and top < near // 2:
                 exponent = 0
-            by_formula(planes, out, inside, h, patch, search, sigma, dtype, exponent, largest)
+            by_formula(planes, out, inside, h, patch, search, sigma, dtype, n_bytes, exponent, largest)
 
         return of_floats
 
     @register_jitable
     def of_integers(planes, out, inside, h, patch, search, sigma):
-        by_formula(planes, out, inside, h, patch, search, sigma, np.float32, 0, 65536.0)
+        by_formula(planes, out, inside, h, patch, search, sigma, np.float32, 4, 0, 65536.0)
 
     if not may_have_table:
         return of_integers

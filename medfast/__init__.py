@@ -2,7 +2,7 @@
 
 import sys
 
-from medfast import runtime
+from medfast import _limits, runtime
 from medfast._version import __version__
 from medfast.cluster import KMeansResult, kmeans, segment, threshold_multiotsu
 from medfast.denoise import denoise_nl_means, denoise_nl_means_multi, estimate_sigma
@@ -29,5 +29,6 @@ __all__ = [
     "window",
 ]
 
+_limits.watch()
 if "medfast._njit" in sys.modules:  # Numba asked for it while this was being imported
     sys.modules["medfast._njit"].init()

@@ -50,7 +50,7 @@ class _WhenImported:
     def find_spec(name: str, path: Any = None, target: Any = None) -> Any:
         if name != _NAME:
             return None
-        sys.meta_path.remove(_WhenImported)  # type: ignore[arg-type]
+        sys.meta_path.remove(_WhenImported)
         spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None:
             return spec
@@ -69,4 +69,4 @@ def watch() -> None:
     if _NAME in sys.modules:
         _register(sys.modules[_NAME])
     elif _WhenImported not in sys.meta_path:
-        sys.meta_path.insert(0, _WhenImported)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, _WhenImported)

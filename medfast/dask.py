@@ -5,24 +5,24 @@ A chunk is denoised with as much around it as `medfast.denoise.halo` says; what 
 runs on one thread: the scheduler has the others.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import product
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike
 
 import medfast
-from medfast import _kernels, _validate
+from medfast import _validate
 from medfast import cluster as _cluster
 from medfast import denoise as _denoise
-from medfast._drivers import equalization, gray_levels, nlm, nlm_border, nlm_scale, noise_level, partition
 
 try:
     import dask.array as da
     from dask import delayed
 except ImportError as error:
     raise ImportError('medfast.dask needs Dask: pip install "medfast[dask]"') from error
+
+from medfast._drivers import chunks, lazy
 
 __all__ = [
     "clahe",
@@ -97,7 +97,7 @@ def denoise_nl_means(
     >>> bool((lazy.compute() == medfast.denoise_nl_means(image, search_size=9)).all())
     True
     """
-    _check(image, (2, 3))
+    lazy.check(image, (2, 3))
     order = 1 if _validate.as_choice(norm, "norm", _denoise.NORMS) == "l1" else 2
     rician = _validate.as_choice(noise, "noise", _denoise.NOISES) == "rician"
     windows = _denoise._windows(patch_size, search_size, spacing, image.ndim)
@@ -113,8 +113,8 @@ def denoise_nl_means(
     if image.dtype.kind == "f" and image.size:
         largest = delayed(max)(abs(image.max()), abs(image.min()))
     reach = _denoise.halo(image.ndim, patch_size=patch_size, search_size=search_size, spacing=spacing)
-    return _around(
-        _denoise_part, image, mask, reach, reach, strength=strength, sigma=level if rician else None,
+    return lazy.around(
+        chunks.denoise_part, image, mask, reach, reach, strength=strength, sigma=level if rician else None,
         windows=windows, norm=order, largest=largest,
     )  # fmt: skip
 
@@ -154,15 +154,15 @@ def estimate_sigma(image: "da.Array", *, mask: ArrayLike | None = None) -> Any:
     >>> round(medfast.dask.estimate_sigma(da.from_array(image, chunks=64)).compute())
     5
     """
-    _check(image, (2, 3))
+    lazy.check(image, (2, 3))
     if not image.size:
         return delayed(0.0)
     scale: Any = 1.0
     if image.dtype.kind == "f":
-        scale = delayed(_scale_of)(image.max(), image.min(), image.dtype)
+        scale = delayed(chunks.scale_of)(image.max(), image.min(), image.dtype)
     before, after = (3,) * image.ndim, (1,) * image.ndim
-    parts = _blocks(_details_of, image, mask, before, after, scale=scale)
-    return delayed(_level_of)(parts, scale)
+    parts = lazy.blocks(chunks.details_of, image, mask, before, after, scale=scale)
+    return delayed(chunks.level_of)(parts, scale)
 
 
 def equalize_hist(image: "da.Array", *, mask: ArrayLike | None = None) -> "da.Array":
@@ -196,16 +196,16 @@ def equalize_hist(image: "da.Array", *, mask: ArrayLike | None = None) -> "da.Ar
     array([[  0,   0],
            [128, 255]], dtype=uint8)
     """
-    _check(image, (2, 3))
+    lazy.check(image, (2, 3))
     if not image.size:
         return image
     if image.dtype.kind == "f":
-        ends = delayed(_joined_ends)(_blocks(_ends_of, image, mask))
-        counts = delayed(_summed)(_blocks(_float_counts_of, image, mask, ends=ends))
-        return _mapped(_equalize_floats, image, mask, image.dtype, ends=ends, counts=counts)
-    counts = delayed(_summed)(_blocks(_counts_of, image, mask))
-    table = delayed(_equalization_table)(counts, image.dtype)
-    return _mapped(_look_up, image, mask, image.dtype, table=table)
+        ends = delayed(chunks.joined_ends)(lazy.blocks(chunks.ends_of, image, mask))
+        counts = delayed(chunks.summed)(lazy.blocks(chunks.float_counts_of, image, mask, ends=ends))
+        return lazy.mapped(chunks.equalize_floats, image, mask, image.dtype, ends=ends, counts=counts)
+    counts = delayed(chunks.summed)(lazy.blocks(chunks.counts_of, image, mask))
+    table = delayed(chunks.equalization_table)(counts, image.dtype)
+    return lazy.mapped(chunks.look_up, image, mask, image.dtype, table=table)
 
 
 def match_histograms(image: "da.Array", reference: ArrayLike, *, mask: ArrayLike | None = None) -> "da.Array":
@@ -242,16 +242,19 @@ def match_histograms(image: "da.Array", reference: ArrayLike, *, mask: ArrayLike
     array([[10, 20],
            [30, 30]], dtype=uint8)
     """
-    _check(image, (2, 3))
-    lazy = reference if isinstance(reference, da.Array) else da.from_array(_validate.as_reference(reference))
-    for array, name in ((image, "image"), (lazy, "reference")):
+    lazy.check(image, (2, 3))
+    other = reference if isinstance(reference, da.Array) else da.from_array(_validate.as_reference(reference))
+    for array, name in ((image, "image"), (other, "reference")):
         _validate.check_integers(array, name, "as a Dask array")
-    _validate.check_not_empty(lazy, "reference")
+    _validate.check_not_empty(other, "reference")
     if not image.size:
         return image
-    counts, others = delayed(_summed)(_blocks(_counts_of, image, mask)), delayed(_summed)(_blocks(_counts_of, lazy, None))
-    table = delayed(_matching_table)(counts, others, image.dtype, lazy.dtype)
-    return _mapped(_look_up, image, mask, image.dtype, table=table)
+    counts, others = (
+        delayed(chunks.summed)(lazy.blocks(chunks.counts_of, image, mask)),
+        delayed(chunks.summed)(lazy.blocks(chunks.counts_of, other, None)),
+    )
+    table = delayed(chunks.matching_table)(counts, others, image.dtype, other.dtype)
+    return lazy.mapped(chunks.look_up, image, mask, image.dtype, table=table)
 
 
 def window(
@@ -305,11 +308,11 @@ def window(
     array([[  0,   0],
            [128, 255]], dtype=uint8)
     """
-    _check(image, (2, 3))
-    options = {"function": function, "slope": slope, "intercept": intercept, "dtype": dtype}
+    lazy.check(image, (2, 3))
+    options: dict[str, Any] = {"function": function, "slope": slope, "intercept": intercept, "dtype": dtype}
     medfast.window(np.zeros((1, 1), image.dtype), center, width, **options)  # wrong arguments are told now
     dtype = _validate.as_dtype(dtype)
-    return image.map_blocks(medfast.window, center, width, num_threads=1, meta=_meta(image, dtype), **options)
+    return image.map_blocks(medfast.window, center, width, num_threads=1, meta=lazy.meta(image, dtype), **options)
 
 
 def clahe(
@@ -357,12 +360,14 @@ def clahe(
     >>> bool((lazy.compute() == medfast.clahe(volume)).all())
     True
     """
-    _check(image, (2, 3))
+    lazy.check(image, (2, 3))
     _validate.check_integers(image, "image", "as a Dask array")
     grid = _validate.as_grid(tile_grid, "tile_grid", (2,))
     medfast.clahe(np.zeros((1, 1), image.dtype), clip_limit, grid, bit_depth=bit_depth)
     planes = image.rechunk({image.ndim - 2: -1, image.ndim - 1: -1})
-    return _mapped(_clahe_of, planes, mask, image.dtype, clip_limit=clip_limit, grid=grid, bit_depth=bit_depth)
+    return lazy.mapped(
+        chunks.clahe_of, planes, mask, image.dtype, clip_limit=clip_limit, grid=grid, bit_depth=bit_depth
+    )
 
 
 def kmeans(image: "da.Array", n_clusters: int, *, mask: ArrayLike | None = None) -> "_cluster.KMeansResult":
@@ -400,13 +405,13 @@ def kmeans(image: "da.Array", n_clusters: int, *, mask: ArrayLike | None = None)
     >>> result.centers.compute()
     array([1.5, 9.5])
     """
-    _check(image, tuple(range(1, 33)))
+    lazy.check(image, tuple(range(1, 33)))
     _validate.check_integers(image, "image", "as a Dask array")
     n_clusters = _validate.as_int(n_clusters, "n_clusters", minimum=1, maximum=2**31 - 1)
-    found = delayed(_clusters_of)(delayed(_summed)(_blocks(_counts_of, image, mask)), n_clusters, image.dtype)
-    labels = _mapped(
-        _label, image, mask, np.dtype(np.int32), thresholds=found[0], first_label=0, outside=-1
+    found = delayed(chunks.clusters_of)(
+        delayed(chunks.summed)(lazy.blocks(chunks.counts_of, image, mask)), n_clusters, image.dtype
     )
+    labels = lazy.mapped(chunks.label, image, mask, np.dtype(np.int32), thresholds=found[0], first_label=0, outside=-1)
     return _cluster.KMeansResult(labels, found[1], found[2], 0)
 
 
@@ -450,328 +455,12 @@ def segment(
     array([[1, 1, 2],
            [2, 3, 2]], dtype=uint8)
     """
-    _check(image, (2, 3))
+    lazy.check(image, (2, 3))
     _validate.check_integers(image, "image", "as a Dask array")
     n_classes = _validate.as_int(n_classes, "n_classes", minimum=1, maximum=_cluster.MOST_CLASSES)
     return_thresholds = _validate.as_flag(return_thresholds, "return_thresholds")
-    found = delayed(_classes_of)(delayed(_summed)(_blocks(_counts_of, image, mask)), n_classes, image.dtype)
-    labels = _mapped(_label, image, mask, np.dtype(np.uint8), thresholds=found[0], first_label=1, outside=0)
-    return (labels, found[1]) if return_thresholds else labels
-
-
-# --- chunks ----------------------------------------------------------------------------------------------------------
-
-
-def _check(image: Any, ndim: tuple[int, ...]) -> None:
-    if not isinstance(image, da.Array):
-        raise TypeError(f"image must be a Dask array, got {type(image).__name__} (for others there is medfast itself)")
-    if image.dtype not in _validate.DTYPES:
-        expected = ", ".join(dtype.name for dtype in _validate.DTYPES)
-        raise TypeError(f"image must have dtype {expected}, got {image.dtype}")
-    _validate.check_ndim(image, "image", ndim)
-
-
-def _meta(image: "da.Array", dtype: Any) -> NDArray[Any]:
-    return np.empty((0,) * image.ndim, dtype)
-
-
-def _as_lazy_mask(mask: Any, image: "da.Array") -> "da.Array | None":
-    """A mask in the chunks of an image."""
-    if mask is None:
-        return None
-    if isinstance(mask, da.Array):
-        if mask.dtype != np.bool_:
-            raise TypeError(f"mask must be boolean, got dtype {mask.dtype}")
-        if mask.shape != image.shape:
-            raise ValueError(f"mask must have shape {image.shape}, got {mask.shape}")
-        return mask.rechunk(image.chunks)
-    return da.from_array(_validate.as_mask(mask, image.shape), chunks=image.chunks)
-
-
-def _mapped(function: Callable[..., Any], image: "da.Array", mask: Any, dtype: Any, **options: Any) -> "da.Array":
-    """`function(chunk, chunk of the mask or None, **options)` of every chunk."""
-    inside = _as_lazy_mask(mask, image)
-    if inside is None:
-        return image.map_blocks(function, None, dtype=dtype, meta=_meta(image, dtype), **options)
-    return da.map_blocks(function, image, inside, dtype=dtype, meta=_meta(image, dtype), **options)
-
-
-def _blocks(
-    function: Callable[..., Any],
-    image: "da.Array",
-    mask: Any,
-    before: tuple[int, ...] | None = None,
-    after: tuple[int, ...] | None = None,
-    **options: Any,
-) -> list[Any]:
-    """`function(chunk, chunk of the mask or None, **options)` of every chunk, with its place if it has surroundings."""
-    inside = _as_lazy_mask(mask, image)
-    task, found = delayed(function, pure=True), []
-    for place in _places(image):
-        part = [slice(start, stop) for start, stop in place]
-        if before is not None and after is not None:
-            cut = [
-                (max(start - b, 0), min(stop + a, n))
-                for (start, stop), b, a, n in zip(place, before, after, image.shape, strict=True)
-            ]
-            part = [slice(*each) for each in cut]
-            options["place"] = place, [start for start, _ in cut], image.shape
-        found.append(task(image[tuple(part)], None if inside is None else inside[tuple(part)], **options))
-    return found
-
-
-def _places(image: "da.Array") -> list[tuple[tuple[int, int], ...]]:
-    """Where each chunk starts and stops, along each axis, in order."""
-    axes = []
-    for sizes in image.chunks:
-        stops = np.cumsum(sizes).tolist()
-        axes.append(list(zip([0, *stops[:-1]], stops, strict=True)))
-    return list(product(*axes))
-
-
-def _around(
-    function: Callable[..., Any],
-    image: "da.Array",
-    mask: Any,
-    before: tuple[int, ...],
-    after: tuple[int, ...],
-    **options: Any,
-) -> "da.Array":
-    """`function` of every chunk with what surrounds it, which begins at even places; it gives the chunk."""
-    if not image.size:
-        return image
-    reach = [max(pair) + 1 for pair in zip(before, after, strict=True)]
-    image = image.rechunk(tuple([_wide(sizes, least) for sizes, least in zip(image.chunks, reach, strict=True)]))
-    before = tuple([n + 1 for n in before])
-    parts = iter(_blocks(function, image, mask, before, after, **options))
-    meta = _meta(image, image.dtype)
-
-    def nested(axis: int, shape: tuple[int, ...]) -> Any:
-        if axis == image.ndim:
-            return da.from_delayed(next(parts), shape, meta=meta)
-        return [nested(axis + 1, (*shape, size)) for size in image.chunks[axis]]
-
-    return da.block(nested(0, ()))
-
-
-def _wide(sizes: tuple[int, ...], least: int) -> tuple[int, ...]:
-    """The chunks of an axis, each of at least so many pixels: narrower ones join their neighbours."""
-    merged: list[int] = []
-    for size in sizes:
-        if merged and merged[-1] < least:
-            merged[-1] += size
-        else:
-            merged.append(size)
-    if len(merged) > 1 and merged[-1] < least:
-        last = merged.pop()
-        merged[-1] += last
-    return tuple(merged)
-
-
-# --- what runs for a chunk -------------------------------------------------------------------------------------------
-
-
-def _denoise_part(
-    part: NDArray[Any],
-    mask: NDArray[np.bool_] | None,
-    *,
-    place: tuple[Any, Any, Any],
-    strength: float,
-    sigma: float | None,
-    windows: Any,
-    norm: int,
-    largest: float | None,
-) -> NDArray[Any]:
-    """A chunk, from itself and what surrounds it."""
-    part = _validate.as_image(part)
-    region, starts, _ = place
-    odd = [slice(start % 2, None) for start in starts]  # begins at even rows and columns of the whole: see `halo`
-    part, mask = part[tuple(odd)], None if mask is None else mask[tuple(odd)]
-    own = [(a - start - start % 2, b - start - start % 2) for (a, b), start in zip(region, starts, strict=True)]
-    inner = tuple([slice(*each) for each in own])
-    if strength == 0:  # nothing to remove
-        return np.ascontiguousarray(part[inner])
-    if part.dtype == np.float64:
-        assert largest is not None
-        _validate.check_strengths(
-            [strength], float(largest), nlm_scale.least_strength(float(largest), is_rician=sigma is not None)
-        )
-    out = np.empty_like(part)
-    task = nlm.Task(
-        nlm_border.to_planes(part, None),
-        nlm_border.to_planes(out, None),
-        [strength],
-        *windows,
-        norm,
-        sigma,
-        mask=mask if mask is None or mask.ndim == 3 else mask[np.newaxis],
-        num_threads=1,
-        region=tuple([(0, 1)] * (3 - part.ndim) + own),
-        largest=None if largest is None else float(largest),
+    found = delayed(chunks.classes_of)(
+        delayed(chunks.summed)(lazy.blocks(chunks.counts_of, image, mask)), n_classes, image.dtype
     )
-    nlm.denoise(task)
-    return np.ascontiguousarray(out[inner])
-
-
-def _scale_of(most: Any, least: Any, dtype: np.dtype) -> float:
-    ends = np.array([[most, least]], dtype)
-    return noise_level._scale(_validate.check_finite(ends, "image"))
-
-
-def _details_of(
-    part: NDArray[Any], mask: NDArray[np.bool_] | None, *, place: tuple[Any, Any, Any], scale: float
-) -> NDArray[Any]:
-    """Sizes of the wavelet coefficients of a chunk, those of 0 left out."""
-    region, starts, shape = place
-    odd = tuple([slice(start % 2, None) for start in starts])
-    part = _validate.as_image(part)[odd]
-    band = noise_level.diagonal_band(part, scale)
-    own = []
-    for (start, stop), first, n in zip(region, starts, shape, strict=True):
-        last = (n + 3) // 2 if stop == n else (stop + 1) // 2
-        own.append(slice((start + 1) // 2 - (first + 1) // 2, last - (first + 1) // 2))
-    if mask is not None:
-        mask = mask[odd]
-        for block in noise_level._blocks(band.shape):
-            band[block] *= noise_level._over_support(noise_level._samples(mask, block), np.logical_and)
-    sizes = np.abs(band[tuple(own)]).ravel()
-    return sizes[sizes != 0]
-
-
-def _level_of(parts: list[NDArray[Any]], scale: float) -> float:
-    level = noise_level._robust_deviation(np.concatenate(parts))
-    return min(level / scale, float(np.finfo(np.float64).max))
-
-
-def _volume(chunk: NDArray[Any]) -> NDArray[Any]:
-    """A chunk of any number of axes as (planes, rows, columns)."""
-    return chunk if chunk.ndim == 3 else chunk.reshape(1, -1, chunk.shape[-1])
-
-
-def _bytes(mask: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
-    return None if mask is None else _volume(mask.view(np.uint8))
-
-
-def _counts_of(chunk: NDArray[Any], mask: NDArray[np.bool_] | None) -> NDArray[np.int64]:
-    lowest, n_levels = gray_levels.span(chunk.dtype)
-    return gray_levels.count(_volume(chunk), _bytes(mask), -lowest, n_levels, 1)
-
-
-def _summed(counts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.sum(counts, axis=0)
-
-
-def _equalization_table(counts: NDArray[np.int64], dtype: np.dtype) -> NDArray[Any]:
-    table = np.empty(len(counts), dtype)
-    _kernels.histogram.equalization_table(counts, table, -gray_levels.span(dtype)[0])
-    return table
-
-
-def _matching_table(
-    counts: NDArray[np.int64], others: NDArray[np.int64], dtype: np.dtype, other_dtype: np.dtype
-) -> NDArray[Any]:
-    lowest, n_levels = gray_levels.span(dtype)
-    table = np.arange(lowest, lowest + n_levels).astype(dtype)
-    if counts.any():
-        least, most = lowest, lowest + n_levels - 1
-        _kernels.matching.table(counts, others, gray_levels.span(other_dtype)[0], least, most, table)
-    return table
-
-
-def _look_up(chunk: NDArray[Any], mask: NDArray[np.bool_] | None, *, table: NDArray[Any]) -> NDArray[Any]:
-    volume = _volume(chunk)
-    out = np.empty(volume.shape, volume.dtype)
-    offset = -gray_levels.span(volume.dtype)[0]
-    _kernels.histogram.look_up(volume, _bytes(mask), table, offset, 0, gray_levels.n_rows(volume), out)
-    return out.reshape(chunk.shape)
-
-
-def _ends_of(chunk: NDArray[Any], mask: NDArray[np.bool_] | None) -> NDArray[np.float64]:
-    chunk = _validate.as_image(chunk)
-    values = chunk if mask is None else chunk[mask]
-    return np.array([values.min(), values.max()] if values.size else [np.inf, -np.inf], np.float64)
-
-
-def _joined_ends(ends: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.array([min(low for low, _ in ends), max(high for _, high in ends)])
-
-
-def _float_counts_of(
-    chunk: NDArray[Any], mask: NDArray[np.bool_] | None, *, ends: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    if ends[0] >= ends[1]:
-        return np.zeros(equalization._FLOAT_LEVELS, np.int64)
-    levels = gray_levels.levels_between(_volume(chunk), ends, equalization._FLOAT_LEVELS, 1)
-    return gray_levels.count(levels, _bytes(mask), 0, equalization._FLOAT_LEVELS, 1)
-
-
-def _equalize_floats(
-    chunk: NDArray[Any],
-    mask: NDArray[np.bool_] | None,
-    *,
-    ends: NDArray[np.float64],
-    counts: NDArray[np.int64],
-) -> NDArray[Any]:
-    if ends[0] >= ends[1]:  # all alike, or nothing in the mask
-        return chunk
-    volume = _volume(chunk)
-    levels = gray_levels.levels_between(volume, ends, equalization._FLOAT_LEVELS, 1)
-    counts = counts.copy()
-    counts[0] = 0
-    running = np.cumsum(counts)
-    out = np.empty(volume.shape, volume.dtype)
-    gray_levels.restore(levels, running / running[-1], ends, volume, _bytes(mask), out, 1)
-    return out.reshape(chunk.shape)
-
-
-def _clahe_of(
-    chunk: NDArray[Any],
-    mask: NDArray[np.bool_] | None,
-    *,
-    clip_limit: float,
-    grid: tuple[int, ...],
-    bit_depth: int | None,
-) -> NDArray[Any]:
-    return medfast.clahe(chunk, clip_limit, grid, bit_depth=bit_depth, mask=mask, num_threads=1)
-
-
-def _partition(counts: NDArray[np.int64], n: int, dtype: np.dtype) -> tuple[NDArray[Any], ...]:
-    """Values in use, thresholds between the optimal classes, centers, inertia."""
-    used = counts.nonzero()[0]
-    if not len(used):
-        return np.zeros(0), np.zeros(0, dtype), np.zeros(0), 0.0
-    values = (used + gray_levels.span(dtype)[0]).astype(np.float64)
-    bounds, centers, inertia = partition.optimum(values, counts[used].astype(np.float64), n)
-    return values, values[bounds[1:-1] - 1].astype(dtype), centers, inertia
-
-
-def _clusters_of(
-    counts: NDArray[np.int64], n_clusters: int, dtype: np.dtype
-) -> tuple[NDArray[Any], NDArray[np.float64], float]:
-    _, thresholds, found, inertia = _partition(counts, n_clusters, dtype)
-    centers = np.full(n_clusters, np.nan)
-    if len(found):
-        centers[: len(found)], centers[len(found) :] = found, found[-1]
-    return thresholds, centers, inertia
-
-
-def _classes_of(counts: NDArray[np.int64], n_classes: int, dtype: np.dtype) -> tuple[NDArray[Any], NDArray[Any]]:
-    values, thresholds, _, _ = _partition(counts, n_classes, dtype)
-    highest = values[-1:] if len(values) else np.zeros(1)
-    missing = np.repeat(highest, n_classes - 1 - len(thresholds)).astype(dtype)
-    return thresholds, np.concatenate([thresholds, missing])
-
-
-def _label(
-    chunk: NDArray[Any],
-    mask: NDArray[np.bool_] | None,
-    *,
-    thresholds: NDArray[Any],
-    first_label: int,
-    outside: int,
-) -> NDArray[Any]:
-    labels = np.empty(chunk.shape, np.int32 if outside < 0 else np.uint8)
-    partition.label(chunk, thresholds, first_label, labels, 1)
-    if mask is not None:
-        labels[~mask] = outside
-    return labels
+    labels = lazy.mapped(chunks.label, image, mask, np.dtype(np.uint8), thresholds=found[0], first_label=1, outside=0)
+    return (labels, found[1]) if return_thresholds else labels

@@ -5,10 +5,10 @@ memory views as plain structs. The second one is called here, from a function th
 
     int64_t entry(const int64_t *words)      per array its address, shape and strides in bytes; per number itself
 
-and a table of these, with a name each that tells all types, is the one symbol that the module exports. So no kernel is
-compiled twice and none has to be written for it. Tried: capsules of `cdef api` functions, for each pair of a function and
-its types one more, by hand, of which there are 130; and the `def` through Python, which would need the GIL, and a thread
-of `prange` that waits for the GIL waits for ever, for its caller holds it.
+and a table of these, with a name each that tells all types, is the one symbol that the module exports. So no
+kernel is compiled twice, and none has to be written for it. Rejected: `cdef api` functions with their capsules, of
+which there would be 158 by hand, one for each function and its types; and the `def` through Python, which needs the
+GIL: a thread of `prange` that waits for it waits for ever, for its caller holds it.
 
 The names are Cython's inner ones: where another version of it has others, the build stops.
 """
@@ -30,7 +30,9 @@ CODES = {
 }
 INTEGERS = {"Py_ssize_t", "int64_t", "int", "bint"}
 
-_FUNCTION = re.compile(r"^(def|cpdef Py_ssize_t) ([a-z]\w*)\((.*?)\)(?: noexcept nogil)?: *\n", re.MULTILINE | re.DOTALL)
+_FUNCTION = re.compile(
+    r"^(def|cpdef Py_ssize_t) ([a-z]\w*)\((.*?)\)(?: noexcept nogil)?: *\n", re.MULTILINE | re.DOTALL
+)
 _FUSED = re.compile(r"^ctypedef fused (\w+):\n((?:    \w+\n)+)", re.MULTILINE)
 _ARGUMENT = re.compile(r"(?:const )?(\w+)(\[[:\w, ]+\])? (\w+)")
 
@@ -41,41 +43,48 @@ def around(source: Path, c_file: Path) -> tuple[str, str]:
     """What to put before and after the C file that Cython made of a kernel."""
     kernel, text, generated = source.stem, source.read_text(encoding="utf-8"), c_file.read_text(encoding="utf-8")
     fused = _fused_types(source)
-    lines, rows = ['\n#include "entry_views.h"\n'], []
+    functions, rows = [], []
     for kind, function, inner in _FUNCTION.findall(re.sub(r"#.*", "", text)):
         arguments = [_ARGUMENT.fullmatch(each).groups() for each in _split(inner)]
         types = list(dict.fromkeys(name for name, _, _ in arguments if name in fused))
-        c_names = _c_names(kernel, function, kind, generated)
         choices = list(itertools.product(*(fused[name] for name in types)))
+        c_names = _c_names(kernel, function, kind, generated)
         if len(c_names) != len(choices):
-            raise RuntimeError(f"{c_file} has {len(c_names)} functions for {kernel}.{function}, expected {len(choices)}")
+            raise RuntimeError(f"{c_file}: {len(c_names)} functions for {kernel}.{function}, not {len(choices)}")
         for c_name, choice in zip(c_names, choices, strict=True):
             known = dict(zip(types, choice, strict=True))
-            number = len(rows)
-            values, codes = [], []
-            for ctype, axes, name in arguments:
-                if axes:
-                    n_axes = axes.count(",") + 1
-                    lines_of = f"__Pyx_memviewslice {name} = medfast_view(&words, {n_axes});"
-                    codes.append(f"{CODES[known.get(ctype, ctype)]}x{n_axes}")
-                elif ctype in INTEGERS:
-                    lines_of = f"int64_t {name} = *words++;"
-                    codes.append("i")
-                else:
-                    lines_of = f"double {name} = medfast_real(&words);"
-                    codes.append("f")
-                values.append((name, lines_of))
-            lines.append(f"static int64_t medfast_entry_{number}(const int64_t *words) {{\n")
-            lines += [f"    {each}\n" for _, each in values]
-            names = ", ".join(name for name, _ in values)
-            if kind == "def":
-                lines.append(f"    medfast_without_gil = 1;\n    {c_name}(NULL, {names});\n    medfast_without_gil = 0;\n")
-                lines.append("    return 0;\n}\n")
-            else:
-                lines.append(f"    return {c_name}({names}, 0);\n}}\n")
-            rows.append(f'    {{"{kernel}.{function}({",".join(codes)})", medfast_entry_{number}}},\n')
-    table = "MEDFAST_EXPORT const medfast_entry medfast_entry_points[] = {\n" + "".join(rows) + "    {NULL, NULL}\n};\n"
-    return BEFORE, "".join(lines) + table
+            entry = f"medfast_entry_{len(rows)}"
+            functions.append(_entry(entry, kind, c_name, arguments))
+            codes = ",".join(_code(known.get(ctype, ctype), axes) for ctype, axes, _ in arguments)
+            rows.append(f'    {{"{kernel}.{function}({codes})", {entry}}},\n')
+    table = f"MEDFAST_EXPORT const medfast_entry medfast_entry_points[] = {{\n{''.join(rows)}    {{NULL, NULL}}\n}};\n"
+    return BEFORE, '\n#include "entry_views.h"\n' + "".join(functions) + table
+
+
+def _entry(entry: str, kind: str, c_name: str, arguments: list[tuple[str, str | None, str]]) -> str:
+    """A C function that takes words."""
+    lines = [f"static int64_t {entry}(const int64_t *words) {{"]
+    for ctype, axes, name in arguments:
+        if axes:
+            lines.append(f"    __Pyx_memviewslice {name} = medfast_view(&words, {axes.count(',') + 1});")
+        elif ctype in INTEGERS:
+            lines.append(f"    int64_t {name} = *words++;")
+        else:
+            lines.append(f"    double {name} = medfast_real(&words);")
+    names = ", ".join(name for _, _, name in arguments)
+    if kind == "def":
+        lines += ["    medfast_without_gil = 1;", f"    {c_name}(NULL, {names});", "    medfast_without_gil = 0;"]
+        lines.append("    return 0;")
+    else:
+        lines.append(f"    return {c_name}({names}, 0);")
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def _code(ctype: str, axes: str | None) -> str:
+    """How an argument stands in the name of an entry."""
+    if axes:
+        return f"{CODES[ctype]}x{axes.count(',') + 1}"
+    return "i" if ctype in INTEGERS else "f"
 
 
 def _fused_types(source: Path) -> dict[str, list[str]]:

@@ -347,9 +347,7 @@ class TestEverything:
             assert_same_clusters(kmeans(large, 4), medfast.kmeans(large, 4))
             vectors = rng.normal(size=(20000, 3)).astype(dtype)
             found = kmeans_random(vectors, 5, np.random.default_rng(3))
-            assert_same_clusters(
-                found, medfast.kmeans(vectors, 5, n_init=3, random_state=np.random.default_rng(3))
-            )
+            assert_same_clusters(found, medfast.kmeans(vectors, 5, n_init=3, random_state=np.random.default_rng(3)))
         colour = an_image(rng, dtype, 50, 40, 2)
         for mask in (None, colour[..., 0] > 90):
             found = kmeans_of_channels(colour, 3, np.random.default_rng(4), mask)

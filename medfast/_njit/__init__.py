@@ -1,7 +1,7 @@
 """medfast inside functions that Numba compiles: overloads of the public functions, bound to the compiled kernels.
 
-Numba calls `init` through the entry point of the group ``numba_extensions`` before it compiles, or loads from its cache,
-a first function of the process. Nothing else imports this package, and `medfast` does not need Numba.
+Numba calls `init` through the entry point of the group ``numba_extensions`` before it compiles the first function of
+a process, or loads it from its cache. Nothing else imports this package, and `medfast` does not need Numba.
 
 A call runs on one thread, whatever `num_threads` says: several come from ``prange``, or from threads that call.
 """

@@ -75,7 +75,9 @@ def check_number(given: Any, name: str, *, integer: bool = False) -> None:
     """Refuse what is no number."""
     value = constant(given)
     wanted = (types.Integer,) if integer else (types.Integer, types.Float)
-    if isinstance(value, bool) or not isinstance(value, (int,) if integer else (int, float)) and not isinstance(value, wanted):
+    if isinstance(value, bool) or (
+        not isinstance(value, (int,) if integer else (int, float)) and not isinstance(value, wanted)
+    ):
         raise TypingError(f"{name} must be {'an integer' if integer else 'a number'}, got {given}")
 
 

@@ -83,7 +83,9 @@ def _clahe(
     arguments.check_number(clip_limit, "clip_limit")
     n = len(tile_grid) if isinstance(tile_grid, tuple | types.BaseTuple) else 0
     if n not in ((2, 3) if image.ndim == 3 else (2,)):
-        raise TypingError(f"tile_grid must be a tuple of {'2 or 3' if image.ndim == 3 else '2'} integers, got {tile_grid}")
+        raise TypingError(
+            f"tile_grid must be a tuple of {'2 or 3' if image.ndim == 3 else '2'} integers, got {tile_grid}"
+        )
     dtype, whole, has_depth = np.dtype(image.dtype.name), n == 3, not arguments.is_none(bit_depth)
     most_bits = exposure._MOST_BITS.get(dtype.name, 16)
     lowest, n_bins = (0, 0) if has_depth else gray_levels.span(dtype)
@@ -183,7 +185,7 @@ def _blend_boxes(volume, inside, out, clip_limit, grid_planes, grid_rows, grid_c
     counts = np.empty(n_used, np.uint32)
     offset = -lowest - first
     fallback = np.zeros((1, n_used), np.uint16)
-    if inside is not None and any_inside(inside):
+    if inside is not None and inside.any():
         whole_shape = tile_shape(volume.shape, (1, 1, 1))
         clahe.tile_tables(
             volume, inside, offset, first, n_bins, clip_limit, whole_shape[0], whole_shape[1], whole_shape[2], 1, 1, 0,
@@ -249,15 +251,6 @@ def extremes(volume, inside):
                     least, most = min(least, value), max(most, value)
                     n_inside += 1
     return least, most, n_inside
-
-
-@register_jitable
-def any_inside(inside):
-    """Whether a mask holds a pixel."""
-    for plane in range(inside.shape[0]):
-        if inside[plane].any():
-            return True
-    return False
 
 
 @register_jitable

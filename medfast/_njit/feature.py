@@ -118,12 +118,15 @@ def _hog(
                 pyramid = halve(pyramid)
             n_rows = (pyramid.shape[1] - tall) // stride_[0] + 1
             n_cols = (pyramid.shape[2] - wide) // stride_[1] + 1
-            values = np.empty((len(pyramid), n_cols, n_rows, block_[1], block_[0], orientations), work)
+            sides = (len(pyramid), n_cols, n_rows, block_[1], block_[0], orientations)
+            in_place, values = room(rows, sides, levels, out)
             if values.size > 0:
                 describe(
                     pyramid, values.transpose((0, 2, 1, 4, 3, 5)), stride_, tall, wide, row_weights, column_weights,
                     taps, gamma, signed, soft, edges, code, float(clip), epsilon, work,
                 )  # fmt: skip
+            if in_place:
+                break
             end = begin + values.size // max(len(pyramid), 1)
             for i in range(len(pyramid)):
                 rows[i, begin:end] = values[i].ravel()
@@ -155,6 +158,25 @@ def _feature_shape(images, length, is_one):
     if is_one.literal_value:
         return lambda images, length, is_one: (length,)
     return lambda images, length, is_one: (len(images), length)
+
+
+def room(rows, sides, levels, out):
+    """Where a level's values go, and whether that is the result itself: a new one of one level lies in one piece."""
+    raise NotImplementedError
+
+
+@overload(room)
+def _room(rows, sides, levels, out):
+    dtype = np.dtype(rows.dtype.name)
+    if not arguments.is_none(out):
+        return lambda rows, sides, levels, out: (False, np.empty(sides, dtype))
+
+    def of_new(rows, sides, levels, out):
+        if levels == 1 and rows.size > 0:
+            return True, kernels.run_of(rows, rows.size).reshape(sides)
+        return False, np.empty(sides, dtype)
+
+    return of_new
 
 
 def pair_or(given, default):

@@ -66,7 +66,7 @@ def _entry_for(name: str, given: tuple[types.Type, ...]) -> tuple[str, ...]:
     """The codes of the entry that takes these types; None stands for any array."""
     codes = [_code(each) for each in given]
     for known in _BOUND[name]:
-        if len(known) == len(codes) and all(a == b or not a and "x" in b for a, b in zip(codes, known, strict=True)):
+        if len(known) == len(codes) and all(a == b or (not a and "x" in b) for a, b in zip(codes, known, strict=True)):
             return known
     raise TypingError(f"medfast has no {name}({','.join(codes)})")
 
@@ -148,6 +148,26 @@ def bytes_at(typing_context, array, shape, strides):
     return view(array, shape, strides), generate
 
 
+@intrinsic
+def run_of(typing_context, array, size):
+    """The memory of an array that lies in one piece, which has to outlive the call, as one run."""
+    view = types.Array(array.dtype, 1, "C")
+
+    def generate(context, builder, signature, values):
+        source = context.make_array(array)(context, builder, values[0])
+        made = context.make_array(view)(context, builder)
+        size_word = context.cast(builder, values[1], signature.args[1], types.intp)
+        item = context.get_constant(types.intp, array.dtype.bitwidth // 8)
+        made.data, made.itemsize, made.nitems = source.data, item, size_word
+        made.shape = cgutils.pack_array(builder, [size_word])
+        made.strides = cgutils.pack_array(builder, [item])
+        made.meminfo = cgutils.get_null_value(made.meminfo.type)
+        made.parent = cgutils.get_null_value(made.parent.type)
+        return made._getvalue()
+
+    return view(array, size), generate
+
+
 def _bind_exp() -> None:
     """Tell LLVM where NumPy's own loop for the exponential is, which tables are made with: that of the mathematical
     library differs from it in a last place here and there. The pointer stands in the public part of a ufunc's struct.
@@ -162,7 +182,10 @@ def _bind_exp() -> None:
 @intrinsic
 def _exp(typing_context, exponents, powers):
     def generate(context, builder, signature, values):
-        views = [context.make_array(each)(context, builder, value) for each, value in zip(signature.args, values, strict=True)]
+        views = [
+            context.make_array(each)(context, builder, value)
+            for each, value in zip(signature.args, values, strict=True)
+        ]
         byte_pointer = ir.IntType(8).as_pointer()
         arguments = cgutils.alloca_once(builder, byte_pointer, size=2)
         sizes, steps = (cgutils.alloca_once(builder, _WORD, size=n) for n in (1, 2))

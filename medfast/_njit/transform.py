@@ -16,7 +16,13 @@ from medfast._njit.arguments import check_apart, check_finite, check_threads, re
 resample, resample_area, resample_u8 = kernels.resample, kernels.resample_area, kernels.resample_u8
 scratch_bytes = register_jitable(transform._scratch_bytes)
 _EPSILON, _ROWS_HELD_BYTES = transform._EPSILON, transform._ROWS_HELD_BYTES
-NEAREST, LINEAR, LINEAR_EXACT, AREA, CUBIC = tables.NEAREST, tables.LINEAR, tables.LINEAR_EXACT, tables.AREA, tables.CUBIC
+NEAREST, LINEAR, LINEAR_EXACT, AREA, CUBIC = (
+    tables.NEAREST,
+    tables.LINEAR,
+    tables.LINEAR_EXACT,
+    tables.AREA,
+    tables.CUBIC,
+)
 MEAN = tables.MEAN
 
 
@@ -221,9 +227,7 @@ def _resample_planes(image, out, row_step, col_step, kind):
                 resample_area.halve(image[plane], 0, new_height, out[plane])
         elif in_blocks:
             for plane in range(n_planes):
-                resample_area.average_blocks(
-                    image[plane], tall, wide, half_up, 0, new_height, scratch, out[plane]
-                )
+                resample_area.average_blocks(image[plane], tall, wide, half_up, 0, new_height, scratch, out[plane])
         else:
             columns, column_weights = tables.area(width, new_width, col_step, n_channels)
             rows, row_weights = tables.area(height, new_height, row_step, 1)
@@ -241,7 +245,7 @@ def _resample_planes(image, out, row_step, col_step, kind):
             resample_u8.linear_exact(one, taps, tap_weights, lines, line_weights, 0, new_height, scratch, new)
         elif kind == CUBIC:
             resample_u8.cubic(one, taps, tap_weights, lines, line_weights, 0, new_height, scratch, new)
-        elif kind == LINEAR or kind == AREA:
+        elif kind in (LINEAR, AREA):
             resample_u8.linear(one, taps, tap_weights, lines, line_weights, 0, new_height, scratch, new)
         else:
             resample_u8.lanczos4(one, taps, tap_weights, lines, line_weights, 0, new_height, scratch, new)
@@ -252,11 +256,11 @@ def _resample_weighted(image, out, steps, kind, is_float):
     """Weighted sums in floating point, along columns, rows and planes."""
     exact = LINEAR if kind == LINEAR_EXACT else kind
     n_planes, height, width, n_channels = out.shape
-    halves = steps[0] == 1.0 and steps[1] == 2.0 and steps[2] == 2.0 and (exact == LINEAR or exact == AREA)
-    if halves and n_channels == 1 and image.shape == (n_planes, 2 * height, 2 * width, 1):
-        if in_one_piece(image) and in_one_piece(out):
-            resample.halve(image[:, :, :, 0], 0, height, out[:, :, :, 0])
-            return
+    halves = steps[0] == 1.0 and steps[1] == 2.0 and steps[2] == 2.0 and exact in (LINEAR, AREA)
+    halves = halves and n_channels == 1 and image.shape == (n_planes, 2 * height, 2 * width, 1)
+    if halves and in_one_piece(image) and in_one_piece(out):
+        resample.halve(image[:, :, :, 0], 0, height, out[:, :, :, 0])
+        return
     of_planes = of_lines = exact
     if exact == AREA:
         of_planes = MEAN if steps[0] >= 1 else AREA
@@ -269,9 +273,7 @@ def _resample_weighted(image, out, steps, kind, is_float):
     n_scratch = resample.scratch_size(
         image.shape[2] * n_channels, n_values, n_channels, len(columns), len(rows), len(planes), n_held
     )
-    _run_weighted(
-        image, columns, column_weights, rows, row_weights, planes, plane_weights, n_held, n_scratch, out
-    )
+    _run_weighted(image, columns, column_weights, rows, row_weights, planes, plane_weights, n_held, n_scratch, out)
 
 
 def _run_weighted(image, columns, column_weights, rows, row_weights, planes, plane_weights, n_held, n_scratch, out):

@@ -39,7 +39,7 @@ def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTY
 
 
 def to_numpy(values: Any, name: str) -> NDArray[Any]:
-    """`values` as an array of NumPy: a view of what has ``__array__``, or ``__dlpack__`` and lies in the CPU's memory."""
+    """`values` as an array of NumPy: of what has ``__array__``, or ``__dlpack__`` in the memory of the CPU, a view."""
     check_plain(values, name)
     if type(values) is np.ndarray or hasattr(values, "__array__") or not hasattr(values, "__dlpack__"):
         return np.asarray(values)

@@ -3,8 +3,8 @@
     python benchmarks/lazy_arrays.py [planes] [search_size]
 
 A volume of int16, (planes, 1024, 1024) in chunks of 128 by 128 pixels; 64 planes and a search of 7 take a minute and a
-half on two cores. Results are compared first. What the cluster computed stays with its workers, as it would on the way to
-a file; to bring it here is timed by itself.
+half on two cores. Results are compared. What the cluster computed stays with its workers, as it would on the way to a
+file; to bring it here is timed by itself.
 """
 
 import os

@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CV5 := .venv-cv5/bin
-SOURCES := $(wildcard src/*.pyx src/*.pxd src/*.h) medfast/_levels.py setup.py
+SOURCES := $(wildcard src/*.pyx src/*.pxd src/*.h src/*.py) medfast/_levels.py setup.py
 PYTEST := -m pytest -q --durations=10
 
 .PHONY: demo test test-slow test-thorough test-opencv5 test-wheel lint bench clean

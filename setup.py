@@ -17,6 +17,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
+ENTRIES = runpy.run_path("src/entries.py")
 LEVELS = runpy.run_path("medfast/_levels.py")["of_machine"](platform.machine())
 BASELINE = {"_cpu"}  # asked before a level is known, so built for any CPU
 # Cython's memory views, once for all kernels: in each of 36 modules they were 80 kB of the wheel and 9 s of compiling.
@@ -26,6 +27,7 @@ OFF = ("boundscheck", "wraparound", "initializedcheck", "warn.unreachable")
 DIRECTIVES = {"language_level": 3, "cdivision": True, "freethreading_compatible": True, **dict.fromkeys(OFF, False)}
 # abi3 and free threading exclude each other.
 ABI3 = not sysconfig.get_config_var("Py_GIL_DISABLED")
+ENTRY_HEADERS = ("src/entry_gil.h", "src/entry_views.h")
 # No -ffast-math: it would change results, and flip denormals for the whole process. No contraction: all levels agree
 # bit for bit. Neither errno nor floating-point traps are ever looked at, which lets branches and sqrt become vectors.
 GCC_FLAGS = ["-O3", "-g0", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
@@ -46,7 +48,7 @@ def extension(
     name: str, c_file: str, source: Path | None, gcc_flags: tuple[str, ...] = (), msvc_flags: tuple[str, ...] = ()
 ) -> Extension:
     """An extension module, with the flags of both compiler families kept until the compiler is known."""
-    depends = sorted(headers(source)) if source else []
+    depends = sorted(headers(source) | set(ENTRY_HEADERS)) if source else []
     module = Extension(name, [c_file], include_dirs=["src"], depends=depends)
     module.flags_of = {"unix": [*GCC_FLAGS, *gcc_flags], "msvc": [*MSVC_FLAGS, *msvc_flags]}
     if ABI3:
@@ -78,11 +80,12 @@ def extensions() -> list[Extension]:
         if kernel in BASELINE:
             modules.append(extension(module.name, c_file, source))
             continue
+        around = ENTRIES["around"](source, Path(c_file))
         for level in LEVELS:
             stub = Path("build/levels", level.name, f"{kernel}.c")
             stub.parent.mkdir(parents=True, exist_ok=True)
-            text = f'#include "{os.path.relpath(c_file, stub.parent).replace(os.sep, "/")}"\n'
-            if not stub.exists() or stub.stat().st_mtime < Path(c_file).stat().st_mtime:
+            text = f'#include "{os.path.relpath(c_file, stub.parent).replace(os.sep, "/")}"\n'.join(around)
+            if not stub.exists() or stub.stat().st_mtime < Path(c_file).stat().st_mtime or stub.read_text() != text:
                 stub.write_text(text)  # newer than the C file, so that a changed kernel is compiled again
             name = f"medfast._kernels.{level.name}.{kernel}"
             modules.append(extension(name, str(stub), source, level.gcc_flags, level.msvc_flags))

@@ -1,6 +1,8 @@
 """CPU kernels for medical images: exact to the reference, many times faster."""
 
-from medfast import runtime
+import sys
+
+from medfast import _limits, runtime
 from medfast._version import __version__
 from medfast.cluster import KMeansResult, kmeans, segment, threshold_multiotsu
 from medfast.denoise import denoise_nl_means, denoise_nl_means_multi, estimate_sigma
@@ -26,3 +28,7 @@ __all__ = [
     "threshold_multiotsu",
     "window",
 ]
+
+_limits.watch()
+if "medfast._njit" in sys.modules:  # Numba asked for it while this was being imported
+    sys.modules["medfast._njit"].init()

@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,9 @@ _lock = threading.Lock()
 _pool: "ThreadPoolExecutor | None" = None
 _pool_size = 0
 
+process_limit: int | None = None
+"""What threadpoolctl allows, see medfast/_limits.py."""
+
 
 def limits() -> dict[str, int]:
     """Every bound on the number of threads in force now, by where it came from; the smallest one counts."""
@@ -36,6 +39,8 @@ def limits() -> dict[str, int]:
     for variable in ("MEDFAST_NUM_THREADS", "OMP_NUM_THREADS"):
         if (value := _environment_limit(variable)) is not None:
             found[variable] = value
+    if process_limit is not None:
+        found["threadpoolctl"] = process_limit
     if (limit := _context_limit.get()) is not None:
         found["runtime.threads"] = limit
     elif _is_child_process():
@@ -136,7 +141,9 @@ class _Job:
         try:
             if n_threads > 1:
                 pool = _get_pool(n_threads - 1)
-                helpers = [pool.submit(self.work) for _ in range(n_threads - 1)]
+                with suppress(RuntimeError):  # at exit Python takes no more work for others: this thread does it all
+                    for _ in range(n_threads - 1):
+                        helpers.append(pool.submit(self.work))
             self.work(self.progress)
         finally:
             # After an error or Ctrl-C no further tile is begun; tiles under way still write to the caller's arrays, so

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from medfast import _validate
 from medfast._drivers import nlm, nlm_border, nlm_scale, noise_level
 
-__all__ = ["denoise_nl_means", "denoise_nl_means_multi", "estimate_sigma"]
+__all__ = ["denoise_nl_means", "denoise_nl_means_multi", "estimate_sigma", "halo"]
 
 NORMS = ("l2", "l1")
 NOISES = ("gaussian", "rician")
@@ -260,6 +260,58 @@ def denoise_nl_means_multi(
     windows = patch, (len(sources) // 2, search[1], search[2])
     _denoise(sources, out, h, windows, sigma, norm, noise, inside, axis, progress, num_threads)
     return out
+
+
+def halo(
+    ndim: int,
+    *,
+    patch_size: int | Sequence[int] | None = None,
+    search_size: int | Sequence[int] | None = None,
+    spacing: float | Sequence[float] | None = None,
+) -> tuple[int, ...]:
+    """How far around a pixel `denoise_nl_means` looks, along each axis.
+
+    What is denoised piece by piece needs so much of its surroundings.
+
+    Parameters
+    ----------
+    ndim : int
+        Axes of the image without its channels: 2 or 3.
+    patch_size : int or sequence of int, optional
+        As in `denoise_nl_means`.
+    search_size : int or sequence of int, optional
+        As in `denoise_nl_means`.
+    spacing : float or sequence of float, optional
+        As in `denoise_nl_means`.
+
+    Returns
+    -------
+    tuple of int
+        Pixels before and after, one entry per axis: the sum of both windows' radii.
+
+    Raises
+    ------
+    TypeError
+        If an argument has a wrong type.
+    ValueError
+        If an argument lies outside its range.
+
+    Notes
+    -----
+    A piece whose surroundings begin at an even row and column of the whole is denoised bit for bit as the whole is:
+    sums of floats are shared by pairs of rows and columns.
+
+    Examples
+    --------
+    >>> from medfast.denoise import halo
+    >>> halo(2)
+    (13, 13)
+    >>> halo(3, spacing=(2, 1, 1))
+    (2, 6, 6)
+    """
+    ndim = _validate.as_int(ndim, "ndim", minimum=2, maximum=3)
+    patch, search = _windows(patch_size, search_size, spacing, ndim)
+    return tuple([p + s for p, s in zip(patch, search, strict=True)][-ndim:])
 
 
 def _without(axis: int | None, shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -104,12 +104,12 @@ def _set_dot(bint is_wanted):
     return HAS_DOT
 
 
-def workspace(Py_ssize_t n_channels,
-              Py_ssize_t n_weights,
-              Py_ssize_t n_planes,
-              Py_ssize_t n_rows,
-              Py_ssize_t n_cols,
-              const Py_ssize_t[::1] radii):
+cpdef Py_ssize_t workspace(Py_ssize_t n_channels,
+                           Py_ssize_t n_weights,
+                           Py_ssize_t n_planes,
+                           Py_ssize_t n_rows,
+                           Py_ssize_t n_cols,
+                           const Py_ssize_t[::1] radii) noexcept nogil:
     """Bytes of scratch that a call needs for a tile of `n_planes` by `n_rows`: by nlm_narrow.h alone more than ROWS."""
     cdef Py_ssize_t most_rows = min(n_rows, ROWS)
     cdef Py_ssize_t row = 8 * padded_row(n_cols), n_sums = n_channels + n_weights, sums, plain, narrow, deep, axis

@@ -269,8 +269,9 @@ cdef void through_planes(const medfast_steps *steps, Grid *image, Strips *strips
                         out.strides[3], target)
 
 
-def scratch_size(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_channels, Py_ssize_t n_column_taps,
-                 Py_ssize_t n_row_taps, Py_ssize_t n_plane_taps, Py_ssize_t n_rows_held):
+cpdef Py_ssize_t scratch_size(Py_ssize_t row_size, Py_ssize_t width, Py_ssize_t n_channels,
+                              Py_ssize_t n_column_taps, Py_ssize_t n_row_taps, Py_ssize_t n_plane_taps,
+                              Py_ssize_t n_rows_held) noexcept nogil:
     """Values that `weighted` needs: those of `row_scratch`, and rows of totals and of planes."""
     return (row_scratch(row_size, width, n_channels, n_column_taps, n_row_taps)
             + width * n_rows_held * (1 + min(MAX_HELD, n_plane_taps)))

@@ -92,6 +92,13 @@ def quantize(
     ends = np.array([values.min(), values.max()], np.float64)
     if ends[0] == ends[1]:
         return None, ends
+    return levels_between(volume, ends, n_levels, num_threads), ends
+
+
+def levels_between(
+    volume: NDArray[Any], ends: NDArray[np.float64], n_levels: int, num_threads: int | None
+) -> NDArray[np.uint16]:
+    """Level of each pixel between two ends."""
     unit = _unit(ends)
     low, high = (ends * unit).tolist()
     levels = np.empty(volume.shape, np.uint16)
@@ -101,7 +108,7 @@ def quantize(
         kernel.quantize(volume, unit, low, high - low, n_levels - 1.0, start, stop, levels)
 
     for_rows(n_rows(volume), body, work_per_row=volume.shape[2], num_threads=num_threads)
-    return levels, ends
+    return levels
 
 
 def restore(

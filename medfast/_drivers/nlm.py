@@ -99,6 +99,10 @@ class Task(NamedTuple):
     mask: NDArray[np.bool_] | None = None
     """(planes of `out`, rows, columns); what is outside is copied."""
     num_threads: int | None = None
+    region: Box | None = None
+    """The planes, rows and columns of `out` that are asked for; all when omitted."""
+    largest: float | None = None
+    """The largest magnitude of an image of floats of which this is a part."""
 
 
 def denoise(task: Task, progress: Callable[[int, int], Any] | None = None) -> None:
@@ -134,6 +138,7 @@ class _Call:
 
     def __init__(self, task: Task) -> None:
         self.planes, self.out, self.mask, self.num_threads = task.planes, task.out, task.mask, task.num_threads
+        self.region = task.region
         out, norm = task.out, task.norm
         self.is_film = len(task.planes) > len(out)
         self.border = tuple([p + s for p, s in zip(task.patch, task.search, strict=True)])
@@ -166,7 +171,7 @@ class _Call:
             self.volume_rows, self.is_formula = TILE_ROWS, True
             h = list(task.h)
             if out.dtype.kind == "f":
-                self.largest = nlm_scale.largest_value(task.planes)
+                self.largest = nlm_scale.largest_value(task.planes) if task.largest is None else task.largest
                 h = [min(value, 2.0**60 * self.largest) if self.largest else 1.0 for value in h]  # weights are 1 there
                 self.dtype = out.dtype
             if out.dtype == np.float32:
@@ -196,9 +201,12 @@ class _Call:
         box.
         """
         n_planes, n_channels, n_rows, n_cols = self.out.shape
-        extent: Box = ((0, n_planes), (0, n_rows), (0, n_cols))
+        extent: Box = ((0, n_planes), (0, n_rows), (0, n_cols)) if self.region is None else self.region
         if self.mask is not None:
-            extent = _bounds(self.mask)
+            bounds = _bounds(self.mask[tuple([slice(*each) for each in extent])])
+            shifted = [(a + start, b + start) for (a, b), (start, _) in zip(bounds, extent, strict=True)]
+            extent = shifted[0], shifted[1], shifted[2]
+        if self.mask is not None or self.region is not None:
             (row_start, row_stop), (col_start, col_stop) = extent[1:]
             extent = (extent[0], (row_start // 2 * 2, row_stop), (col_start // 2 * 2, col_stop))
         lengths = [stop - start for start, stop in extent]

@@ -9,6 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from medfast._validate.numbers import as_int, as_odd
 
+_CPU_DEVICES = (1, 3)
+"""Of DLPack: plain memory, and memory pinned for a GPU."""
+
 DTYPES = tuple(np.dtype(name) for name in ("uint8", "uint16", "int16", "float32", "float64"))
 
 
@@ -25,8 +28,7 @@ def as_image(
 
 def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTYPES) -> NDArray[Any]:
     """`values` as an array of one of `dtypes` in native byte order, without looking at its shape or values."""
-    check_plain(values, name)
-    array = np.asarray(values)
+    array = to_numpy(values, name)
     if array.dtype in dtypes:
         return array
     native = array.dtype.newbyteorder("=")
@@ -34,6 +36,17 @@ def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTY
         expected = ", ".join(dtype.name for dtype in dtypes)
         raise TypeError(f"{name} must have dtype {expected}, got {array.dtype}")
     return array.astype(native)
+
+
+def to_numpy(values: Any, name: str) -> NDArray[Any]:
+    """`values` as an array of NumPy: of what has ``__array__``, or ``__dlpack__`` in the memory of the CPU, a view."""
+    check_plain(values, name)
+    if type(values) is np.ndarray or hasattr(values, "__array__") or not hasattr(values, "__dlpack__"):
+        return np.asarray(values)
+    device = values.__dlpack_device__()[0]
+    if device not in _CPU_DEVICES:
+        raise TypeError(f"{name} must lie in the memory of the CPU, got an array on the DLPack device {int(device)}")
+    return np.from_dlpack(values)
 
 
 def as_dtype(dtype: Any, name: str = "dtype") -> np.dtype:
@@ -59,9 +72,15 @@ def check_alike(reference: NDArray[Any], image: NDArray[Any], axis: int, name: s
 
 
 def check_plain(values: Any, name: str) -> None:
-    """Refuse a masked array, alone or among others, for its mask would be dropped."""
+    """Refuse a masked array, alone or among others, for its mask would be dropped; and a lazy one, which would be
+    computed unasked.
+    """
     if type(values) is np.ndarray:
         return
+    graph = getattr(values, "__dask_graph__", None)  # also of xarray's, which is None for what is in memory
+    if graph is not None and graph() is not None:
+        got = f"a lazy {type(values).__name__} (use medfast.dask, or .compute() first)"
+        raise TypeError(f"{name} must be in memory, got {got}")
     if any(isinstance(each, np.ma.MaskedArray) for each in (values if isinstance(values, list | tuple) else [values])):
         hint = "pass .data, and where there is an argument mask, what to use: ~.mask"
         raise TypeError(f"{name} must be a plain array, got a masked one ({hint})")
@@ -203,8 +222,7 @@ def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") 
     """`mask` as a boolean array of `shape`; integers of 0 and 1 are read as booleans."""
     if mask is None:
         return None
-    check_plain(mask, name)
-    array = np.asarray(mask)
+    array = to_numpy(mask, name)
     if array.dtype != np.bool_:
         if array.dtype.kind not in "iu" or (array.size and (array.min() < 0 or array.max() > 1)):
             raise TypeError(f"{name} must be boolean, got dtype {array.dtype}")
@@ -216,8 +234,7 @@ def as_mask(mask: ArrayLike | None, shape: tuple[int, ...], name: str = "mask") 
 
 def as_histogram(histogram: ArrayLike, n_bins: int, grid: tuple[int, ...]) -> NDArray[np.uint32]:
     """`histogram` as counts (1, bins) for all tiles of `grid`, or (tiles, bins); a tile of none has those of all."""
-    check_plain(histogram, "histogram")
-    counts = np.asarray(histogram)
+    counts = to_numpy(histogram, "histogram")
     if counts.dtype.kind not in "iu":
         raise TypeError(f"histogram must hold integers, got dtype {counts.dtype}")
     if counts.shape not in ((n_bins,), (*grid, n_bins)):

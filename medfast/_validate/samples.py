@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast._validate.arrays import as_array, as_axis, check_finite, check_plain
+from medfast._validate.arrays import as_array, as_axis, check_finite, check_plain, to_numpy
 from medfast._validate.numbers import as_int
 
 
@@ -33,8 +33,7 @@ def as_weights(
     """`weights` as finite float64 >= 0 of `shape`, or None."""
     if weights is None:
         return None
-    check_plain(weights, name)
-    array = np.asarray(weights)
+    array = to_numpy(weights, name)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be numbers, got dtype {array.dtype}")
     if array.shape != shape:
@@ -64,8 +63,7 @@ def check_weighted(weights: NDArray[np.float64], samples: NDArray[Any], name: st
 
 def as_centers(init: ArrayLike, shape: tuple[int, ...], dtype: np.dtype, name: str = "init") -> NDArray[Any]:
     """Initial centers of `shape`, as a new array of `dtype`."""
-    check_plain(init, name)
-    array = np.asarray(init)
+    array = to_numpy(init, name)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"{name} must be 'k-means++', 'random' or an array of centers, got {init!r}")
     if array.shape != shape:

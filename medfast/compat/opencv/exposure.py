@@ -224,12 +224,34 @@ class CLAHE:
     def collectGarbage(self) -> None:
         """Do nothing: there is no memory kept between calls that could be given back."""
 
+    def clear(self) -> None:
+        """Do nothing, as in OpenCV."""
+
+    def empty(self) -> bool:
+        """Tell whether there is nothing in it.
+
+        Returns
+        -------
+        bool
+            False, as in OpenCV.
+        """
+        return False
+
+    def getDefaultName(self) -> str:
+        """Tell the name that OpenCV has for it.
+
+        Returns
+        -------
+        str
+            "my_object".
+        """
+        return "my_object"
+
 
 def _fill(dst: Any, image: NDArray[Any], result: NDArray[Any]) -> NDArray[Any]:
     """OpenCV's rule for outputs: `dst` where it fits, else a new array."""
-    if dst is None:
+    target = _validate.as_dst(dst, image.shape, image.dtype)
+    if target is None:
         return result
-    if isinstance(dst, np.ndarray) and dst.shape == image.shape and dst.dtype == image.dtype:
-        np.copyto(dst, result)
-        return dst
-    return result
+    np.copyto(target, result)
+    return dst

@@ -11,15 +11,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.abc import Loader, MetaPathFinder
 from types import ModuleType
 from typing import Any
 
-from medfast.compat import _calls
-
 __all__ = ["TARGETS", "patch", "patched", "unpatch"]
 
-TARGETS = tuple(_calls.PEERS)
+TARGETS = ("cv2", "skimage", "sklearn")
 """What can be patched."""
 
 # Which module defines a name, and where medfast's own stands.
@@ -55,6 +52,8 @@ _SWAPS: Mapping[str, tuple[tuple[str, tuple[str, ...], str], ...]] = {
     "sklearn": (("sklearn.cluster._kmeans", ("KMeans",), "medfast.compat._sklearn"),),
 }
 
+_OWN = (__name__, "medfast.compat._calls")
+"""Modules whose names stand for the originals."""
 _MISSING = object()
 _lock = threading.RLock()
 _asked: set[str] = set()  # by patch()
@@ -197,6 +196,8 @@ def _checked(targets: Any) -> tuple[str, ...]:
 
 def _load(targets: Any) -> None:
     """See that the packages exist, and import what stands in for them: outside of the lock, for imports have theirs."""
+    from medfast.compat import _calls
+
     for target in targets:
         if target not in sys.modules and importlib.util.find_spec(target) is None:
             raise ImportError(f"cannot patch {target}: {_calls.PEERS[target]} is not installed")
@@ -229,12 +230,14 @@ def _settle() -> None:
 
 
 def _swap_in(module: ModuleType, name: str, ours: str, exchanged: dict[int, tuple[Any, Any]]) -> None:
+    from medfast.compat import _calls
+
     path, found = f"{module.__name__}.{name}", vars(module).get(name, _MISSING)
     drop_in = getattr(sys.modules[ours], name, None)
     if drop_in is None:
         return
     stand_in = _calls.replacement(drop_in, module.__name__, name)
-    _calls.originals[getattr(drop_in, "path", path)] = None if found is _MISSING else found
+    _calls.originals[getattr(stand_in, "path", path)] = None if found is _MISSING else found
     _swapped[path] = (module, stand_in)
     vars(module)[name] = stand_in
     if found is not _MISSING:
@@ -242,6 +245,8 @@ def _swap_in(module: ModuleType, name: str, ours: str, exchanged: dict[int, tupl
 
 
 def _swap_out(path: str, name: str, exchanged: dict[int, tuple[Any, Any]]) -> None:
+    from medfast.compat import _calls
+
     module, stand_in = _swapped.pop(path)
     found = _calls.originals.pop(getattr(stand_in, "path", path))
     if found is None:
@@ -259,14 +264,14 @@ def _rebind(exchanged: dict[int, tuple[Any, Any]]) -> None:
         return
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", None)
-        if not isinstance(names, dict) or names.get("__name__") in (__name__, _calls.__name__):
+        if not isinstance(names, dict) or names.get("__name__") in _OWN:
             continue
         for name, value in list(names.items()):
             if id(value) in exchanged and exchanged[id(value)][0] is value:
                 names[name] = exchanged[id(value)][1]
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
     """Lets others find the modules that define what is to be swapped, and swaps it as soon as they are executed."""
 
     def __init__(self) -> None:
@@ -279,7 +284,7 @@ class _Finder(MetaPathFinder):
         for finder in sys.meta_path:
             if finder is not self and (spec := finder.find_spec(fullname, path, target)) is not None:
                 if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, self)
+                    spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]
                 return spec
         return None
 
@@ -288,7 +293,7 @@ class _Finder(MetaPathFinder):
         return vars(self.under_way).setdefault("names", set())
 
 
-class _Loader(Loader):
+class _Loader:
     """Executes a module as its own loader does, which it leaves in place, and then swaps names in it."""
 
     def __init__(self, loader: Any, finder: _Finder) -> None:

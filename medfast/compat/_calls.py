@@ -48,13 +48,23 @@ def drop_in(path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return decorate
 
 
+class _StandIn(type):
+    """Of classes that stand for a peer's: what medfast makes itself counts as theirs."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return super().__instancecheck__(instance) or type(instance) in cls.__mro__[1:-1]
+
+
 def replacement(ours: Any, module: str, name: str) -> Any:
     """A copy of a drop-in that stands for the peer's `name`: an object of its own, so that whoever uses the drop-in by
     its own name keeps it when the peer's name is given back. It is pickled by the peer's name.
     """
     if isinstance(ours, type):
-        return type(name, (ours,), {"__module__": module, "__qualname__": name, "__doc__": ours.__doc__})
-    copy = types.FunctionType(ours.__code__, ours.__globals__, name, ours.__defaults__, ours.__closure__)
+        kind = _StandIn if type(ours) is type else type(ours)
+        return kind(name, (ours,), {"__module__": module, "__qualname__": name, "__doc__": ours.__doc__})
+    if not hasattr(ours, "path"):
+        ours = drop_in(f"{module}.{name}")(ours)
+    copy: Any = types.FunctionType(ours.__code__, ours.__globals__, name, ours.__defaults__, ours.__closure__)
     copy = functools.update_wrapper(copy, ours)
     copy.__module__, copy.__name__, copy.__qualname__ = module, name, name
     return copy
@@ -114,11 +124,11 @@ def _without_peer(error: Exception, package: str) -> Exception:
 
 def opencv_error(error: Exception, path: str) -> Exception:
     """`error` as one that is a ``cv2.error`` too, with what OpenCV's errors tell."""
-    kind = _opencv_kind(type(error))
+    kind: Any = _opencv_kind(type(error))  # type: ignore[arg-type]
     found = kind(str(error))
-    found.msg = found.err = str(error)  # type: ignore[attr-defined]
-    found.func, found.file, found.line = path.rpartition(".")[2], "", 0  # type: ignore[attr-defined]
-    found.code = -5  # type: ignore[attr-defined]  # StsBadArg
+    found.msg = found.err = str(error)
+    found.func, found.file, found.line = path.rpartition(".")[2], "", 0
+    found.code = -5  # StsBadArg
     return found
 
 

@@ -97,7 +97,9 @@ def resize(
     shape = (new_height, new_width) if channels in ((), (1,)) else (new_height, new_width, *channels)
     result = _validate.as_dst(dst, shape, image.dtype)
     if result is not None:
-        if np.may_share_memory(result, image):  # OpenCV reads what it has written; here the result is of `src` as it came
+        if np.may_share_memory(
+            result, image
+        ):  # OpenCV reads what it has written; here the result is of `src` as it came
             image = image.copy()
         filled = dst
     else:

@@ -140,9 +140,7 @@ def histogram(values: NDArray[Any], nbins: int) -> tuple[NDArray[np.int64], NDAr
     return total, edges
 
 
-def match_histograms(
-    image: NDArray[Any], reference: NDArray[Any], *, channel_axis: int | None = None
-) -> NDArray[Any]:
+def match_histograms(image: NDArray[Any], reference: NDArray[Any], *, channel_axis: int | None = None) -> NDArray[Any]:
     """Give an image the histogram of another, as ``skimage.exposure.match_histograms`` does.
 
     Parameters

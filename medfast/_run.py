@@ -13,7 +13,7 @@ USAGE = "usage: python -m medfast [--log] (script.py | -m module) [arguments ...
 
 
 def is_program(arguments: Sequence[str]) -> bool:
-    """Whether these are arguments for a program, not for the command line: a script is what ends in .py or is a file."""
+    """Whether these are a program and its arguments, not the command line's: what ends in .py, or is a file."""
     name = arguments[0]
     if name in ("--log", "-m") or name.endswith(".py"):
         return True

@@ -21,7 +21,7 @@ def as_size(value: Any, name: str, *, minimum: int | None = 1) -> tuple[int, int
 
 
 def as_dst(dst: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str = "dst") -> NDArray[Any] | None:
-    """`dst` as an array of this shape where OpenCV would fill it, a last axis of one channel more or less; else None."""
+    """`dst` as an array of this shape where OpenCV would fill it, maybe with an axis of one channel; else None."""
     if dst is None:
         return None
     if not isinstance(dst, np.ndarray):

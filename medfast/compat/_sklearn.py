@@ -12,7 +12,7 @@ __all__ = ["KMeans"]
 def _drop_in(ours: type) -> type:
     """`medfast.sklearn.KMeans` that leaves to scikit-learn what it does not take."""
 
-    class KMeans(ours):  # type: ignore[misc, valid-type]
+    class KMeans(ours):
         __doc__ = ours.__doc__
         path = "sklearn.cluster._kmeans.KMeans"
 
@@ -27,7 +27,7 @@ def _drop_in(ours: type) -> type:
                 theirs = original(**self.get_params(deep=False))
                 theirs.fit(X, y, sample_weight=sample_weight)  # its own error, where there is one
                 _calls.fell_back(self.path, error)
-                vars(self).update(vars(theirs))
+                self.__dict__.update(vars(theirs))
                 self.__dict__["_theirs"] = theirs
                 return self
             self.__dict__.pop("_theirs", None)

@@ -28,7 +28,7 @@ equalizeHist = _calls.drop_in("cv2.equalizeHist")(exposure.equalizeHist)
 resize = _calls.drop_in("cv2.resize")(transform.resize)
 kmeans = _calls.drop_in("cv2.kmeans")(cluster.kmeans)
 CLAHE = _classes.with_opencv_errors(exposure.CLAHE, {"apply": _classes.clahe_of_opencv})
-HOGDescriptor = _classes.with_opencv_errors(feature.HOGDescriptor)
+HOGDescriptor = _classes.with_opencv_errors(feature.HOGDescriptor)  # type: ignore[misc, assignment]
 
 
 def _create_clahe(clipLimit: float = 40.0, tileGridSize: tuple[int, int] = (8, 8)) -> exposure.CLAHE:

@@ -11,6 +11,10 @@ from medfast.compat.opencv import exposure
 Peer = Callable[[Any], Any]
 
 
+WORK = ("apply", "compute", "detect", "detectMultiScale")
+"""Methods of which the log tells."""
+
+
 def with_opencv_errors(ours: type, peers: dict[str, Peer] | None = None) -> type:
     """A subclass whose constructor and methods raise errors that are ``cv2.error`` too.
 
@@ -26,6 +30,8 @@ def with_opencv_errors(ours: type, peers: dict[str, Peer] | None = None) -> type
 
 
 def _converting(path: str, function: Callable[..., Any], peer: Peer | None) -> Callable[..., Any]:
+    is_work = function.__name__ in WORK
+
     @functools.wraps(function)
     def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
         try:
@@ -36,7 +42,8 @@ def _converting(path: str, function: Callable[..., Any], peer: Peer | None) -> C
                 raise _calls.opencv_error(error, path) from None
             _calls.fell_back(path, error)
             return getattr(theirs, function.__name__)(*arguments, **keywords)
-        _calls.answered(path)
+        if is_work:
+            _calls.answered(path)
         return result
 
     return method

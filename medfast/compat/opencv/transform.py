@@ -96,16 +96,13 @@ def resize(
     channels = image.shape[2:]
     shape = (new_height, new_width) if channels in ((), (1,)) else (new_height, new_width, *channels)
     result = _validate.as_dst(dst, shape, image.dtype)
-    if result is not None:
-        if np.may_share_memory(
-            result, image
-        ):  # OpenCV reads what it has written; here the result is of `src` as it came
-            image = image.copy()
-        filled = dst
-    else:
-        result = filled = np.empty(shape, image.dtype)
+    if result is None:
+        result = dst = np.empty(shape, image.dtype)
+    elif np.may_share_memory(result, image):  # OpenCV reads what it has written; here the result is of `src` as it came
+        image = image.copy()
     if not channels:
         image = image[..., None]
     out = result if result.ndim == 3 else result[..., None]
     transform.resample(image, out, (1.0 / fy, 1.0 / fx), _NAMES[method])
-    return filled
+    assert dst is not None
+    return dst

@@ -179,7 +179,7 @@ def _blend(
     padded: NDArray[np.uint16], shape: tuple[int, ...], kernel: tuple[int, ...], tables: NDArray[np.float64]
 ) -> NDArray[np.uint16]:
     """For each pixel the mean of what the nearest tables have for its bin."""
-    n_axes, nbins = len(shape), tables.shape[-1]
+    n_axes = len(shape)
     out = np.empty(shape, np.uint16)
     starts = [k // 2 for k in kernel]
     inner = padded[tuple(slice(start, start + n) for start, n in zip(starts, shape, strict=True))]

@@ -99,8 +99,10 @@ def resize(
     shape = tuple(output_shape)
     if len(shape) == image.ndim - 1:
         shape = (*shape, image.shape[-1])
-    if len(shape) != image.ndim or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+    whole = tuple(int(n) if isinstance(n, int | np.integer | float) and n > 0 else 0 for n in shape)
+    if len(shape) != image.ndim or 0 in whole or whole != shape:
         raise FallBack(f"output_shape is {shape} for an image of {image.ndim} axes")
+    shape = whole
     is_bool, kind = image.dtype == bool, image.dtype.kind
     factors = np.divide(image.shape, shape)
     smooth = anti_aliasing
@@ -206,7 +208,7 @@ def _extended(volume: NDArray[Any], margins: list[tuple[int, int]], mode: str, s
         return extended
     for axis in (2, 1, 0):  # the inner rows' columns, then whole rows, then whole planes
         n, (before, after) = volume.shape[axis], margins[axis]
-        region = extended[(*inner[:axis], ...)].swapaxes(0, axis)
+        region = extended[inner[:axis]].swapaxes(0, axis)
         places = np.pad(np.arange(n), (before, after), mode=mode) + before  # type: ignore[call-overload]
         region[:before] = region[places[:before]]
         region[before + n :] = region[places[before + n :]]

@@ -1,4 +1,4 @@
-"""What all of OpenCV's drop-ins have in common: signatures, constants, `dst`, errors, and what goes to OpenCV itself."""
+"""What all of OpenCV's drop-ins share: signatures, constants, `dst`, errors, and what goes to OpenCV itself."""
 
 import inspect
 import logging
@@ -92,10 +92,8 @@ def test_what_goes_to_opencv(name, caplog):
     caplog.clear()
     found = CALLS[name](opencv, IMAGE, None)
     assert not caplog.records
-    if name == "resize":
-        there = opencv.resize(cv2.UMat(IMAGE), (30, 20))
-    else:
-        there = CALLS[name](opencv, cv2.UMat(IMAGE), None)
+    on_device = cv2.UMat(IMAGE)
+    there = opencv.resize(on_device, (30, 20)) if name == "resize" else CALLS[name](opencv, on_device, None)
     assert isinstance(there, cv2.UMat)
     np.testing.assert_array_equal(there.get(), found)
     assert isinstance(CALLS[name](opencv, IMAGE, cv2.UMat(IMAGE)), cv2.UMat)

@@ -182,6 +182,14 @@ def test_errors_are_the_peers(cv2):
 
 
 @pytest.mark.opencv
+def test_masked_arrays_are_opencvs_affair_in_a_patched_program(cv2):
+    image = np.ma.array(IMAGE, mask=IMAGE > 99)
+    expected = cv2.resize(image, (9, 8))
+    with medfast.patched("cv2"):
+        np.testing.assert_array_equal(cv2.resize(image, (9, 8)), expected)
+
+
+@pytest.mark.opencv
 def test_swapped_functions_are_pickled_by_the_peers_name(cv2):
     with medfast.patched("cv2"):
         text = pickle.dumps(cv2.equalizeHist)

@@ -94,7 +94,7 @@ def fell_back(path: str, reason: object) -> None:
 def _otherwise(path: str, error: Exception, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """The peer's answer to what medfast has none for, or an error."""
     package = path.partition(".")[0]
-    if isinstance(error, ValueError) and package == "cv2" and not _is_safe(path, arguments, keywords):
+    if package == "cv2" and not may_ask_opencv(path, error, arguments, keywords):
         raise opencv_error(error, path) from None
     peer = original(path)
     if peer is None:
@@ -105,15 +105,23 @@ def _otherwise(path: str, error: Exception, arguments: tuple[Any, ...], keywords
     return peer(*arguments, **keywords)
 
 
-def _is_safe(path: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
-    """Whether OpenCV can be asked in spite of a `ValueError`: flat arrays, which 4.14 takes for a column and 5.0 for a
-    row, and floats to resize that are not finite.
+def may_ask_opencv(path: str, error: Exception, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
+    """Not for masked arrays, whose mask it drops, but where a program is patched that does so anyway; nor after a
+    `ValueError`, but for flat arrays, which 4.14 takes for a column and 5.0 for a row, and for floats to resize that
+    are not finite.
     """
+    if not isinstance(error, ValueError):
+        return path in originals or not any(_is_masked(each) for each in (*arguments, *keywords.values()))
     source = arguments[0] if arguments else keywords.get("src")
     if not isinstance(source, np.ndarray) or not source.size or path in ("cv2.kmeans", "cv2.createCLAHE"):
         return False
     is_float = path == "cv2.resize" and source.dtype.kind == "f" and source.ndim < 4
     return source.ndim == 1 or (is_float and not np.isfinite(source).all())
+
+
+def _is_masked(value: Any) -> bool:
+    values = value if isinstance(value, list | tuple) else [value]
+    return any(isinstance(each, np.ma.MaskedArray) for each in values)
 
 
 def _without_peer(error: Exception, package: str) -> Exception:

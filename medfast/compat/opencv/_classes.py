@@ -2,11 +2,14 @@
 
 import functools
 import inspect
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from medfast.compat import _calls
 from medfast.compat.opencv import exposure
+
+logger = _calls.logger
 
 Peer = Callable[[Any], Any]
 
@@ -37,12 +40,14 @@ def _converting(path: str, function: Callable[..., Any], peer: Peer | None) -> C
         try:
             result = function(self, *arguments, **keywords)
         except (TypeError, ValueError) as error:
-            theirs = peer(self) if peer is not None and isinstance(error, TypeError) else None
+            theirs = None
+            if peer is not None and _calls.may_ask_opencv(path, error, arguments, keywords):
+                theirs = peer(self)
             if theirs is None:
                 raise _calls.opencv_error(error, path) from None
             _calls.fell_back(path, error)
             return getattr(theirs, function.__name__)(*arguments, **keywords)
-        if is_work:
+        if is_work and logger.isEnabledFor(logging.DEBUG):
             _calls.answered(path)
         return result
 

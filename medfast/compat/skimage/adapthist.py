@@ -69,11 +69,11 @@ def equalize_adapthist(
     >>> import numpy as np
     >>> from medfast.compat.skimage.adapthist import equalize_adapthist
     >>> equalize_adapthist(np.array([[10, 10], [20, 30]], np.uint8))
-    array([[0., 0.],
+    array([[1., 1.],
            [1., 1.]])
     """
     if type(image) is not np.ndarray or image.dtype not in _DTYPES or not image.size or image.ndim < 2:
-        raise FallBack(f"image is a {type(image).__name__} of {getattr(image, 'dtype', None)}")
+        raise FallBack(f"image is a {type(image).__name__} of dtype {getattr(image, 'dtype', None)}")
     if image.ndim == 3 and image.shape[-1] in (3, 4):
         raise FallBack(f"image has shape {image.shape}, which is a colour image")
     if kernel_size is None:

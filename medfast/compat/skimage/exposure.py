@@ -155,7 +155,8 @@ def match_histograms(image: NDArray[Any], reference: NDArray[Any], *, channel_ax
     Returns
     -------
     ndarray, same shape as `image`
-        float64 for integers without `channel_axis`; otherwise the dtype of `image`, integers cut off towards zero.
+        Of float64 for integers without `channel_axis`; otherwise of the dtype of `image`, integers cut off towards
+        zero.
 
     Raises
     ------

@@ -70,7 +70,8 @@ def threshold_multiotsu(
     array([12, 90])
     """
     if hist is not None or type(image) is not np.ndarray or image.dtype not in _DTYPES or not image.size:
-        raise FallBack("hist is given" if hist is not None else f"image is a {type(image).__name__}")
+        what = f"image is a {type(image).__name__} of dtype {getattr(image, 'dtype', None)}"
+        raise FallBack("hist is given" if hist is not None else what)
     if image.ndim > 2 and image.shape[-1] in (3, 4):
         raise FallBack(f"image has shape {image.shape}, which looks like a colour image")
     if isinstance(classes, bool) or not isinstance(classes, int | np.integer) or classes < 2:

@@ -116,7 +116,7 @@ def estimate_sigma(image: NDArray[Any], average_sigmas: bool = False, *, channel
     5
     """
     if type(image) is not np.ndarray or image.dtype not in _convert.DTYPES or image.dtype in (bool, np.float16):
-        raise FallBack(f"image is a {type(image).__name__} of {getattr(image, 'dtype', None)}")
+        raise FallBack(f"image is a {type(image).__name__} of dtype {getattr(image, 'dtype', None)}")
     if channel_axis is None:
         if image.ndim in (2, 3) and image.shape[-1] <= 4:
             warnings.warn(

@@ -67,7 +67,7 @@ def resize(
     Returns
     -------
     ndarray
-        float32 for float16 and float32, the dtype of `image` with ``order=0``, else float64.
+        Of float32 for float16 and float32, of the dtype of `image` with ``order=0``, else of float64.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def resize(
     --------
     >>> import numpy as np
     >>> from medfast.compat.skimage.transform import resize
-    >>> resize(np.array([[0, 255]], np.uint8), (1, 4), anti_aliasing=False)
+    >>> resize(np.array([[0, 255]], np.uint8), (1, 4), mode="edge")
     array([[0.  , 0.25, 0.75, 1.  ]])
     """
     if not isinstance(image, np.ndarray) or type(image) is not np.ndarray:

@@ -126,6 +126,13 @@ def test_threshold_multiotsu(rng, dtype, classes):
             assert_same(filters.threshold_multiotsu(image, classes), theirs_filters.threshold_multiotsu(image, classes))
 
 
+def test_multiotsu_of_histograms(rng):
+    image = np.clip(rng.normal(rng.choice([40, 100, 190], (40, 50)), 20), 0, 255).astype(np.uint8)
+    counts, centers = np.bincount(image.ravel(), minlength=256), np.linspace(-1, 1, 256)
+    for hist in (counts, (counts, centers), [counts / 7, centers], counts.astype(np.float32)):
+        assert_same(filters.threshold_multiotsu(hist=hist), theirs_filters.threshold_multiotsu(hist=hist))
+
+
 def test_multiotsu_of_as_many_values_as_classes():
     image = np.array([[3, 3, 9], [200, 9, 3]], np.uint8)
     assert_same(filters.threshold_multiotsu(image, 3), theirs_filters.threshold_multiotsu(image, 3))
@@ -210,7 +217,7 @@ def test_without_scikit_image(monkeypatch):
 
 
 def test_drop_ins_say_why_they_fall_back():
-    with pytest.raises(FallBack, match="hist is given"):
-        filters.threshold_multiotsu(hist=np.ones(3))
+    with pytest.raises(FallBack, match="hist is a list"):
+        filters.threshold_multiotsu(hist=[1, 2, 3])
     with pytest.raises(FallBack, match="image is a list"):
         exposure.equalize_hist([[1, 2]])

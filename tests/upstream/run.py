@@ -47,13 +47,16 @@ def run(test_files: list[Path], target: str, folder: Path, select: str = "") -> 
     report = folder / f"report-{target or 'plain'}.json"
     paths = os.pathsep.join([str(ROOT), str(HERE), os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "plugin", "-p", "no:cacheprovider", "--rootdir", str(folder)]
-    subprocess.run(
+    done = subprocess.run(
         [*command, *(["-k", select] if select else []), *map(str, test_files)],
         cwd=folder,
         env={**os.environ, "UPSTREAM_TARGET": target, "UPSTREAM_REPORT": str(report), "PYTHONPATH": paths},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
         check=False,
     )
+    if not report.is_file():
+        raise RuntimeError(f"pytest ended with {done.returncode} and no report: {done.stdout[-2000:]}")
     return json.loads(report.read_text(encoding="utf-8"))
 
 

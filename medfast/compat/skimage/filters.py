@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfast._drivers import partition
+from medfast._drivers import gray_levels
 from medfast.compat._calls import FallBack
-from medfast.compat.skimage.exposure import histogram
+from medfast.compat.skimage.exposure import as_volume, histogram
 
 __all__ = ["threshold_multiotsu"]
 
@@ -38,13 +38,14 @@ def threshold_multiotsu(
         Number of classes, >= 2.
     nbins : int, default=256
         Bins that floats are counted in; of integers each level is a bin.
-    hist : array or pair of arrays, optional
-        A histogram in place of an image, which is left to scikit-image.
+    hist : ndarray or pair of ndarray, optional
+        A histogram in place of an image: what each bin weighs, and the bins' centers, which are their numbers if not
+        given.
 
     Returns
     -------
     ndarray of shape (classes - 1,)
-        The thresholds: int64 for integers, the dtype of `image` for floats.
+        The thresholds, centers of bins: int64 for integers, the dtype of `image` for floats.
 
     Raises
     ------
@@ -59,8 +60,8 @@ def threshold_multiotsu(
 
     Notes
     -----
-    Equal to scikit-image 0.26, in O(classes * bins**2) where that tries all combinations. Left to it: histograms, other
-    dtypes, NaN and infinity, what looks like colours, images of fewer values than classes or more than 2048.
+    Equal to scikit-image 0.26, in O(classes * bins**2) where that tries all combinations. Left to it: other dtypes, NaN
+    and infinity, what looks like colours, images of fewer values than classes or more than 2048.
 
     Examples
     --------
@@ -69,29 +70,49 @@ def threshold_multiotsu(
     >>> threshold_multiotsu(np.array([[10, 12, 200], [11, 90, 202]], np.uint8))
     array([12, 90])
     """
-    if hist is not None or type(image) is not np.ndarray or image.dtype not in _DTYPES or not image.size:
-        what = f"image is a {type(image).__name__} of dtype {getattr(image, 'dtype', None)}"
-        raise FallBack("hist is given" if hist is not None else what)
-    if image.ndim > 2 and image.shape[-1] in (3, 4):
-        raise FallBack(f"image has shape {image.shape}, which looks like a colour image")
     if isinstance(classes, bool) or not isinstance(classes, int | np.integer) or classes < 2:
         raise FallBack(f"classes is {classes!r}")
+    centers: NDArray[Any]
+    if hist is not None:
+        prob, centers = _given(image, hist)
+    else:
+        counts, centers = _counted(image, nbins)
+        prob = (counts / counts.sum()).astype(np.float32)
+    places = np.flatnonzero(prob)
+    used = prob[places]
+    if not classes <= len(places) <= MOST_BINS:
+        raise FallBack(f"image has {len(places)} values for {classes} classes")
+    if len(places) == classes:
+        return centers[places[:-1]]
+    return centers[places[_largest(used, places - places[0], int(classes))]]
+
+
+def _counted(image: Any, nbins: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Pixels in each bin, from the lowest level in use to the highest, and the bins' centers."""
+    if type(image) is not np.ndarray or image.dtype not in _DTYPES or not image.size:
+        raise FallBack(f"image is a {type(image).__name__} of dtype {getattr(image, 'dtype', None)}")
+    if image.ndim > 2 and image.shape[-1] in (3, 4):
+        raise FallBack(f"image has shape {image.shape}, which looks like a colour image")
     if image.dtype.kind == "f":
         counts, edges = histogram(image, nbins)
-        centers = (edges[:-1] + edges[1:]) / 2.0
-        used = np.flatnonzero(counts)
-        counts, places = counts[used], used
-    else:
-        values, weights = partition.distinct(image, None, None, None)
-        used, counts = values.astype(np.int64), weights.astype(np.int64)
-        places, centers = used - used[0], None
-    if not classes <= len(used) <= MOST_BINS:
-        raise FallBack(f"image has {len(used)} values for {classes} classes")
-    if len(used) == classes:
-        found = used[:-1]
-    else:
-        found = used[_largest((counts / counts.sum()).astype(np.float32), places, int(classes))]
-    return found if centers is None else centers[found]
+        return counts, (edges[:-1] + edges[1:]) / 2.0
+    lowest, n_levels = gray_levels.span(image.dtype)
+    counts = gray_levels.count(as_volume(image), None, -lowest, n_levels, None)
+    used = np.flatnonzero(counts)
+    return counts[used[0] : used[-1] + 1], np.arange(used[0], used[-1] + 1) + lowest
+
+
+def _given(image: Any, hist: Any) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """A histogram that the caller has: weights of any sum, and centers, if there are any."""
+    counts, centers = hist if isinstance(hist, tuple | list) and len(hist) == 2 else (hist, None)
+    if type(counts) is not np.ndarray or counts.ndim != 1 or counts.dtype.kind not in "iuf" or not (counts >= 0).all():
+        raise FallBack(f"hist is a {type(hist).__name__} that is no plain histogram")
+    if image is not None and np.ndim(image) > 2:
+        raise FallBack("hist is given, and an image that may be of colours")
+    centers = np.arange(counts.size) if centers is None else np.asarray(centers)
+    if centers.shape != counts.shape:
+        raise FallBack("hist has centers for another number of bins")
+    return counts.astype(np.float32), centers
 
 
 def _largest(prob: NDArray[np.float32], places: NDArray[np.int64], classes: int) -> list[int]:

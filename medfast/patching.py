@@ -49,7 +49,7 @@ _SWAPS: Mapping[str, tuple[tuple[str, tuple[str, ...], str], ...]] = {
         ("skimage.restoration.non_local_means", ("denoise_nl_means",), "medfast.compat.skimage"),
         ("skimage.transform._warps", ("resize",), "medfast.compat.skimage"),
     ),
-    "sklearn": (("sklearn.cluster._kmeans", ("KMeans",), "medfast.compat._sklearn"),),
+    "sklearn": (("sklearn.cluster", ("KMeans",), "medfast.compat._sklearn"),),
 }
 
 _OWN = (__name__, "medfast.compat._calls")
@@ -195,7 +195,9 @@ def _checked(targets: Any) -> tuple[str, ...]:
 
 
 def _load(targets: Any) -> None:
-    """See that the packages exist, and import what stands in for them: outside of the lock, for imports have theirs."""
+    """See that the packages exist, and where they are imported already, import what stands in for them: outside of the
+    lock, for imports have theirs.
+    """
     from medfast.compat import _calls
 
     for target in targets:
@@ -206,9 +208,9 @@ def _load(targets: Any) -> None:
             sys.meta_path.insert(0, _finder)
     for target in targets:
         for module, _, ours in _SWAPS[target]:
-            importlib.import_module(ours)
             if module in sys.modules:
                 importlib.import_module(module)  # waits, should another thread be importing it
+                importlib.import_module(ours)
 
 
 def _settle() -> None:
@@ -233,7 +235,7 @@ def _swap_in(module: ModuleType, name: str, ours: str, exchanged: dict[int, tupl
     from medfast.compat import _calls
 
     path, found = f"{module.__name__}.{name}", vars(module).get(name, _MISSING)
-    drop_in = getattr(sys.modules[ours], name, None)
+    drop_in = getattr(sys.modules.get(ours), name, None)
     if drop_in is None:
         return
     stand_in = _calls.replacement(drop_in, module.__name__, name)
@@ -275,7 +277,7 @@ class _Finder:
     """Lets others find the modules that define what is to be swapped, and swaps it as soon as they are executed."""
 
     def __init__(self) -> None:
-        self.names = {module for swaps in _SWAPS.values() for module, _, _ in swaps}
+        self.names = {module: ours for swaps in _SWAPS.values() for module, _, ours in swaps}
         self.under_way = threading.local()  # cv2 imports a second module by the name of cv2 while it is imported
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
@@ -310,6 +312,7 @@ class _Loader:
             self.loader.exec_module(module)
         finally:
             self.finder.loading().discard(name)
+        importlib.import_module(self.finder.names[name])
         with _lock:
             _settle()
 

@@ -106,6 +106,41 @@ def test_estimators_of_sklearn_are_swapped():
     np.testing.assert_array_equal(again.labels_, found.labels_)
 
 
+def test_an_estimator_that_falls_back(caplog):
+    cluster = pytest.importorskip("sklearn.cluster")
+    from medfast.compat import _sklearn
+
+    class Picky(cluster.KMeans):
+        """Takes no float32, and has a parameter more."""
+
+        def __init__(self, n_clusters=8, *, n_init=1, random_state=None, num_threads=None):
+            super().__init__(n_clusters, n_init=n_init, random_state=random_state)
+            self.num_threads = num_threads
+
+        def fit(self, X, y=None, sample_weight=None):
+            if X.dtype == np.float32:
+                raise TypeError("X must have dtype float64")
+            return super().fit(X, y, sample_weight)
+
+        def predict(self, X):
+            raise AssertionError("what was fitted by another is used by another")
+
+    data = np.random.default_rng(4).normal(size=(40, 2))
+    drop_in = _sklearn.drop_in(Picky)
+    with caplog.at_level(logging.DEBUG, "medfast.patching"):
+        model = drop_in(2, random_state=0, num_threads=1).fit(data)
+        model.fit(data.astype(np.float32))
+    expected = cluster.KMeans(2, n_init=1, random_state=0).fit(data.astype(np.float32))
+    np.testing.assert_array_equal(model.labels_, expected.labels_)
+    np.testing.assert_array_equal(model.predict(data.astype(np.float32)), expected.labels_)
+    assert [record.getMessage() for record in caplog.records] == [
+        "sklearn.cluster.KMeans: medfast",
+        "sklearn.cluster.KMeans: fell back to scikit-learn: X must have dtype float64",
+    ]
+    with pytest.raises(ValueError, match="n_samples=40 should be >= n_clusters=50"):
+        drop_in(50).fit(data.astype(np.float32))
+
+
 @pytest.mark.opencv
 def test_blocks_nest_and_leave_what_was_patched(cv2):
     own = cv2.equalizeHist

@@ -9,12 +9,12 @@ from medfast.compat import _calls
 __all__ = ["KMeans"]
 
 
-def _drop_in(ours: type) -> type:
+def drop_in(ours: type) -> type:
     """`medfast.sklearn.KMeans` that leaves to scikit-learn what it does not take."""
 
     class KMeans(ours):
         __doc__ = ours.__doc__
-        path = "sklearn.cluster._kmeans.KMeans"
+        path = "sklearn.cluster.KMeans"
 
         def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
             """Cluster, by medfast or by scikit-learn."""
@@ -22,9 +22,10 @@ def _drop_in(ours: type) -> type:
                 super().fit(X, y, sample_weight=sample_weight)
             except (TypeError, ValueError, NotImplementedError) as error:
                 original = _calls.original(self.path)
-                if original is None or issubclass(type(self), original):
+                if original is None:
                     raise
-                theirs = original(**self.get_params(deep=False))
+                known = original().get_params()
+                theirs = original(**{name: value for name, value in self.get_params().items() if name in known})
                 theirs.fit(X, y, sample_weight=sample_weight)  # its own error, where there is one
                 _calls.fell_back(self.path, error)
                 self.__dict__.update(vars(theirs))
@@ -51,4 +52,4 @@ def _drop_in(ours: type) -> type:
     return KMeans
 
 
-KMeans = _drop_in(medfast.sklearn.KMeans) if hasattr(medfast.sklearn, "KMeans") else None
+KMeans = drop_in(medfast.sklearn.KMeans) if hasattr(medfast.sklearn, "KMeans") else None

@@ -14,19 +14,19 @@ def float_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32 if dtype in (np.float16, np.float32) else np.float64)
 
 
-def as_float(image: NDArray[Any], preserve_range: bool) -> tuple[NDArray[Any], Any, Any]:
-    """The image in floats, in the order of C, and its least and largest value.
+def as_float(image: NDArray[Any], preserve_range: bool) -> tuple[NDArray[Any], float, Any, Any]:
+    """The image, what its values are to be multiplied by, and the least and the largest of them then.
 
     Integers are divided by the largest of their dtype, but for `preserve_range`; what is then under −1 becomes −1.
     """
     low, high = image.min(), image.max()
     if image.dtype.kind == "f":
-        values = np.ascontiguousarray(image, float_type(image.dtype))
-        return values, values.dtype.type(low), values.dtype.type(high)
-    factor = 1.0 if preserve_range or image.dtype == bool else 1.0 / np.iinfo(image.dtype).max
-    values = np.multiply(image, factor, dtype=np.float64, order="C")
-    low, high = np.float64(low) * factor, np.float64(high) * factor
-    if image.dtype.kind == "i" and not preserve_range and low < -1.0:
-        np.maximum(values, -1.0, out=values)
-        low, high = max(low, np.float64(-1.0)), max(high, np.float64(-1.0))
-    return values, low, high
+        dtype = float_type(image.dtype)
+        return image.astype(dtype, copy=False), 1.0, dtype.type(low), dtype.type(high)
+    if preserve_range or image.dtype == bool:
+        return image, 1.0, np.float64(low), np.float64(high)
+    largest = np.iinfo(image.dtype).max
+    if low < -largest:
+        image = np.maximum(image, -largest)
+    factor = 1.0 / largest
+    return image, factor, np.float64(max(low, -largest)) * factor, np.float64(max(high, -largest)) * factor

@@ -111,25 +111,26 @@ def resize(
     order = (0 if is_bool else 1) if order is None else order
     if order not in (0, 1) or (is_bool and order) or (kind in "biu" and smooth and not order) or mode not in MODES:
         raise FallBack(f"order is {order} and mode {mode!r}, for dtype {image.dtype}, anti_aliasing={smooth}")
-    n_inner = 4 if image.ndim == 4 or (image.ndim == 3 and shape[-1] == image.shape[-1]) else 3
-    if image.ndim not in (2, 3, 4) or (image.ndim == 4 and shape[-1] != image.shape[-1]):
+    has_channels = image.ndim > 2 and shape[-1] == image.shape[-1]
+    if not 2 <= image.ndim - has_channels <= 3:
         raise FallBack(f"image has shape {image.shape}, to be resized to {shape}")
     if image.dtype == np.float16:
         image = image.astype(np.float32)
     sigmas = _sigmas(factors, anti_aliasing_sigma) if smooth else np.zeros(image.ndim)
     if kind in "biu" and order == 0:
         return _nearest(image, shape)
-    values, low, high = _convert.as_float(image, preserve_range)
+    dtype = _convert.float_type(image.dtype)
+    values, factor, low, high = _convert.as_float(image, preserve_range)
     if not np.isfinite(low) or not np.isfinite(high):
         raise FallBack("image is not finite")
-    as_volume = (1,) * (n_inner - image.ndim) if n_inner == 4 else (1,) * (3 - image.ndim)
-    volume = values.reshape(*as_volume, *image.shape, *((1,) if n_inner == 3 else ()))
-    sizes = (*as_volume, *shape, *((1,) if n_inner == 3 else ()))
-    spreads = (*(0.0,) * len(as_volume), *sigmas)[:3]
-    out = _weighted(volume, sizes, spreads, order, mode, float(cval)).reshape(shape)
+    # (planes, rows, columns, channels)
+    leading, trailing = (1,) * (3 + has_channels - image.ndim), () if has_channels else (1,)
+    volume, sizes = values.reshape(*leading, *image.shape, *trailing), (*leading, *shape, *trailing)
+    spreads = (*(0.0 for _ in leading), *sigmas)[:3]
+    out = _weighted(volume, factor, sizes, spreads, order, mode, float(cval)).reshape(shape)
     if clip:
         if mode == "constant" and not low <= cval <= high and out.min() <= cval <= out.max():
-            low, high = min(low, values.dtype.type(cval)), max(high, values.dtype.type(cval))
+            low, high = min(low, dtype.type(cval)), max(high, dtype.type(cval))
         np.clip(out, low, high, out=out)
     return out
 
@@ -153,9 +154,15 @@ def _nearest(image: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _weighted(
-    volume: NDArray[Any], sizes: tuple[int, ...], sigmas: Sequence[float], order: int, mode: str, cval: float
+    volume: NDArray[Any],
+    factor: float,
+    sizes: tuple[int, ...],
+    sigmas: Sequence[float],
+    order: int,
+    mode: str,
+    cval: float,
 ) -> NDArray[Any]:
-    """Sums along columns, rows and planes of (planes, rows, columns, channels)."""
+    """Sums along columns, rows and planes of (planes, rows, columns, channels), times `factor`."""
     n_channels = volume.shape[3]
     tables = [
         _table(n, size, float(sigma), order, mode, n_channels if axis == 2 else 1)
@@ -163,8 +170,8 @@ def _weighted(
     ]
     margins = [(before, after) for _, _, before, after in tables]
     shift = cval if mode == "constant" else 0.0
-    extended = _extended(volume, margins, mode, shift)
-    out = np.empty(sizes, volume.dtype)
+    extended = _extended(volume, factor, margins, mode, shift)
+    out = np.empty(sizes, extended.dtype)
     kernel, width = _kernels.resample, sizes[2] * n_channels
     n_rows_held = max(1, _ROWS_HELD_BYTES // (8 * width))
     (planes, plane_weights, *_), (rows, row_weights, *_), (columns, column_weights, *_) = tables
@@ -196,14 +203,18 @@ def _weighted(
     return out
 
 
-def _extended(volume: NDArray[Any], margins: list[tuple[int, int]], mode: str, shift: float) -> NDArray[Any]:
-    """The volume, less `shift`, with what lies beyond its border on each axis."""
-    if not any(any(each) for each in margins):
-        return volume - shift if shift else volume
+def _extended(
+    volume: NDArray[Any], factor: float, margins: list[tuple[int, int]], mode: str, shift: float
+) -> NDArray[Any]:
+    """The volume in floats, times `factor` and less `shift`, with what lies beyond its border on each axis."""
+    dtype = _convert.float_type(volume.dtype)
     lengths = [n + before + after for n, (before, after) in zip(volume.shape, margins, strict=False)]
-    extended = np.zeros((*lengths, volume.shape[3]), volume.dtype)
+    make = np.zeros if mode == "constant" else np.empty
+    extended = make((*lengths, volume.shape[3]), dtype)
     inner = tuple(slice(before, before + n) for n, (before, _) in zip(volume.shape, margins, strict=False))
-    np.subtract(volume, volume.dtype.type(shift), out=extended[inner])
+    np.multiply(volume, dtype.type(factor), out=extended[inner])
+    if shift:
+        extended[inner] -= dtype.type(shift)
     if mode == "constant":
         return extended
     for axis in (2, 1, 0):  # the inner rows' columns, then whole rows, then whole planes

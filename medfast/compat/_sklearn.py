@@ -1,12 +1,15 @@
 """What stands for scikit-learn's estimators while they are patched."""
 
-import copyreg
 from typing import Any
 
 import medfast.sklearn
 from medfast.compat import _calls
 
 __all__ = ["KMeans"]
+
+
+def _new(kind: type) -> Any:
+    return kind.__new__(kind)
 
 
 def drop_in(ours: type) -> type:
@@ -36,7 +39,7 @@ def drop_in(ours: type) -> type:
             return self
 
         def __reduce_ex__(self, protocol: Any) -> Any:  # by a name that outlives the patch
-            return copyreg.__newobj__, (ours,), self.__getstate__()  # type: ignore[attr-defined]
+            return _new, (ours,), self.__getstate__()  # type: ignore[attr-defined]
 
     def handed_on(name: str) -> Any:
         def method(self: Any, *arguments: Any, **keywords: Any) -> Any:

@@ -9,6 +9,7 @@ from medfast.denoise import denoise_nl_means, denoise_nl_means_multi, estimate_s
 from medfast.exposure import clahe, equalize_hist
 from medfast.feature import hog
 from medfast.intensity import match_histograms, window
+from medfast.patching import patch, patched, unpatch
 from medfast.transform import resize
 
 __all__ = [
@@ -22,10 +23,13 @@ __all__ = [
     "hog",
     "kmeans",
     "match_histograms",
+    "patch",
+    "patched",
     "resize",
     "runtime",
     "segment",
     "threshold_multiotsu",
+    "unpatch",
     "window",
 ]
 

@@ -1,12 +1,20 @@
-"""`python -m medfast`: what runs here, with NumPy alone; with arguments, the command line."""
+"""`python -m medfast`: what runs here, with NumPy alone; with arguments, the command line.
+
+With a script, or with ``-m`` and a module, that program, with other packages' functions swapped for medfast's.
+"""
 
 import os
 import sys
 
 
 def main() -> int:
-    """Show what runs, or hand the arguments to the command line."""
+    """Show what runs, run a program, or hand the arguments to the command line."""
     if len(sys.argv) > 1:
+        from medfast import _run
+
+        if _run.is_program(sys.argv[1:]):
+            _run.run(sys.argv[1:])
+            return 0
         from medfast import cli
 
         return cli.main()

@@ -11,6 +11,7 @@ from medfast.compat import opencv
 
 IMAGE = np.clip(np.random.default_rng(5).normal(100, 40, (32, 32)), 0, 255).astype(np.uint8)
 REFERENCE = IMAGE[::-1] // 2
+CLAHE = opencv.createCLAHE(2.0, (8, 8))
 
 CALLS = {
     "equalize_hist": (lambda: medfast.equalize_hist(IMAGE), 28),
@@ -27,6 +28,7 @@ CALLS = {
 DROP_IN = {
     "equalizeHist": (lambda: opencv.equalizeHist(IMAGE), lambda: medfast.equalize_hist(IMAGE)),
     "resize": (lambda: opencv.resize(IMAGE, (16, 16)), lambda: medfast.resize(IMAGE, (16, 16))),
+    "CLAHE.apply": (lambda: CLAHE.apply(IMAGE), lambda: medfast.clahe(IMAGE)),
 }
 """OpenCV's signature, and the function that does the same."""
 

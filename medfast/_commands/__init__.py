@@ -3,4 +3,9 @@
 from medfast._commands import images, learning, system
 from medfast._commands.app import app, run
 
-__all__ = ["app", "images", "learning", "run", "system"]
+__all__ = ["app", "images", "learning", "names", "run", "system"]
+
+
+def names() -> set[str]:
+    """What the commands are called."""
+    return {each.name or getattr(each.callback, "__name__", "").rstrip("_") for each in app.registered_commands}

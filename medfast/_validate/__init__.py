@@ -51,6 +51,7 @@ from medfast._validate.numbers import (
 )
 from medfast._validate.opencv import (
     as_criteria,
+    as_dst,
     as_initial_labels,
     as_points,
     as_size,
@@ -81,6 +82,7 @@ __all__ = [
     "as_choice",
     "as_colour",
     "as_criteria",
+    "as_dst",
     "as_dtype",
     "as_flag",
     "as_float",

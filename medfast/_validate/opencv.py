@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medfast._validate.arrays import check_plain
 from medfast._validate.numbers import as_float, as_int
 
 
@@ -17,6 +18,20 @@ def as_size(value: Any, name: str, *, minimum: int | None = 1) -> tuple[int, int
     if len(entries) != 2:
         raise ValueError(f"{name} must be two integers (width, height), got {value!r}")
     return as_int(entries[0], f"{name}[0]", minimum=minimum), as_int(entries[1], f"{name}[1]", minimum=minimum)
+
+
+def as_dst(dst: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str = "dst") -> NDArray[Any] | None:
+    """`dst` as an array of this shape where OpenCV would fill it, maybe with an axis of one channel; else None."""
+    if dst is None:
+        return None
+    if not isinstance(dst, np.ndarray):
+        raise TypeError(f"{name} must be a numpy.ndarray or None, got {dst!r}")
+    check_plain(dst, name)
+    if dst.dtype != dtype or not dst.flags.writeable:
+        return None
+    if len(shape) == 2 and dst.shape == (*shape, 1):
+        return dst[:, :, 0]
+    return dst if dst.shape == shape else None
 
 
 def as_points(value: Any, name: str) -> NDArray[np.int64]:

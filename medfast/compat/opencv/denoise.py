@@ -83,9 +83,9 @@ def fastNlMeansDenoising(
     """
     dst, h, normType = _overload(dst, h, normType)
     image = _image(src, "src", normType)
-    out = _destination(dst, image)
+    out, returned = _destination(dst, image)
     _denoise([image], out, h, templateWindowSize, searchWindowSize, normType)
-    return out
+    return returned
 
 
 def fastNlMeansDenoisingMulti(
@@ -146,9 +146,9 @@ def fastNlMeansDenoisingMulti(
     """
     dst, h, normType = _overload(dst, h, normType)
     frames = _frames(srcImgs, imgToDenoiseIndex, temporalWindowSize, templateWindowSize, searchWindowSize, normType)
-    out = _destination(dst, frames[0])
+    out, returned = _destination(dst, frames[0])
     _denoise(frames, out, h, templateWindowSize, searchWindowSize, normType)
-    return out
+    return returned
 
 
 def fastNlMeansDenoisingColored(
@@ -202,9 +202,9 @@ def fastNlMeansDenoisingColored(
     array([[[127, 127, 127]]], dtype=uint8)
     """
     image = _color_image(src, "src")
-    out = _destination(dst, image)
+    out, returned = _destination(dst, image)
     _denoise_colored([image], out, h, hColor, templateWindowSize, searchWindowSize)
-    return out
+    return returned
 
 
 def fastNlMeansDenoisingColoredMulti(
@@ -265,9 +265,9 @@ def fastNlMeansDenoisingColoredMulti(
     """
     frames = _frames(srcImgs, imgToDenoiseIndex, temporalWindowSize, templateWindowSize, searchWindowSize, NORM_L2)
     frames = [_color_image(frame, "srcImgs") for frame in frames]
-    out = _destination(dst, frames[0])
+    out, returned = _destination(dst, frames[0])
     _denoise_colored(frames, out, h, hColor, templateWindowSize, searchWindowSize)
-    return out
+    return returned
 
 
 def _overload(dst: Any, h: Any, norm_type: Any) -> tuple[Any, Any, Any]:
@@ -319,15 +319,12 @@ def _frames(images: Any, index: Any, temporal: Any, template: Any, search: Any, 
     return frames
 
 
-def _destination(dst: Any, image: NDArray[Any]) -> NDArray[Any]:
-    """`dst` if the result fits, else a new array, as OpenCV does."""
-    if dst is None:
-        return np.empty(image.shape, image.dtype)
-    if not isinstance(dst, np.ndarray):
-        raise TypeError(f"dst must be a numpy.ndarray or None, got {dst!r}")
-    _validate.check_plain(dst, "dst")
-    fits = dst.shape == image.shape and dst.dtype == image.dtype and dst.flags.writeable
-    return dst if fits else np.empty(image.shape, image.dtype)
+def _destination(dst: Any, image: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Where the result goes, and what is returned: `dst` if the result fits, else a new array, as OpenCV does."""
+    target = _validate.as_dst(dst, image.shape, image.dtype)
+    if target is None:
+        target = dst = np.empty(image.shape, image.dtype)
+    return target, dst
 
 
 def _denoise(frames: list[NDArray[Any]], out: NDArray[Any], h: Any, template: Any, search: Any, norm_type: Any) -> None:

@@ -56,7 +56,8 @@ def equalizeHist(src: NDArray[np.uint8], dst: NDArray[np.uint8] | None = None) -
     image = _validate.as_channel(src, "src", _8_BITS)
     if not image.size:
         return None
-    return _fill(dst, image, exposure.equalize_hist(image))
+    result = exposure.equalize_hist(image)
+    return result if dst is None else _fill(dst, image, result)
 
 
 def createCLAHE(clipLimit: float = 40.0, tileGridSize: tuple[int, int] = (8, 8)) -> "CLAHE":
@@ -153,10 +154,12 @@ class CLAHE:
             If `src` is empty, has several channels, or has no bit left after the bit shift.
         """
         image = _validate.as_channel(src, "src", _8_OR_16_BITS)
-        _validate.check_not_empty(image, "src")
-        grid, limit, shift = self._grid[::-1], max(self._clip_limit, 0.0), self._bit_shift
+        if not image.size:
+            _validate.check_not_empty(image, "src")
+        limit, grid, shift = self._limit, self._tiles, self._bit_shift
         if shift == 0:
-            return _fill(dst, image, exposure.clahe(image, limit, grid))
+            result = exposure.clahe(image, limit, grid)
+            return result if dst is None else _fill(dst, image, result)
         bit_depth = _validate.as_int(8 * image.itemsize - shift, "bits of src less bitShift", minimum=1)
         result = exposure.clahe(image >> image.dtype.type(shift), limit, grid, bit_depth=bit_depth)
         return _fill(dst, image, np.left_shift(result, image.dtype.type(shift), out=result))
@@ -170,6 +173,7 @@ class CLAHE:
             Finite; no limit where it is 0 or less.
         """
         self._clip_limit = _validate.as_float(clipLimit, "clipLimit")
+        self._limit = max(self._clip_limit, 0.0)
 
     def getClipLimit(self) -> float:
         """Tell the most pixels in a bin.
@@ -190,6 +194,7 @@ class CLAHE:
             Tiles across and down (width, height), >= 1.
         """
         self._grid = _validate.as_size(tileGridSize, "tileGridSize")
+        self._tiles = self._grid[::-1]
 
     def getTilesGridSize(self) -> tuple[int, int]:
         """Tell the number of tiles.
@@ -224,12 +229,34 @@ class CLAHE:
     def collectGarbage(self) -> None:
         """Do nothing: there is no memory kept between calls that could be given back."""
 
+    def clear(self) -> None:
+        """Do nothing, as in OpenCV."""
+
+    def empty(self) -> bool:
+        """Tell whether there is nothing in it.
+
+        Returns
+        -------
+        bool
+            False, as in OpenCV.
+        """
+        return False
+
+    def getDefaultName(self) -> str:
+        """Tell the name that OpenCV has for it.
+
+        Returns
+        -------
+        str
+            "my_object".
+        """
+        return "my_object"
+
 
 def _fill(dst: Any, image: NDArray[Any], result: NDArray[Any]) -> NDArray[Any]:
     """OpenCV's rule for outputs: `dst` where it fits, else a new array."""
-    if dst is None:
+    target = _validate.as_dst(dst, image.shape, image.dtype)
+    if target is None:
         return result
-    if isinstance(dst, np.ndarray) and dst.shape == image.shape and dst.dtype == image.dtype:
-        np.copyto(dst, result)
-        return dst
-    return result
+    np.copyto(target, result)
+    return dst

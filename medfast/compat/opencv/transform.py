@@ -95,14 +95,14 @@ def resize(
             raise ValueError(f"fx and fy must leave at least one pixel, got {fx:g} and {fy:g} for shape {image.shape}")
     channels = image.shape[2:]
     shape = (new_height, new_width) if channels in ((), (1,)) else (new_height, new_width, *channels)
-    if isinstance(dst, np.ndarray) and dst.shape == shape and dst.dtype == image.dtype and dst.flags.writeable:
-        result = dst
-        if np.may_share_memory(dst, image):  # OpenCV reads what it has written; here the result is of `src` as it came
-            image = image.copy()
-    else:
-        result = np.empty(shape, image.dtype)
+    result = _validate.as_dst(dst, shape, image.dtype)
+    if result is None:
+        result = dst = np.empty(shape, image.dtype)
+    elif np.may_share_memory(result, image):  # OpenCV reads what it has written; here the result is of `src` as it came
+        image = image.copy()
     if not channels:
         image = image[..., None]
     out = result if result.ndim == 3 else result[..., None]
     transform.resample(image, out, (1.0 / fy, 1.0 / fx), _NAMES[method])
-    return result
+    assert dst is not None
+    return dst

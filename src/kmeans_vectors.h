@@ -27,6 +27,7 @@
 #define KM_AGAIN(pointer) __asm__("" : "+r"(pointer)) /* what it points to is loaded where it is used, not kept */
 #endif
 
+#define KM_CAUTION 0.999f /* approximate roots are off by less */
 #define KM_ALL(lanes) ((1u << (lanes)) - 1u)
 
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
@@ -49,6 +50,8 @@ typedef __mmask16 km_mask_f32;
 #define km_below_f32(a, b) _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ)
 #define km_pick_f32(mask, a, b) _mm512_mask_mov_ps(b, mask, a)
 #define km_bits_of_f32(mask) ((uint32_t)(mask))
+#define km_store_gaps_f32(p, top, bottom) \
+    _mm512_storeu_ps(p, _mm512_mul_ps(_mm512_mul_ps(top, _mm512_rsqrt14_ps(bottom)), _mm512_set1_ps(KM_CAUTION)))
 #define km_store_labels_f32(p, v) _mm512_storeu_si512((void *)(p), _mm512_castps_si512(v))
 #define km_interleave_low_f32(a, b) _mm512_unpacklo_ps(a, b)
 #define km_interleave_high_f32(a, b) _mm512_unpackhi_ps(a, b)
@@ -84,6 +87,9 @@ typedef __mmask8 km_mask_f64;
 #define km_below_f64(a, b) _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ)
 #define km_pick_f64(mask, a, b) _mm512_mask_mov_pd(b, mask, a)
 #define km_bits_of_f64(mask) ((uint32_t)(mask))
+#define km_store_gaps_f64(p, top, bottom) \
+    _mm256_storeu_ps(p, _mm256_mul_ps(_mm256_mul_ps(_mm512_cvtpd_ps(top), _mm256_rsqrt_ps(_mm512_cvtpd_ps(bottom))), \
+                                      _mm256_set1_ps(KM_CAUTION)))
 #define km_labels_f64(v) _mm512_cvtepi64_epi32(_mm512_castpd_si512(v))
 #define km_store_labels_f64(p, v) _mm256_storeu_si256((__m256i *)(p), km_labels_f64(v))
 #define km_changed_f64(p, v) \
@@ -116,6 +122,8 @@ typedef __m256 km_mask_f32;
 #define km_below_f32(a, b) _mm256_cmp_ps(a, b, _CMP_LT_OQ)
 #define km_pick_f32(mask, a, b) _mm256_blendv_ps(b, a, mask)
 #define km_bits_of_f32(mask) ((uint32_t)_mm256_movemask_ps(mask))
+#define km_store_gaps_f32(p, top, bottom) \
+    _mm256_storeu_ps(p, _mm256_mul_ps(_mm256_mul_ps(top, _mm256_rsqrt_ps(bottom)), _mm256_set1_ps(KM_CAUTION)))
 #define km_store_labels_f32(p, v) _mm256_storeu_si256((__m256i *)(p), _mm256_castps_si256(v))
 #define km_interleave_low_f32(a, b) _mm256_unpacklo_ps(a, b)
 #define km_interleave_high_f32(a, b) _mm256_unpackhi_ps(a, b)
@@ -146,6 +154,9 @@ typedef __m256d km_mask_f64;
 #define km_below_f64(a, b) _mm256_cmp_pd(a, b, _CMP_LT_OQ)
 #define km_pick_f64(mask, a, b) _mm256_blendv_pd(b, a, mask)
 #define km_bits_of_f64(mask) ((uint32_t)_mm256_movemask_pd(mask))
+#define km_store_gaps_f64(p, top, bottom) \
+    _mm_storeu_ps(p, _mm_mul_ps(_mm_mul_ps(_mm256_cvtpd_ps(top), _mm_rsqrt_ps(_mm256_cvtpd_ps(bottom))), \
+                                _mm_set1_ps(KM_CAUTION)))
 /* the low half of each lane */
 #define km_labels_f64(v) \
     _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(_mm256_castpd256_pd128(v)), \
@@ -175,6 +186,8 @@ typedef __m128 km_mask_f32;
 #define km_below_f32(a, b) _mm_cmplt_ps(a, b)
 #define km_pick_f32(mask, a, b) _mm_blendv_ps(b, a, mask)
 #define km_bits_of_f32(mask) ((uint32_t)_mm_movemask_ps(mask))
+#define km_store_gaps_f32(p, top, bottom) \
+    _mm_storeu_ps(p, _mm_mul_ps(_mm_mul_ps(top, _mm_rsqrt_ps(bottom)), _mm_set1_ps(KM_CAUTION)))
 #define km_store_labels_f32(p, v) _mm_storeu_si128((__m128i *)(p), _mm_castps_si128(v))
 #define km_interleave_low_f32(a, b) _mm_unpacklo_ps(a, b)
 #define km_interleave_high_f32(a, b) _mm_unpackhi_ps(a, b)
@@ -203,6 +216,9 @@ typedef __m128d km_mask_f64;
 #define km_below_f64(a, b) _mm_cmplt_pd(a, b)
 #define km_pick_f64(mask, a, b) _mm_blendv_pd(b, a, mask)
 #define km_bits_of_f64(mask) ((uint32_t)_mm_movemask_pd(mask))
+#define km_store_gaps_f64(p, top, bottom) \
+    _mm_storel_epi64((__m128i *)(p), _mm_castps_si128(_mm_mul_ps( \
+        _mm_mul_ps(_mm_cvtpd_ps(top), _mm_rsqrt_ps(_mm_cvtpd_ps(bottom))), _mm_set1_ps(KM_CAUTION))))
 #define km_labels_f64(v) _mm_shuffle_epi32(_mm_castpd_si128(v), _MM_SHUFFLE(2, 0, 2, 0))
 #define km_store_labels_f64(p, v) _mm_storel_epi64((__m128i *)(p), km_labels_f64(v))
 #define km_changed_f64(p, v) \
@@ -239,6 +255,7 @@ KM_INLINE int32_t km_label_f32(float bits)
 #define km_below_f32(a, b) ((a) < (b))
 #define km_pick_f32(mask, a, b) ((mask) ? (a) : (b))
 #define km_bits_of_f32(mask) ((uint32_t)(mask))
+#define km_store_gaps_f32(p, top, bottom) (*(p) = (top) / sqrtf(bottom) * KM_CAUTION)
 #define km_store_labels_f32(p, v) (*(p) = km_label_f32(v))
 #define km_changed_f32(p, v) ((uint32_t)(*(p) != km_label_f32(v)))
 
@@ -271,6 +288,7 @@ KM_INLINE int32_t km_label_f64(double bits)
 #define km_below_f64 km_below_f32
 #define km_pick_f64(mask, a, b) ((mask) ? (a) : (b))
 #define km_bits_of_f64(mask) ((uint32_t)(mask))
+#define km_store_gaps_f64(p, top, bottom) (*(p) = (float)((top) / sqrt(bottom)) * KM_CAUTION)
 #define km_store_labels_f64(p, v) (*(p) = km_label_f64(v))
 #define km_changed_f64(p, v) ((uint32_t)(*(p) != km_label_f64(v)))
 

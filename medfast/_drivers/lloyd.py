@@ -121,9 +121,9 @@ class Samples:
         """Call `body(start, stop, scratch)` for samples of whole tiles, which together are all."""
         n_samples, n_features = self.data.shape
         n_tiles, tile_rows = self.tiles(n_clusters)
-        # two blocks of samples, zeros, centers and half their squares, and what it takes to begin at a multiple of 64
+        # two blocks of samples, zeros, centers with half their squares, their moves, and room to begin at a multiple of 64
         n_values = 2 * BLOCK * n_features + n_features
-        n_values += GROUP * math.ceil(n_clusters / GROUP) * (n_features + 1) + BLOCK
+        n_values += GROUP * math.ceil(n_clusters / GROUP) * (n_features + 1) + n_clusters + BLOCK
 
         def tiles(first: int, last: int) -> None:
             body(first * tile_rows, min(last * tile_rows, n_samples), np.empty(n_values, self.dtype))
@@ -152,6 +152,8 @@ class Labelling:
         n_tiles, self._tile_rows = samples.tiles(len(centers))
         self._sums = np.zeros((n_tiles, len(centers) * _sums_size(centers.shape[1])))
         self._totals = np.full((n_tiles, 2), -1.0)
+        self._gaps = np.empty(len(samples.data), np.float32)  # the first pass fills it
+        self._earlier = centers
 
     def assign(self, centers: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
         """Label by nearest center; return sums and weights by cluster, and how many labels changed."""
@@ -160,16 +162,18 @@ class Labelling:
 
         def body(start: int, stop: int, scratch: NDArray[Any]) -> None:
             kernel.assign(
-                samples.data, samples.weights, centers, self._shift, self._tile_rows, start, stop, scratch,
-                self.labels, self._sums, self._totals,
+                samples.data, samples.weights, centers, self._earlier, self._shift, self._tile_rows, start, stop,
+                scratch, self.labels, self._gaps, self._sums, self._totals,
             )  # fmt: skip
 
         samples.for_tiles(body, len(centers))
+        self._earlier = centers
         return *self._gathered(), int(self._totals[:, 1].sum())
 
     def relabel(self, labels: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Take these labels; return sums and weights by cluster."""
         self.labels[...] = labels
+        self._gaps.fill(-1.0)
         self._sums = self.samples.sums(self.labels, self._shape[0])
         return self._gathered()
 

@@ -45,7 +45,7 @@ def squared_distance(row, center):
 
 
 @kernel
-def assign(data, weights, centers, shift, tile_rows, start, stop, scratch, labels, sums, totals):
+def assign(data, weights, centers, earlier, shift, tile_rows, start, stop, scratch, labels, gaps, sums, totals):
     """Label the samples of some tiles by their nearest center, and move them from one cluster's sums to another's."""
     n_features = data.shape[1]
     size = 2 * padded(n_features) + PARTS

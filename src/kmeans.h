@@ -94,7 +94,7 @@ KM_INLINE ptrdiff_t km_sums_size(ptrdiff_t n_features)
         const real *earlier; /* (n_clusters, n_features) of the pass before */ \
         const real *shift;   /* (n_features,) */ \
         real *packed, *columns, *zeros; /* scratch */ \
-        double *sums; /* (n_clusters, km_sums_size) */ \
+        double *sums; /* (n_clusters, km_sums_size), or NULL */ \
         double reach, largest; /* largest squares of samples and of centers, less the shift */ \
         real slack; \
         float *moves;        /* scratch: by label, what a gap loses */ \

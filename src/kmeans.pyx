@@ -211,7 +211,7 @@ def assign(const sample[:, :] data,            # IN     (n_samples, n_features)
            work[::1] scratch,                  # INOUT  as `medfast/_drivers/lloyd.py` reckons
            int32_t[::1] labels,                # INOUT  (n_samples,) nearest center; before: of the sums, or -1
            float[::1] gaps,                    # INOUT  (n_samples,) how certain labels are; OUT of the first pass
-           double[:, ::1] sums,                # INOUT  (n_tiles, n_clusters * size) by label; zeros before the first pass
+           double[:, ::1] sums,                # INOUT  (n_tiles, n_clusters * size) by label, zeros before the first pass; or none
            double[:, ::1] totals):             # INOUT  (n_tiles, 2) largest square, -1 before; OUT labels that changed
     """Label the samples of some tiles by their nearest center, and move them from one cluster's sums to another's."""
     cdef:
@@ -234,9 +234,9 @@ def assign(const sample[:, :] data,            # IN     (n_samples, n_features)
                          buffer + KM_BLOCK * n_features)
         for tile in range(start // tile_rows, (stop + tile_rows - 1) // tile_rows):
             if work is float:
-                km_begin_tile_f32(&at.single, totals[tile, 0], &sums[tile, 0])
+                km_begin_tile_f32(&at.single, totals[tile, 0], &sums[tile, 0] if sums.shape[0] else NULL)
             else:
-                km_begin_tile_f64(&at.double_, totals[tile, 0], &sums[tile, 0])
+                km_begin_tile_f64(&at.double_, totals[tile, 0], &sums[tile, 0] if sums.shape[0] else NULL)
             label_tile(&at, data, weights, tile * tile_rows, min((tile + 1) * tile_rows, stop), buffer, labels, gaps)
             if work is float:
                 totals[tile, 0], totals[tile, 1] = at.single.reach, <double> at.single.n_changed

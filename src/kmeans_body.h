@@ -482,7 +482,9 @@ static void KM(km_assign)(KM(km_pass) *pass, const KM_REAL *rows, const double *
     if (KM_RARELY(in_doubt))
         changed = KM(settle)(pass, rows, in_doubt, before, labels, gaps);
     changed &= ~(uint64_t)0 >> (KM_BLOCK - n);
-    if (before[0] < 0) { /* all are without a label, or none */
+    if (pass->sums == NULL)
+        pass->n_changed += km_count(changed);
+    else if (before[0] < 0) { /* all are without a label, or none */
         KM(km_add_block)(rows, weights, n_features, pass->n_clusters, n, labels, pass->sums);
         pass->n_changed += n;
     } else if (changed)

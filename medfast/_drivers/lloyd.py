@@ -98,6 +98,12 @@ class Samples:
         self.for_tiles(body, len(centers))
         return float(_in_order(totals))
 
+    def nearest(self, centers: NDArray[Any]) -> NDArray[np.int32]:
+        """Labels by nearest center."""
+        labelling = Labelling(self, centers, with_sums=False)
+        labelling.assign(centers)
+        return labelling.labels
+
     def mean_variance(self) -> float:
         """Variance of a feature, averaged over the features; weights do not count."""
         unweighted = Samples(self.data, None, self.num_threads)
@@ -141,16 +147,18 @@ class Labelling:
         What is labelled.
     centers : ndarray of shape (n_clusters, n_features)
         Any centers among those to come: distances are reckoned from their mean.
+    with_sums : bool
+        Whether sums are kept.
     """
 
-    def __init__(self, samples: Samples, centers: NDArray[Any]) -> None:
+    def __init__(self, samples: Samples, centers: NDArray[Any], *, with_sums: bool = True) -> None:
         self.samples = samples
         self.labels = np.full(len(samples.data), -1, np.int32)
         self._shape = centers.shape
         with np.errstate(over="ignore", invalid="ignore"):
             self._shift = centers.mean(axis=0, dtype=np.float64).astype(samples.dtype)
         n_tiles, self._tile_rows = samples.tiles(len(centers))
-        self._sums = np.zeros((n_tiles, len(centers) * _sums_size(centers.shape[1])))
+        self._sums = np.zeros((n_tiles if with_sums else 0, len(centers) * _sums_size(centers.shape[1])))
         self._totals = np.full((n_tiles, 2), -1.0)
         self._gaps = np.empty(len(samples.data), np.float32)  # the first pass fills it
         self._earlier = centers
@@ -192,23 +200,33 @@ def lloyd(
     shift: Callable[[NDArray[np.float64]], Any] = np.sum,
     update: Callable[..., NDArray[Any]] | None = None,
     relabel: bool = True,
+    report: Callable[[str], None] | None = None,
 ) -> Clusters:
     """Run Lloyd's algorithm from `centers`.
 
     It stops when no label changes, or when `shift` of the squared distances that the centers moved is at most
     `tolerance`; in the second case the samples are labelled once more, so that each has its nearest center. Without
-    `relabel` they are not, so that each center is the mean of its samples. `update` is what takes the place of `means`.
+    `relabel` they are not, so that each center is the mean of its samples. `update` is what takes the place of `means`; `report`
+    is told what happens.
     """
     update = update or means
     labelling = labelling or Labelling(samples, centers)
     labels = labelling.labels
     for iteration in range(1, max_iter + 1):
         sums, weights, n_changed = labelling.assign(centers)
+        if report:
+            report(f"Iteration {iteration - 1}, inertia {samples.inertia(centers, labels)}.")
         if n_changed == 0:
+            if report:
+                report(f"Converged at iteration {iteration - 1}: strict convergence.")
             break
         old, centers = centers, update(labelling, centers, sums, weights)
-        if shift(np.sum((centers.astype(np.float64) - old) ** 2, axis=1)) <= tolerance:
-            n_changed = -1
+        moved = shift(np.sum((centers.astype(np.float64) - old) ** 2, axis=1))
+        if moved <= tolerance:
+            if report:
+                report(
+                    f"Converged at iteration {iteration - 1}: center shift {moved} within tolerance {tolerance}."
+                )
             break
     if n_changed and relabel:
         labelling.assign(centers)
@@ -240,7 +258,9 @@ def means(
     return (sums / weights[:, None]).astype(samples.dtype)
 
 
-def plus_plus_centers(samples: Samples, n_clusters: int, generator: "np.random.Generator") -> NDArray[Any]:
+def plus_plus_centers(
+    samples: Samples, n_clusters: int, generator: "np.random.Generator | np.random.RandomState"
+) -> NDArray[Any]:
     """Greedy k-means++: of a few samples drawn by squared distance, the one that lowers the inertia most."""
     n_samples = len(samples.data)
     n_trials = 2 + int(math.log(n_clusters))
@@ -260,13 +280,17 @@ def plus_plus_centers(samples: Samples, n_clusters: int, generator: "np.random.G
     return samples.take(chosen)
 
 
-def random_centers(samples: Samples, n_clusters: int, generator: "np.random.Generator") -> NDArray[Any]:
+def random_centers(
+    samples: Samples, n_clusters: int, generator: "np.random.Generator | np.random.RandomState"
+) -> NDArray[Any]:
     """Different samples, drawn by weight."""
     chances = samples.weights / samples.weights.sum() if len(samples.weights) else None
     return samples.take(generator.choice(len(samples.data), n_clusters, replace=False, p=chances))
 
 
-def _draw(weights: NDArray[Any], n: int, generator: "np.random.Generator") -> NDArray[np.intp]:
+def _draw(
+    weights: NDArray[Any], n: int, generator: "np.random.Generator | np.random.RandomState"
+) -> NDArray[np.intp]:
     """`n` indices, drawn by weight, with replacement."""
     cumulated = np.cumsum(weights, dtype=np.float64)
     # Up to the last rounding; "right" never draws an index of weight 0.

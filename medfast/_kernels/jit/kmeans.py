@@ -63,9 +63,10 @@ def assign(data, weights, centers, earlier, shift, tile_rows, start, stop, scrat
             before = labels[n]
             if nearest != before:
                 weight = weights[n] if len(weights) else 1.0
-                if before >= 0:
+                if before >= 0 and len(sums):
                     add(row, -weight, sums[tile, before * size : (before + 1) * size])
-                add(row, weight, sums[tile, nearest * size : (nearest + 1) * size])
+                if len(sums):
+                    add(row, weight, sums[tile, nearest * size : (nearest + 1) * size])
                 n_changed += 1
                 labels[n] = nearest
         totals[tile, 1] = n_changed

@@ -7,12 +7,15 @@ from medfast.denoise import denoise_nl_means, denoise_nl_means_multi, estimate_s
 from medfast.exposure import clahe, equalize_hist
 from medfast.feature import hog
 from medfast.intensity import match_histograms, window
+from medfast.regions import RegionMeasures, clean_labels, region_measures
 from medfast.transform import resize
 
 __all__ = [
     "KMeansResult",
+    "RegionMeasures",
     "__version__",
     "clahe",
+    "clean_labels",
     "denoise_nl_means",
     "denoise_nl_means_multi",
     "equalize_hist",
@@ -20,6 +23,7 @@ __all__ = [
     "hog",
     "kmeans",
     "match_histograms",
+    "region_measures",
     "resize",
     "runtime",
     "segment",

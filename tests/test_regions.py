@@ -44,8 +44,8 @@ def test_small_components_are_removed(rng, shape, dtype):
     np.testing.assert_array_equal(filled[~removed], labels[~removed])
     stay = np.argwhere(zeroed > 0)
     for index in np.argwhere(removed):
-        distances = ((stay - index) ** 2).sum(axis=1) if len(stay) else np.zeros(0)
-        nearest = {labels[tuple(at)] for at in stay[distances == distances.min(initial=np.inf)]}
+        distances = ((stay - index) ** 2).sum(axis=1)
+        nearest = {labels[tuple(at)] for at in stay[distances == distances.min(initial=10**6)]}
         assert filled[tuple(index)] in (nearest or {0})
 
 

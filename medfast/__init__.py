@@ -10,12 +10,15 @@ from medfast.exposure import clahe, equalize_hist
 from medfast.feature import hog
 from medfast.intensity import match_histograms, window
 from medfast.patching import patch, patched, unpatch
+from medfast.regions import RegionMeasures, clean_labels, region_measures
 from medfast.transform import resize
 
 __all__ = [
     "KMeansResult",
+    "RegionMeasures",
     "__version__",
     "clahe",
+    "clean_labels",
     "denoise_nl_means",
     "denoise_nl_means_multi",
     "equalize_hist",
@@ -25,6 +28,7 @@ __all__ = [
     "match_histograms",
     "patch",
     "patched",
+    "region_measures",
     "resize",
     "runtime",
     "segment",

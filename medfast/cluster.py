@@ -57,6 +57,7 @@ def kmeans(
     tol: float = 1e-4,
     random_state: Any = None,
     sample_weight: ArrayLike | None = None,
+    bins: int | None = None,
     num_threads: int | None = None,
 ) -> KMeansResult:
     """Partition samples into clusters of least inertia.
@@ -88,6 +89,9 @@ def kmeans(
         Seed or source of random numbers; with a seed, the result is the same in every run.
     sample_weight : array_like, optional
         Weight of each sample, >= 0; of the shape of `labels`. All 1 when omitted.
+    bins : int, optional
+        Round floats of one channel to this many levels first, 2 to 65536, evenly from the lowest value to the highest. All distinct
+        values are told apart when omitted, as those of integers always are.
     num_threads : int, optional
         Most threads to use, >= 1. The result does not depend on it.
 
@@ -112,7 +116,8 @@ def kmeans(
     after a histogram (integers, and floats that are 16-bit whole numbers) or a sort (other floats, O(n·log n)); each
     sample is then compared with the k − 1 thresholds. The memory is O(k·m) beside the labels. Interval costs are right
     to the last places of a float64, so that rounding does not choose. Of partitions with equal inertia, the one whose
-    last cluster begins lowest is taken, then the last but one, and so on. With more clusters than distinct values each
+    last cluster begins lowest is taken, then the last but one, and so on. With `bins`, centers and inertia are those of
+    the rounded values, which differ from the true ones by half a step at most. With more clusters than distinct values each
     value is a cluster, and the centers left over repeat the highest. Without any sample the centers are NaN and the
     inertia is 0.
 
@@ -155,11 +160,12 @@ def kmeans(
     n_init = _validate.as_int(n_init, "n_init", minimum=1)
     max_iter = _validate.as_int(max_iter, "max_iter", minimum=1)
     tol = _validate.as_float(tol, "tol", minimum=0.0)
+    bins = _validate.as_bins(bins, samples, one_channel)
     num_threads = _validate.as_threads(num_threads)
     if one_channel:
         if isinstance(init, str):
             _validate.as_choice(init, "init", ("k-means++", "random"))
-        return _kmeans_of_channel(samples, n_clusters, mask, weights, num_threads)
+        return _kmeans_of_channel(samples, n_clusters, mask, weights, bins, num_threads)
 
     n_features = samples.shape[-1]
     vectors = samples.reshape(-1, n_features)
@@ -199,6 +205,7 @@ def segment(
     n_classes: int,
     *,
     mask: ArrayLike | None = ...,
+    bins: int | None = ...,
     return_thresholds: Literal[False] = ...,
     out: NDArray[np.uint8] | None = ...,
     num_threads: int | None = ...,
@@ -211,6 +218,7 @@ def segment(
     n_classes: int,
     *,
     mask: ArrayLike | None = ...,
+    bins: int | None = ...,
     return_thresholds: Literal[True],
     out: NDArray[np.uint8] | None = ...,
     num_threads: int | None = ...,
@@ -222,6 +230,7 @@ def segment(
     n_classes: int,
     *,
     mask: ArrayLike | None = None,
+    bins: int | None = None,
     return_thresholds: bool = False,
     out: NDArray[np.uint8] | None = None,
     num_threads: int | None = None,
@@ -239,6 +248,9 @@ def segment(
         Number of classes, 1 to 255.
     mask : array_like of bool, same shape as `image`, optional
         Pixels that count and are labelled.
+    bins : int, optional
+        Round floats to this many levels first, 2 to 65536, evenly from the lowest value to the highest. All distinct
+        values are told apart when omitted, as those of integers always are.
     return_thresholds : bool, default=False
         Also give the thresholds between the classes.
     out : ndarray of uint8, same shape as `image`, optional
@@ -284,11 +296,10 @@ def segment(
     n_classes = _validate.as_int(n_classes, "n_classes", minimum=1, maximum=MOST_CLASSES)
     mask = _validate.as_mask(mask, image.shape)
     return_thresholds = _validate.as_flag(return_thresholds, "return_thresholds")
+    bins = _validate.as_bins(bins, image)
     num_threads = _validate.as_threads(num_threads)
     out = _validate.as_out(out, image.shape, np.dtype(np.uint8), image, apart=mask)
-    values, counts = partition.distinct(image, mask, None, num_threads)
-    bounds = partition.optimum(values, counts, n_classes)[0] if len(values) else np.zeros(2, np.int64)
-    thresholds = values[bounds[1:-1] - 1].astype(image.dtype)
+    thresholds, values = _thresholds(image, n_classes, mask, bins, num_threads)
     partition.label(image, thresholds, 1, out, num_threads)
     if mask is not None:
         out[~mask] = 0
@@ -300,7 +311,12 @@ def segment(
 
 
 def threshold_multiotsu(
-    image: ArrayLike, classes: int = 3, *, mask: ArrayLike | None = None, num_threads: int | None = None
+    image: ArrayLike,
+    classes: int = 3,
+    *,
+    mask: ArrayLike | None = None,
+    bins: int | None = None,
+    num_threads: int | None = None,
 ) -> NDArray[Any]:
     """Find the thresholds that part the gray levels into classes of greatest between-class variance.
 
@@ -315,6 +331,9 @@ def threshold_multiotsu(
         Number of classes, >= 2.
     mask : array_like of bool, same shape as `image`, optional
         Pixels that count.
+    bins : int, optional
+        Round floats to this many levels first, 2 to 65536, evenly from the lowest value to the highest. All distinct
+        values are told apart when omitted, as those of integers always are.
     num_threads : int, optional
         Most threads to use, >= 1.
 
@@ -332,7 +351,7 @@ def threshold_multiotsu(
 
     Notes
     -----
-    All levels are told apart; nothing is binned, whatever the dtype. O(n + k·m·log m) for m distinct levels and k
+    All levels are told apart; nothing is binned, whatever the dtype, unless by `bins`. O(n + k·m·log m) for m distinct levels and k
     classes, where a search over all combinations takes O(m^(k−1)). Of equal optima the one is taken that `kmeans`
     describes.
 
@@ -351,11 +370,28 @@ def threshold_multiotsu(
     image = _validate.as_image(image)
     classes = _validate.as_int(classes, "classes", minimum=2)
     mask = _validate.as_mask(mask, image.shape)
+    bins = _validate.as_bins(bins, image)
     num_threads = _validate.as_threads(num_threads)
-    values, counts = partition.distinct(image, mask, None, num_threads)
+    thresholds, values = _thresholds(image, classes, mask, bins, num_threads)
     _validate.check_distinct(len(values), classes)
-    bounds = partition.optimum(values, counts, classes)[0]
-    return values[bounds[1:-1] - 1].astype(image.dtype)
+    return thresholds
+
+
+def _thresholds(
+    image: NDArray[Any], n_classes: int, mask: NDArray[np.bool_] | None, bins: int | None, num_threads: int | None
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """The highest level of each class but the last, of fewer classes where there are fewer levels; and the levels."""
+    if bins is None or not image.size or (mask is not None and not mask.any()):
+        values, counts = partition.distinct(image, mask, None, num_threads)
+        bounds = partition.optimum(values, counts, n_classes)[0] if len(values) else np.zeros(2, np.int64)
+        return values[bounds[1:-1] - 1].astype(image.dtype), values
+    levels, table = partition.binned(image, mask, bins, num_threads)
+    used, counts = partition.distinct(levels, mask, None, num_threads)
+    values = table[used.astype(np.intp)]
+    bounds = partition.optimum(values, counts, n_classes)[0]
+    inside = True if mask is None else mask
+    highest = [image.max(where=inside & (levels <= used[bound - 1]), initial=-np.inf) for bound in bounds[1:-1]]
+    return np.array(highest, image.dtype), values
 
 
 def _kmeans_of_channel(
@@ -363,18 +399,23 @@ def _kmeans_of_channel(
     n_clusters: int,
     mask: NDArray[np.bool_] | None,
     weights: NDArray[np.float64] | None,
+    bins: int | None,
     num_threads: int | None,
 ) -> KMeansResult:
     """The optimum for one channel."""
+    dtype, table = data.dtype, None
+    if bins is not None and data.size and (mask is None or mask.any()):
+        data, table = partition.binned(data, mask, bins, num_threads)
     values, counts = partition.distinct(data, mask, weights, num_threads)
     labels = np.empty(data.shape, np.int32)
     centers, inertia = np.full(n_clusters, np.nan), 0.0
     if not len(values):
         labels[...] = 0
     else:
-        bounds, found, inertia = partition.optimum(values, counts, n_clusters, are_counts=weights is None)
+        true = values if table is None else table[values.astype(np.intp)]
+        bounds, found, inertia = partition.optimum(true, counts, n_clusters, are_counts=weights is None)
         partition.label(data, values[bounds[1:-1] - 1].astype(data.dtype), 0, labels, num_threads)
         centers[: len(found)], centers[len(found) :] = found, found[-1]
     if mask is not None:
         labels[~mask] = -1
-    return KMeansResult(labels, centers.astype(np.float32) if data.dtype == np.float32 else centers, inertia, 0)
+    return KMeansResult(labels, centers.astype(np.float32) if dtype == np.float32 else centers, inertia, 0)

@@ -18,10 +18,11 @@ from sklearn.utils.validation import check_is_fitted
 import medfast
 from medfast import _validate
 from medfast._learning import recipes
+from medfast._learning.clustering import KMeans
 from medfast._learning.svm import LinearSVM
 from medfast._learning.transformers import ImageTransformer, OneByOne, shapes_of
 
-__all__ = ["HOG", "Denoiser", "Equalizer", "LinearSVM", "Resizer", "Segmenter", "make_classifier"]
+__all__ = ["HOG", "Denoiser", "Equalizer", "KMeans", "LinearSVM", "Resizer", "Segmenter", "make_classifier"]
 
 
 class Denoiser(OneToOneFeatureMixin, OneByOne):

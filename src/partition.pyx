@@ -16,6 +16,7 @@ however tight the interval.
 """
 from libc.math cimport INFINITY
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.string cimport memcpy
 
 ctypedef fused gray:
     uint8_t
@@ -192,9 +193,14 @@ def label(const gray[:, :] image,          # IN   gray levels
         Py_ssize_t row, block, start, n, i, t
         gray threshold
         gray[BLOCK] level
-        int32_t[BLOCK] n_below
+        # Counted in the width of the levels, four times as many a vector for uint8 as in that of the labels (0.10 ns a
+        # pixel in place of 0.23). There are fewer thresholds than levels.
+        uint8_t[BLOCK] below_8
+        uint16_t[BLOCK] below_16
+        int32_t[BLOCK] below_32
         const gray* source
         class_label* target
+        class_label[BLOCK] found
         # Known to be adjacent, pixels are moved by whole vectors: 3 times faster.
         bint adjacent = image.strides[1] == sizeof(gray) and labels.strides[1] == sizeof(class_label)
     with nogil:
@@ -206,21 +212,46 @@ def label(const gray[:, :] image,          # IN   gray levels
                 n = min(<Py_ssize_t> BLOCK, image.shape[1] - start)
                 if adjacent:
                     source = &image[row, start]
-                    for i in range(n):
-                        level[i] = source[i]
+                    if n == BLOCK:    # of constant size: loaded where it is used
+                        memcpy(level, source, BLOCK * sizeof(gray))
+                    else:
+                        memcpy(level, source, n * sizeof(gray))
                 else:
                     for i in range(n):
                         level[i] = image[row, start + i]
-                for i in range(BLOCK):
-                    n_below[i] = 0
-                for t in range(thresholds.shape[0]):
-                    threshold = thresholds[t]
+                if gray is uint8_t:
                     for i in range(BLOCK):
-                        n_below[i] += level[i] > threshold
+                        below_8[i] = <uint8_t> first_label
+                    for t in range(thresholds.shape[0]):
+                        threshold = thresholds[t]
+                        for i in range(BLOCK):
+                            below_8[i] += level[i] > threshold
+                    for i in range(BLOCK):
+                        found[i] = below_8[i]
+                elif gray is uint16_t or gray is int16_t:
+                    for i in range(BLOCK):
+                        below_16[i] = <uint16_t> first_label
+                    for t in range(thresholds.shape[0]):
+                        threshold = thresholds[t]
+                        for i in range(BLOCK):
+                            below_16[i] += level[i] > threshold
+                    for i in range(BLOCK):
+                        found[i] = <class_label> below_16[i]
+                else:
+                    for i in range(BLOCK):
+                        below_32[i] = <int32_t> first_label
+                    for t in range(thresholds.shape[0]):
+                        threshold = thresholds[t]
+                        for i in range(BLOCK):
+                            below_32[i] += level[i] > threshold
+                    for i in range(BLOCK):
+                        found[i] = <class_label> below_32[i]
                 if adjacent:
                     target = &labels[row, start]
-                    for i in range(n):
-                        target[i] = <class_label> (<int32_t> first_label + n_below[i])
+                    if n == BLOCK:
+                        memcpy(target, found, BLOCK * sizeof(class_label))
+                    else:
+                        memcpy(target, found, n * sizeof(class_label))
                 else:
                     for i in range(n):
-                        labels[row, start + i] = <class_label> (<int32_t> first_label + n_below[i])
+                        labels[row, start + i] = found[i]

@@ -258,6 +258,32 @@ def test_multiotsu_is_segment(level, rng):
     np.testing.assert_array_equal(thresholds, medfast.segment(image, 4, mask=mask, return_thresholds=True)[1])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(40, 31), (3, 12, 17)], ids=str)
+def test_bins_are_levels_evenly_spaced(level, rng, dtype, shape):
+    image = rng.normal(0, 30, shape).astype(dtype)
+    mask = rng.random(shape) < 0.8
+    low, high = image[mask].min(), image[mask].max()
+    numbers = np.floor((image.astype(np.float64) - low) / (float(high) - low) * 15 + 0.5).clip(0, 15).astype(np.uint8)
+    expected = medfast.kmeans(numbers, 4, mask=mask)
+    labels, thresholds = medfast.segment(image, 4, mask=mask, bins=16, return_thresholds=True)
+    np.testing.assert_array_equal(labels, expected.labels + 1)
+    np.testing.assert_array_equal(thresholds, [image[labels == c].max() for c in (1, 2, 3)])
+    np.testing.assert_array_equal(medfast.threshold_multiotsu(image, 4, mask=mask, bins=16), thresholds)
+    flat = medfast.kmeans(image.ravel(), 4, mask=mask.ravel(), bins=16)
+    np.testing.assert_array_equal(flat.labels, expected.labels.ravel())
+    np.testing.assert_allclose(flat.centers, low + expected.centers / 15 * (float(high) - low), rtol=1e-5, atol=1e-5)
+    assert flat.inertia == pytest.approx(expected.inertia * ((float(high) - low) / 15) ** 2, rel=1e-6)
+
+
+def test_bins_of_little():
+    assert medfast.segment(np.full((2, 3), 5.0), 3, bins=8).tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert medfast.segment(np.empty((0, 3)), 2, bins=8).shape == (0, 3)
+    none = medfast.segment(np.ones((2, 2)), 2, bins=8, mask=np.zeros((2, 2), bool), return_thresholds=True)
+    assert none[1].tolist() == [0.0]
+    assert medfast.kmeans(np.array([1.0, 1.0]), 2, bins=4).centers.tolist() == [1.0, 1.0]
+
+
 # --- vectors: Lloyd --------------------------------------------------------------------------------------------------
 
 
@@ -472,6 +498,10 @@ VECTORS = np.arange(12.0).reshape(6, 2)
             r"sample_weight .* finite, got a sum of 6e\+306 with squared distances up to",
             lambda: medfast.kmeans(100 * VECTORS, 2, sample_weight=np.full(6, 1e306)),
         ),
+        (ValueError, "bins must be None for integers", lambda: medfast.segment(IMAGE, 2, bins=9)),
+        (ValueError, "bins must be None for vectors", lambda: medfast.kmeans(VECTORS, 2, bins=9)),
+        (ValueError, "bins must be >= 2, got 1", lambda: medfast.kmeans([1.0, 2.0], 2, bins=1)),
+        (ValueError, "bins must be <= 65536", lambda: medfast.threshold_multiotsu(VECTORS, 2, bins=65537)),
         (TypeError, "return_thresholds must be True", lambda: medfast.segment(IMAGE, 2, return_thresholds="no")),
         (ValueError, "n_init must be >= 1", lambda: medfast.kmeans(VECTORS, 2, n_init=0)),
         (ValueError, "max_iter must be >= 1", lambda: medfast.kmeans(VECTORS, 2, max_iter=0)),

@@ -39,6 +39,19 @@ def distinct(
     return levels[heavy].astype(np.float64), weight[heavy]
 
 
+def binned(
+    values: NDArray[Any], mask: NDArray[np.bool_] | None, bins: int, num_threads: int | None
+) -> tuple[NDArray[np.uint16], NDArray[np.float64]]:
+    """Floats as the nearest of `bins` levels, evenly from the lowest to the highest value, and the levels' values."""
+    volume = values.reshape(1, 1, -1) if values.ndim < 2 else gray_levels.as_volume(values)
+    inside = mask if mask is None else mask.reshape(volume.shape).view(np.uint8)
+    levels, ends = gray_levels.quantize(volume, inside, bins, num_threads)
+    if levels is None:
+        levels = np.zeros(values.shape, np.uint16)
+    steps = np.linspace(0.0, 1.0, bins)
+    return levels.reshape(values.shape), ends[0] * (1.0 - steps) + ends[1] * steps  # the difference may overflow
+
+
 def optimum(
     values: NDArray[np.float64], weights: NDArray[np.float64], n_clusters: int, *, are_counts: bool = True
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], float]:

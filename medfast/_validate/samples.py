@@ -111,6 +111,35 @@ def as_images(images: Any, name: str = "images") -> Any:
     return [item if isinstance(item, str | os.PathLike) else np.asarray(item) for item in items]
 
 
+def as_label_image(labels: ArrayLike, name: str) -> NDArray[Any]:
+    """`labels` as an image or a volume of integers >= 0."""
+    check_plain(labels, name)
+    array = np.asarray(labels)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got dtype {array.dtype}")
+    if array.ndim not in (2, 3):
+        raise ValueError(f"{name} must be 2-D or 3-D, got shape {array.shape}")
+    if array.size and array.dtype.kind == "i" and array.min() < 0:
+        raise ValueError(f"{name} must be >= 0, got {array.min()}")
+    return array
+
+
+def check_shape(array: NDArray[Any], shape: tuple[int, ...], name: str) -> None:
+    """Refuse an array of another shape."""
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+
+
+def as_bins(bins: Any, array: NDArray[Any], one_channel: bool = True) -> int | None:
+    """`bins` as a number of levels for floats of one channel, or None."""
+    if bins is None:
+        return None
+    if not one_channel or array.dtype.kind != "f":
+        what = "integers, whose levels are all told apart" if one_channel else "vectors"
+        raise ValueError(f"bins must be None for {what}, got {bins!r}")
+    return as_int(bins, "bins", minimum=2, maximum=65536)
+
+
 def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
     """`labels` as strings or integers, one per image."""
     if hasattr(labels, "__iter__") and not hasattr(labels, "__array__") and not isinstance(labels, str):

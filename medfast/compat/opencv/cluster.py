@@ -128,12 +128,21 @@ def _best_of(
     generator = np.random.default_rng(SEED)
     best = None
     for _ in range(attempts):
+        labelling = None
         if initial is None:
             start = lloyd.plus_plus_centers(problem, n_clusters, generator)
-        else:
-            start, initial = _means_of_labels(problem, n_clusters, initial), None  # they serve the first attempt alone
+        else:  # they serve the first attempt alone
+            labelling = lloyd.Labelling(problem, problem.take(np.arange(n_clusters)))
+            start, initial = _means(labelling, None, *labelling.relabel(initial)), None
         run = lloyd.lloyd(
-            problem, start, max_iter=max_iter, tolerance=tolerance, shift=np.max, update=_means, relabel=False
+            problem,
+            start,
+            max_iter=max_iter,
+            tolerance=tolerance,
+            labelling=labelling,
+            shift=np.max,
+            update=_means,
+            relabel=False,
         )
         if best is None or run.inertia < best.inertia:
             best = run
@@ -141,31 +150,26 @@ def _best_of(
     return best
 
 
-def _means_of_labels(samples: lloyd.Samples, n_clusters: int, labels: NDArray[np.int32]) -> NDArray[np.float32]:
-    """Centers of the samples with these labels."""
-    weights = np.bincount(labels, minlength=n_clusters).astype(np.float64)
-    sums = np.stack([np.bincount(labels, column, n_clusters) for column in samples.data.T], axis=1)
-    return _means(samples, None, labels, sums.astype(np.float64), weights)
-
-
 def _means(
-    samples: lloyd.Samples,
+    labelling: lloyd.Labelling,
     centers: NDArray[np.float32] | None,
-    labels: NDArray[np.int32],
     sums: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float32]:
     """New centers. An empty cluster takes the sample of the largest one farthest from its mean, as in OpenCV."""
-    for empty in np.flatnonzero(weights == 0):
-        largest = weights.argmax()
-        members = np.flatnonzero(labels == largest)
-        distance = np.sum((samples.data[members] - sums[largest] / weights[largest]) ** 2, axis=1)
-        farthest = members[len(members) - 1 - distance[::-1].argmax()]  # the last of equals
-        labels[farthest] = empty
-        weights[largest] -= 1
-        weights[empty] = 1
-        sums[largest] -= samples.data[farthest]
-        sums[empty] = samples.data[farthest]
+    if not weights.all():
+        data, labels = labelling.samples.data, labelling.labels.copy()
+        for empty in np.flatnonzero(weights == 0):
+            largest = weights.argmax()
+            members = np.flatnonzero(labels == largest)
+            distance = np.sum((data[members] - sums[largest] / weights[largest]) ** 2, axis=1)
+            farthest = members[len(members) - 1 - distance[::-1].argmax()]  # the last of equals
+            labels[farthest] = empty
+            weights[largest] -= 1
+            weights[empty] = 1
+            sums[largest] -= data[farthest]
+            sums[empty] = data[farthest]
+        sums, weights = labelling.relabel(labels)
     return (sums / weights[:, None]).astype(np.float32)
 
 

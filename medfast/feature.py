@@ -142,7 +142,7 @@ def hog(
         cell,
         block,
         stride,
-        _validate.as_choice(norm, "norm", driver.NORMS),
+        _validate.as_choice(norm, "norm", driver.NORMS[:4]),
         _validate.as_float(clip, "clip", above=0),
         _validate.as_flag(signed, "signed"),
         _validate.as_flag(gamma, "gamma"),

@@ -1,7 +1,7 @@
 """Histograms of oriented gradients.
 
-Images are (images, rows, cols, channels) views with any strides. All other arrays but `out` are contiguous; `real` is
-float32 or float64, the same for all of them. The other work arrays have exactly the sizes that src/hog.pyx names,
+Images are (images, rows, cols, channels) views with any strides. All other arrays but results are contiguous; `real`
+is float32 or float64, the same for all of them. The other work arrays have exactly the sizes that src/hog.pyx names,
 padding included.
 """
 
@@ -14,9 +14,12 @@ def describe(
     image: NDArray[Any],
     row_of: NDArray[np.int64],
     column_of: NDArray[np.int32],
-    slot_of_tap: NDArray[np.int64],
+    run_start: int,
+    run_stop: int,
     row_stride: int,
+    stride: int,
     ties_high_from: int,
+    narrow: bool,
     row_weights: NDArray[Any],
     column_weights: NDArray[Any],
     taps: NDArray[np.int64],
@@ -29,12 +32,44 @@ def describe(
     epsilon: NDArray[np.float64],
     start: int,
     stop: int,
-    line: NDArray[Any],
-    levels: NDArray[Any],
-    votes: NDArray[Any],
-    planes: NDArray[Any],
-    row_sums: NDArray[Any],
-    sums: NDArray[Any],
+    n_groups: int,
+    tile_groups: int,
+    lines: NDArray[Any],
+    work: NDArray[Any],
+    places: NDArray[np.int32],
+    columns: NDArray[Any],
+    totals: NDArray[Any],
+    values: NDArray[Any],
     out: NDArray[Any],
+) -> None: ...
+def votes(
+    image: NDArray[Any],
+    row_of: NDArray[np.int64],
+    column_of: NDArray[np.int32],
+    run_start: int,
+    run_stop: int,
+    ties_high_from: int,
+    narrow: bool,
+    gamma: bool,
+    is_signed: bool,
+    n_bins: int,
+    start: int,
+    stop: int,
+    lines: NDArray[np.float32],
+    work: NDArray[np.float32],
+    places: NDArray[np.int32],
+    shares: NDArray[np.float32],
+    bins: NDArray[np.uint8],
+) -> None: ...
+def score(
+    blocks: NDArray[np.float32],
+    detector: NDArray[np.float32],
+    row_step: int,
+    step: int,
+    row_size: int,
+    rho: float,
+    start: int,
+    stop: int,
+    out: NDArray[np.float64],
 ) -> None: ...
 def halve(image: NDArray[Any], start: int, stop: int, out: NDArray[Any]) -> None: ...

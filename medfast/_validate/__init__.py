@@ -51,9 +51,12 @@ from medfast._validate.numbers import (
 )
 from medfast._validate.opencv import (
     as_criteria,
+    as_detector,
     as_initial_labels,
     as_points,
     as_size,
+    as_threshold,
+    check_bins,
     check_room,
     check_window,
 )
@@ -81,6 +84,7 @@ __all__ = [
     "as_choice",
     "as_colour",
     "as_criteria",
+    "as_detector",
     "as_dtype",
     "as_flag",
     "as_float",
@@ -107,10 +111,12 @@ __all__ = [
     "as_size",
     "as_sizes",
     "as_strengths",
+    "as_threshold",
     "as_threads",
     "as_weights",
     "as_window",
     "check_alike",
+    "check_bins",
     "check_channels",
     "check_distinct",
     "check_enough",

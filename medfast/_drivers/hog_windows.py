@@ -1,0 +1,161 @@
+"""Windows that a detector slides over an image: their descriptors, and their scores without making descriptors.
+
+Pairs are (rows, columns) of pixels. Windows whose distance is a multiple of the block stride share their blocks, so each
+block is computed once for all of them.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from medfast import _kernels
+from medfast._drivers import hog as driver
+from medfast._parallel import for_rows
+
+_LANES = 16  # the kernel's: what lies beyond a detector's row is multiplied by zeros
+
+
+class Windows(NamedTuple):
+    """Where windows lie on an image that is continued by reflection."""
+
+    image: NDArray[Any]
+    """(1, rows, cols, channels)"""
+    parameters: driver.Parameters
+    shape: tuple[int, int]
+    """Of a window."""
+    stride: tuple[int, int]
+    """From window to window."""
+    pad: tuple[int, int]
+    """Above and below, left and right."""
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        """Block rows and block columns of a window."""
+        return self.parameters.blocks_in(*self.shape)
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Rows and columns that a window may be moved by."""
+        rows, cols = (n + 2 * p - side for n, p, side in zip(self.image.shape[1:3], self.pad, self.shape, strict=True))
+        return rows, cols
+
+    @property
+    def count(self) -> tuple[int, int]:
+        """Rows and columns of windows."""
+        return self.room[0] // self.stride[0] + 1, self.room[1] // self.stride[1] + 1
+
+    def place(self, row: int, col: int) -> tuple[int, int]:
+        """Upper left corner (x, y), in the image, of one of the windows."""
+        return col * self.stride[1] - self.pad[1], row * self.stride[0] - self.pad[0]
+
+
+class _Grid(NamedTuple):
+    """Windows that share their blocks."""
+
+    windows: tuple[slice, slice]
+    """Which of the rows and columns of windows they are."""
+    corner: tuple[int, int]
+    """Pixels, in the continued image."""
+    shape: tuple[int, int]
+    """Blocks."""
+    apart: tuple[int, int]
+    """Blocks from window to window."""
+
+
+def padding(pad: tuple[int, int], stride: tuple[int, int], block_stride: tuple[int, int]) -> tuple[int, int]:
+    """`pad` as OpenCV rounds it: up to a multiple of the strides' divisor where that is a power of 2, else oddly."""
+    divisors = [math.gcd(*pair) for pair in zip(stride, block_stride, strict=True)]
+    rows, cols = ((max(0, n) + divisor - 1) & -divisor for n, divisor in zip(pad, divisors, strict=True))
+    return rows, cols
+
+
+def describe(windows: Windows) -> NDArray[np.float32]:
+    """(windows, values): every window in OpenCV's order, row by row; its blocks by columns."""
+    (n_rows, n_cols), (block_rows, block_cols) = windows.count, windows.blocks
+    length = windows.parameters.block_length
+    if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
+        single = np.empty((1, block_rows * block_cols * length), np.float32)
+        _fill(windows, (0, 0), driver.as_blocks(single, windows.blocks, windows.parameters))
+        return single
+    features = np.empty((n_rows, n_cols, block_cols, block_rows * length), np.float32)
+    for grid in _grids(windows):
+        blocks = np.empty((1, grid.shape[0] * grid.shape[1] * length), np.float32)
+        _fill(windows, grid.corner, driver.as_blocks(blocks, grid.shape, windows.parameters))
+        columns = sliding_window_view(blocks.reshape(grid.shape[1], -1), (block_cols, block_rows * length))
+        features[grid.windows] = columns[:: grid.apart[1], :: grid.apart[0] * length].swapaxes(0, 1)
+    return features.reshape(n_rows * n_cols, -1)
+
+
+def describe_at(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(places, values): the windows with their corners at `places` (x, y) of the image; zeros where they do not fit."""
+    features = np.zeros((len(places), math.prod(windows.blocks) * windows.parameters.block_length), np.float32)
+    for i in np.flatnonzero(fitting(windows, places)):
+        corner = int(places[i, 1]) + windows.pad[0], int(places[i, 0]) + windows.pad[1]
+        _fill(windows, corner, driver.as_blocks(features[i : i + 1], windows.blocks, windows.parameters))
+    return features
+
+
+def fitting(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of `places` (x, y) hold a window inside the continued image."""
+    corners = places + windows.pad[::-1]
+    return ((corners >= 0) & (corners <= windows.room[::-1])).all(axis=1)
+
+
+def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], length: int) -> NDArray[np.float32]:
+    """The coefficients of a window, in OpenCV's order, row by row of blocks, each row padded with zeros."""
+    rows = coefficients[: math.prod(blocks) * length].reshape(blocks[1], blocks[0], length).swapaxes(0, 1)
+    rows = rows.reshape(blocks[0], -1)
+    detector = np.zeros((blocks[0], -(-rows.shape[1] // _LANES) * _LANES), np.float32)
+    detector[:, : rows.shape[1]] = rows
+    return detector
+
+
+def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArray[np.float64]:
+    """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
+    (n_rows, n_cols), length = windows.count, windows.parameters.block_length
+    parameters = windows.parameters
+    scores = np.empty((n_rows, n_cols))
+    for grid in _grids(windows):
+        cells = (*grid.shape, *parameters.block[::-1], parameters.orientations)
+        values = np.zeros(math.prod(cells) + _LANES, np.float32)
+        blocks = values[: math.prod(cells)].reshape(1, *cells).swapaxes(3, 4)
+        _fill(windows, grid.corner, blocks)
+        out = scores[grid.windows]
+        run = _kernels.hog.score
+        steps = grid.apart[0] * grid.shape[1] * length, grid.apart[1] * length, grid.shape[1] * length
+
+        def work(start: int, stop: int, out=out, values=values, run=run, steps=steps) -> None:
+            run(values, detector, *steps, rho, start, stop, out)
+
+        for_rows(len(out), work, work_per_row=out.shape[1] * detector.size / 16)
+    return scores
+
+
+def _grids(windows: Windows) -> Iterator[_Grid]:
+    pairs = list(zip(windows.stride, windows.parameters.stride, strict=True))
+    steps = [math.lcm(*pair) // pair[0] for pair in pairs]
+    apart = math.lcm(*pairs[0]) // pairs[0][1], math.lcm(*pairs[1]) // pairs[1][1]
+    n_rows, n_cols = windows.count
+    for row in range(min(steps[0], n_rows)):
+        for col in range(min(steps[1], n_cols)):
+            sharing = len(range(row, n_rows, steps[0])), len(range(col, n_cols, steps[1]))
+            yield _Grid(
+                windows=(slice(row, None, steps[0]), slice(col, None, steps[1])),
+                corner=(row * windows.stride[0], col * windows.stride[1]),
+                shape=(
+                    (sharing[0] - 1) * apart[0] + windows.blocks[0],
+                    (sharing[1] - 1) * apart[1] + windows.blocks[1],
+                ),
+                apart=apart,
+            )
+
+
+def _fill(windows: Windows, corner: tuple[int, int], blocks: NDArray[Any]) -> None:
+    """Fill `blocks`, the first of which has its `corner` in the continued image."""
+    origin = corner[0] - windows.pad[0], corner[1] - windows.pad[1]
+    width = windows.image.shape[2] + 2 * windows.pad[1]
+    driver.describe(windows.image, windows.parameters, blocks, origin=origin, opencv=(width, corner[1]))

@@ -79,15 +79,10 @@ static void NAME(vote_soft)(const medfast_hog_plan *p, const REAL *MEDFAST_RESTR
                             const REAL *MEDFAST_RESTRICT dy, ptrdiff_t n, REAL *MEDFAST_RESTRICT shares,
                             int32_t *MEDFAST_RESTRICT places)
 {
-    ptrdiff_t i;
-
     if (p->narrow)
         NAME(vote_soft_as)(p, dx, dy, n, 1, shares, places);
     else
         NAME(vote_soft_as)(p, dx, dy, n, 0, shares, places);
-    if (p->n_bins == 1) /* the lower share is lost, as in OpenCV */
-        for (i = 0; i < n; i++)
-            shares[2 * i] = 0;
 }
 
 /* Magnitude, for the bin [k, k + 1) widths: as many edges as the direction lies on or beyond. Sides of a line instead
@@ -233,6 +228,9 @@ static void NAME(add_rows)(const medfast_hog_plan *p, const REAL *lines, ptrdiff
         for (r = row; r < stop; r++) {
             NAME(vote)(p, lines, r, group * p->stride, (n + MEDFAST_HOG_LANES - 1) & -MEDFAST_HOG_LANES, edges, work,
                        shares, places);
+            if (p->soft && p->n_bins == 1) /* the lower share is lost, as in OpenCV */
+                for (i = 0; i < n; i++)
+                    shares[2 * i] = 0;
             NAME(take_row)(shares, places, weights + (r - row) * p->n_lanes, n, p->n_lanes, p->size, columns);
         }
         for (i = group; i < last; i++)

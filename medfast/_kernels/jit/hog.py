@@ -71,6 +71,8 @@ def describe(
                     _load_row(image[item, row_of[i + 2]], column_of, gamma, lines[(i + 2) % len(lines)])
                     three = lines[i % len(lines)], lines[(i + 1) % len(lines)], lines[(i + 2) % len(lines)]
                     _vote(three, ties_high_from, narrow, is_signed, soft, edges, n_bins, votes)
+                    if soft and n_bins == 1:  # the lower share is lost, as in OpenCV
+                        votes[0] = 0
                     weights = row_weights[stride_row % n_open, i - begin]
                     for col in range(n_columns):
                         low = int(votes[2, col])
@@ -136,8 +138,7 @@ def _vote_soft(dx, dy, n_bins, is_signed, narrow):
     low = math.floor(angle)
     share = angle - real(low)
     magnitude = real(math.sqrt(dx * dx + dy * dy))
-    low_share = magnitude * (real(1) - share) if n_bins > 1 else real(0)  # with one bin it is lost, as in OpenCV
-    return low_share, magnitude * share, low % n_bins  # unsigned: the angle modulo half a circle
+    return magnitude * (real(1) - share), magnitude * share, low % n_bins  # unsigned: the angle modulo half a circle
 
 
 @kernel

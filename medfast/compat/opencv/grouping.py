@@ -96,7 +96,7 @@ def group_by_mean_shift(
         return rectangles, weights
     twice = 2 * rectangles[:, :2].astype(np.int64) + rectangles[:, 2:]
     logarithms = [math.log(scale) for scale in scales]
-    density = _Density(np.column_stack([twice * 0.5, logarithms]), weights)
+    density = _Density(np.column_stack([np.rint(twice * 0.5), logarithms]), weights)
     modes: list[NDArray[np.float64]] = []
     for point in density.points:
         rest = density.climb(density.shifted(point))

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
 from medfast._drivers import hog as driver
+from medfast._drivers import hog_cells
 
 __all__ = ["hog"]
 
@@ -29,9 +30,10 @@ def hog(
     block_sigma: float | None = None,
     levels: int = 1,
     channel_axis: int | None = None,
+    visualize: bool = False,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
-) -> NDArray[Any]:
+) -> Any:
     """Describe an image, or each of a batch, by histograms of oriented gradients.
 
     The image is covered by cells, and each cell becomes a histogram of the directions of its gradients, weighted by
@@ -72,16 +74,23 @@ def hog(
         Levels of the pyramid, each of half the height and width of the one before; their descriptors follow each other.
     channel_axis : int, optional
         Axis of the channels; of each pixel the channel with the strongest gradient counts.
+    visualize : bool, default=False
+        Whether to give a picture too, of what the cells hold.
     out : ndarray, optional
-        Where the result goes; of its shape and dtype, sharing no memory with `image`.
+        Where the features go; of their shape and dtype, sharing no memory with `image`.
     num_threads : int, optional
         Most threads to use, >= 1.
 
     Returns
     -------
-    ndarray of shape (n_features,) or (n, n_features), dtype float32, or float64 for a float64 image
+    features : ndarray of shape (n_features,) or (n, n_features), dtype float32, or float64 for a float64 image
         All values are >= 0. The last axis of each level is (block columns, block rows, columns of cells in a block,
         rows of cells in a block, orientations), flattened: OpenCV's order. `out`, if it was given.
+    picture : ndarray of shape (M, N) or (n, M, N), dtype as `features`
+        With `visualize` alone. Each cell of the image shows a stroke per bin through its centre, across the bin's middle
+        direction (along the edges that it stands for), as bright as the mean magnitude that votes for the bin; strokes
+        add up. Cells are those of the first level, each pixel counts in its own. Unsigned and without
+        `orientation_votes`, it is scikit-image's picture.
 
     Raises
     ------
@@ -142,7 +151,7 @@ def hog(
         cell,
         block,
         stride,
-        _validate.as_choice(norm, "norm", driver.NORMS[:4]),
+        _validate.as_choice(norm, "norm", driver.NORMS),
         _validate.as_float(clip, "clip", above=0),
         _validate.as_flag(signed, "signed"),
         _validate.as_flag(gamma, "gamma"),
@@ -163,12 +172,23 @@ def hog(
     out = _validate.as_out(out, shape, driver.work_dtype(image.dtype), image)
     features = out[np.newaxis] if is_one else out
     images = driver.within_range(images)
+    picture = _picture(images, parameters, num_threads) if _validate.as_flag(visualize, "visualize") else None
     for level, (blocks, begin, end) in enumerate(parts):
         if level:
             images = driver.halve(images, num_threads)
         view = driver.as_blocks(features[:, begin:end], blocks, parameters)
-        driver.describe(images, parameters, view, num_threads=num_threads)
-    return out
+        if hog_cells.are_enough(parameters):
+            cells = hog_cells.histograms(images, parameters, out.dtype, num_threads=num_threads)
+            hog_cells.blocks(cells, parameters, view, num_threads)
+        else:
+            driver.describe(images, parameters, view, num_threads=num_threads)
+    return out if picture is None else (out, picture[0] if is_one else picture)
+
+
+def _picture(images: NDArray[Any], parameters: driver.Parameters, num_threads: int | None) -> NDArray[Any]:
+    cells = hog_cells.histograms(images, parameters, driver.work_dtype(images.dtype), num_threads=num_threads)
+    cells /= parameters.cell[0] * parameters.cell[1]
+    return hog_cells.picture(cells, parameters, images.shape[1:3], cells.dtype)
 
 
 @functools.lru_cache(maxsize=64)

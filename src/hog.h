@@ -56,7 +56,7 @@ typedef double medfast_hog_8_doubles __attribute__((vector_size(64), aligned(8),
 /* Double has nothing to agree with. */
 #define MEDFAST_HOG_FUSED_DOUBLE(a, b, c) ((a) * (b) + (c))
 
-enum { MEDFAST_HOG_L1, MEDFAST_HOG_L1_SQRT, MEDFAST_HOG_L2, MEDFAST_HOG_L2_HYS, MEDFAST_HOG_NONE };
+enum { MEDFAST_HOG_L1, MEDFAST_HOG_L1_SQRT, MEDFAST_HOG_L2, MEDFAST_HOG_L2_HYS };
 
 /* What the rows of an image go through is fixed for an image. */
 typedef struct {
@@ -72,6 +72,13 @@ typedef struct {
     const int64_t *taps; /* (n_open_cols, n_cells, 2) columns of a group that weigh something in a cell: begin, end */
 } medfast_hog_plan;
 
+/* Directions of which the caller decides in which bin they are. */
+typedef struct {
+    ptrdiff_t n, most;
+    double *asked;          /* (most, 2) dy, dx */
+    const int64_t *answers; /* their bins, or null while they are asked for */
+} medfast_hog_doubts;
+
 #define REAL float
 #define VECTOR medfast_hog_floats
 #ifdef __GNUC__
@@ -82,6 +89,7 @@ typedef struct {
 #define SQRT sqrtf
 #define ABS fabsf
 #include "hog_rows.h"
+#include "hog_cells.h"
 #undef REAL
 #undef VECTOR
 #undef OCTET
@@ -100,6 +108,7 @@ typedef struct {
 #define SQRT sqrt
 #define ABS fabs
 #include "hog_rows.h"
+#include "hog_cells.h"
 #undef REAL
 #undef VECTOR
 #undef OCTET

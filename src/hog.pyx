@@ -28,11 +28,20 @@ ctypedef fused real:
     float
     double
 
+ctypedef fused result:
+    float
+    double
+
 cdef extern from "hog.h" nogil:
     ctypedef struct plan_of_rows "medfast_hog_plan":
         Py_ssize_t n_channels, line_size, n_lines, ties_high_from, n_bins, is_signed, soft, narrow, n_lanes, size
         Py_ssize_t stride, n_groups, tile_groups, tile_size, n_open_cols, n_cells, n_cell_rows, n_blocks, n_padded
         const int64_t *taps
+
+    ctypedef struct doubts_of_bins "medfast_hog_doubts":
+        Py_ssize_t n, most
+        double *asked
+        const int64_t *answers
 
     void root_float "medfast_hog_root_float"(float *line, Py_ssize_t n) noexcept
     void root_double "medfast_hog_root_double"(double *line, Py_ssize_t n) noexcept
@@ -56,6 +65,13 @@ cdef extern from "hog.h" nogil:
     void vote_float "medfast_hog_vote_float"(const plan_of_rows *p, const float *lines, Py_ssize_t row,
                                              Py_ssize_t column, Py_ssize_t n, const float *edges, float *work,
                                              float *shares, int32_t *places) noexcept
+    void add_cells_float "medfast_hog_add_cells_float"(
+        const plan_of_rows *p, const float *lines, Py_ssize_t row, const float *edges, const int64_t *special,
+        bint single, bint is_float, doubts_of_bins *doubts, float *work, int32_t *places, float *histograms) noexcept
+    void add_cells_double "medfast_hog_add_cells_double"(
+        const plan_of_rows *p, const double *lines, Py_ssize_t row, const double *edges, const int64_t *special,
+        bint single, bint is_float, doubts_of_bins *doubts, double *work, int32_t *places,
+        double *histograms) noexcept
     double score_window "medfast_hog_score"(const float *blocks, Py_ssize_t row_size, const float *detector,
                                             Py_ssize_t n_rows, Py_ssize_t n) noexcept
 
@@ -76,7 +92,7 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
              bint is_signed,  # bins over the whole circle, not over half of it
              bint soft,  # share a vote between the two nearest bins
              const real[:, ::1] edges,               # IN     (bins, 2) cosine and sine of each upper edge
-             int norm,  # 0 l1, 1 l1-sqrt, 2 l2, 3 l2-hys, 4 none
+             int norm,  # 0 l1, 1 l1-sqrt, 2 l2, 3 l2-hys
              double clip,  # l2-hys: largest value after the first normalisation
              const double[::1] epsilon,              # IN     (4) added under the root and after it, twice
              Py_ssize_t start,  # block rows, counted through all images
@@ -149,9 +165,12 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
 
 
 cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t image_row, const int32_t[::1] column_of,
-                   Py_ssize_t run_start, Py_ssize_t run_stop, bint gamma, real[:, :, ::1] lines,
+                   Py_ssize_t run_start, Py_ssize_t run_stop, int gamma, real[:, :, ::1] lines,
                    Py_ssize_t row) noexcept nogil:
-    """One row of the image, continued at its sides, into its place among the lines that are kept."""
+    """One row of the image, continued at its sides, into its place among the lines that are kept.
+
+    `gamma`: 1 takes square roots, 2 rounds them to float.
+    """
     cdef:
         Py_ssize_t channel, col, n = run_stop - run_start
         const pixel *source
@@ -174,9 +193,12 @@ cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t im
                 root_float(line, column_of.shape[0])
             else:
                 root_double(line, column_of.shape[0])
+                if gamma == 2:
+                    for col in range(column_of.shape[0]):
+                        line[col] = <float> line[col]
 
 
-cdef void write(const real[:, :, :, ::1] values, real[:, :, :, :] out) noexcept nogil:
+cdef void write(const real[:, :, :, ::1] values, result[:, :, :, :] out) noexcept nogil:
     """A row of finished blocks, from side by side to block by block."""
     cdef:
         Py_ssize_t block, cell_row, cell_col, k
@@ -186,7 +208,112 @@ cdef void write(const real[:, :, :, ::1] values, real[:, :, :, :] out) noexcept 
             for cell_row in range(out.shape[1]):
                 value = &values[cell_col, cell_row, 0, block]
                 for k in range(out.shape[3]):
-                    out[block, cell_row, cell_col, k] = value[k * values.shape[3]]
+                    out[block, cell_row, cell_col, k] = <result> value[k * values.shape[3]]
+
+
+def count(const pixel[:, :, :, :] image,            # IN     (images, rows, cols, channels) gray levels
+          const int64_t[::1] row_of,                # IN     (rows of all cells + 2) row of the image, from row -1
+          const int32_t[::1] column_of,             # IN     (cols of all cells + 2) column of the image, from column -1
+          Py_ssize_t run_start,  # positions of `column_of` from where on, and up to where, columns follow each other
+          Py_ssize_t run_stop,
+          Py_ssize_t cell_height,
+          Py_ssize_t cell_width,
+          bint gamma,  # take the square root of the gray levels
+          bint is_signed,  # bins over the whole circle, not over half of it
+          bint soft,  # share a vote between the two nearest bins
+          bint single,  # bins, sums and means as scikit-image's
+          const real[:, ::1] edges,                 # IN     (bins, 2) cosine and sine of each upper edge
+          const int64_t[::1] special,               # IN     (3) scikit-image's bins of 45, 90 and 135 degrees
+          bint is_answered,
+          const int64_t[::1] answers,               # IN     the bins of `asked`, if `is_answered`
+          Py_ssize_t start,  # rows of cells, counted through all images
+          Py_ssize_t stop,
+          double[:, ::1] asked,                     # OUT    (directions, 2) dy, dx where `single` needs its caller
+          int64_t[::1] n_asked,                     # OUT    (1) how many there are, also beyond the room for them
+          real[:, :, ::1] lines,                    # INOUT  (3, channels, cols padded)
+          real[::1] work,                           # INOUT  (6 * cols padded to 16)
+          int32_t[::1] places,                      # INOUT  (cols padded to 16)
+          real[:, ::1] totals,                      # INOUT  (bins + 1, cells padded)
+          real[:, :, :, ::1] out):                  # OUT    (images, cell rows, bins, cells padded)
+    """Histograms of cells, pixels voting in their own: sums, or with `single` means. `lines` come filled with zeros."""
+    cdef:
+        Py_ssize_t item, row, i, k, cell, n_bins = out.shape[2]
+        int roots = 2 if gamma and single and pixel is float else gamma
+        plan_of_rows plan
+        doubts_of_bins doubts
+    doubts.n, doubts.most, doubts.asked, doubts.answers = 0, asked.shape[0], &asked[0, 0], NULL
+    if is_answered:
+        doubts.answers = &answers[0]
+    plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
+    plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = <Py_ssize_t> 1 << 62, False, is_signed, soft
+    plan.n_bins, plan.n_lanes, plan.stride, plan.tile_size = n_bins, totals.shape[1], cell_width, places.shape[0]
+    plan.n_groups = (column_of.shape[0] - 2) // cell_width
+    with nogil:
+        while start < stop:
+            item = start // out.shape[1]
+            row = start - item * out.shape[1]
+            totals[:] = 0
+            for i in range(row * cell_height - 1, (row + 1) * cell_height + 1):
+                load_row(image, item, row_of[i + 1], column_of, run_start, run_stop, roots, lines, i + 1)
+                if i <= row * cell_height:
+                    continue
+                if real is float:
+                    add_cells_float(&plan, &lines[0, 0, 0], i - 1, &edges[0, 0], &special[0], False, False, &doubts,
+                                    &work[0], &places[0], &totals[0, 0])
+                else:
+                    add_cells_double(&plan, &lines[0, 0, 0], i - 1, &edges[0, 0], &special[0], single, pixel is float,
+                                     &doubts, &work[0], &places[0], &totals[0, 0])
+            for cell in range(out.shape[3]):
+                if not single:
+                    totals[0, cell] += totals[n_bins, cell]
+            for k in range(n_bins):
+                for cell in range(out.shape[3]):
+                    if single:
+                        out[item, row, k, cell] = <float> (totals[k, cell] / (cell_height * cell_width))
+                    else:
+                        out[item, row, k, cell] = totals[k, cell]
+            start += 1
+        n_asked[0] = doubts.n
+
+
+def normalize(const real[:, :, :, ::1] histograms,  # IN     (images, cell rows, bins, cells padded by a block)
+              Py_ssize_t row_step,  # cells from block to block
+              Py_ssize_t step,
+              int norm,  # 0 l1, 1 l1-sqrt, 2 l2, 3 l2-hys
+              double clip,  # l2-hys: largest value after the first normalisation
+              const double[::1] epsilon,            # IN     (4) added under the root and after it, twice
+              Py_ssize_t start,  # block rows, counted through all images
+              Py_ssize_t stop,
+              real[:, :, :, ::1] values,            # INOUT  (cell cols, cell rows, bins, blocks padded to 16)
+              result[:, :, :, :, :, :] out):        # OUT    (images, block rows, cols, cell rows, cols, bins)
+    """Normalised blocks of cells."""
+    cdef:
+        Py_ssize_t item, row, col, cell_row, k, block
+        const real *source
+        real *target
+    with nogil:
+        while start < stop:
+            item = start // out.shape[1]
+            row = start - item * out.shape[1]
+            for col in range(values.shape[0]):
+                for cell_row in range(values.shape[1]):
+                    for k in range(values.shape[2]):
+                        source = &histograms[item, row * row_step + cell_row, k, col]
+                        target = &values[col, cell_row, k, 0]
+                        if step == 1:
+                            for block in range(out.shape[2]):
+                                target[block] = source[block]
+                        else:
+                            for block in range(out.shape[2]):
+                                target[block] = source[block * step]
+            if real is float:
+                normalize_float(&values[0, 0, 0, 0], values.shape[0] * values.shape[1] * values.shape[2],
+                                values.shape[3], norm, clip, &epsilon[0])
+            else:
+                normalize_double(&values[0, 0, 0, 0], values.shape[0] * values.shape[1] * values.shape[2],
+                                 values.shape[3], norm, clip, &epsilon[0])
+            write(values, out[item, row])
+            start += 1
 
 
 def votes(const pixel[:, :, :, :] image,            # IN     (1, rows, cols, channels) gray levels

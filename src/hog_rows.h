@@ -267,8 +267,6 @@ static void NAME(normalize)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdiff_
     const int is_l1 = norm == MEDFAST_HOG_L1 || norm == MEDFAST_HOG_L1_SQRT;
     ptrdiff_t block, i, lane;
 
-    if (norm == MEDFAST_HOG_NONE)
-        return;
     for (block = 0; block < n_blocks; block += MEDFAST_HOG_LANES) {
         REAL *MEDFAST_RESTRICT first = values + block;
         REAL total[MEDFAST_HOG_LANES], scale[MEDFAST_HOG_LANES];

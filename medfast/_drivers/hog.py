@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from medfast import _kernels
 from medfast._parallel import for_rows
 
-NORMS = ("l1", "l1-sqrt", "l2", "l2-hys", "none")
-"""In the order of the kernel's codes; the last one is for pictures."""
+NORMS = ("l1", "l1-sqrt", "l2", "l2-hys")
+"""In the order of the kernel's codes."""
 
 _PADDING = 16  # the kernel's LANES
 _TILE_SIZE = 3072  # values of the histograms of columns that leave room for the rest in 32 KB of cache
@@ -139,7 +139,7 @@ def votes(
 ) -> None:
     """Fill `shares` and `bins` (rows, cols, 2) from `image` (1, rows, cols, channels), with `pad` above and left."""
     rows, cols = shares.shape[:2]
-    row_of, column_of, run = _maps(image.shape[1:3], (rows, cols), (-pad[0], -pad[1]))
+    row_of, column_of, run = maps(image.shape[1:3], (rows, cols), (-pad[0], -pad[1]))
     n = _padded(cols)
     switches = cols - cols % 4, cols < _OPENCV_SHORT, parameters.gamma, parameters.signed, parameters.orientations
 
@@ -205,8 +205,8 @@ def _plan(
     """Made once per geometry: for a small image, the arithmetic of sizes takes as long as the kernel."""
     (row_stride, stride), (height, width) = parameters.stride, parameters.block_pixels
     region = (blocks[0] - 1) * row_stride + height, (blocks[1] - 1) * stride + width
-    row_of, column_of, run = _maps(shape[:2], region, origin)
-    row_weights, column_weights, taps, edges, epsilon = _tables(parameters, dtype)
+    row_of, column_of, run = maps(shape[:2], region, origin)
+    row_weights, column_weights, taps, bounds, epsilon = _tables(parameters, dtype)
     n_bins, n_lanes, n_open_cols = parameters.orientations, row_weights.shape[2], column_weights.shape[1]
     n_groups = blocks[1] - 1 + n_open_cols
     size, n_padded = _padded((n_bins + 1) * n_lanes), _padded(blocks[1])
@@ -218,7 +218,7 @@ def _plan(
     norm = NORMS.index(parameters.norm)
     return _Plan(
         maps=(row_of, column_of, *run, row_stride, stride, *ties),
-        tables=(row_weights, column_weights, taps, *switches, edges, norm, parameters.clip, epsilon),
+        tables=(row_weights, column_weights, taps, *switches, bounds, norm, parameters.clip, epsilon),
         groups=(n_groups, tile_groups),
         sizes=(
             (n_at_once + 2, shape[2], _padded(n_groups * stride) + 2 * _PADDING),
@@ -232,7 +232,7 @@ def _plan(
     )
 
 
-def _maps(
+def maps(
     shape: tuple[int, int], region: tuple[int, int], origin: tuple[int, int]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], tuple[int, int]]:
     """The row of the image of each row of a region, from -1 on, and the column of each column; and from where on and up
@@ -264,10 +264,15 @@ def _tables(parameters: Parameters, dtype: np.dtype) -> tuple[NDArray[Any], ...]
     for cell, group in np.ndindex(column_weights.shape[:2]):
         if len(found := np.flatnonzero(column_weights[cell, group].astype(dtype))):
             taps[group, cell] = found[0], found[-1] + 1
-    circle = 2 if parameters.signed else 1
-    edges = [_direction(circle * k, parameters.orientations) for k in range(1, parameters.orientations + 1)]
     arrays = [np.ascontiguousarray(array, dtype) for array in (lanes, column_weights)]
-    return _read_only(*arrays, taps, np.array(edges, dtype), np.array(parameters.epsilon))
+    return _read_only(*arrays, taps, edges(parameters, dtype), np.array(parameters.epsilon))
+
+
+@functools.lru_cache(maxsize=64)
+def edges(parameters: Parameters, dtype: np.dtype) -> NDArray[Any]:
+    """(bins, 2): cosine and sine of the upper edge of each bin."""
+    n_bins, circle = parameters.orientations, 2 if parameters.signed else 1
+    return _read_only(np.array([_direction(circle * k, n_bins) for k in range(1, n_bins + 1)], dtype))[0]
 
 
 def _by_stride(weights: NDArray[np.float64], stride: int) -> NDArray[np.float64]:

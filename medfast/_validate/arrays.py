@@ -36,6 +36,17 @@ def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTY
     return array.astype(native)
 
 
+def as_real(values: ArrayLike, name: str) -> NDArray[Any]:
+    """`values` of any real dtype as an array of a supported one: float16 as float32, what is none of them as float64."""
+    check_plain(values, name)
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must have a real dtype, got {array.dtype}")
+    if array.dtype.newbyteorder("=") in DTYPES:
+        return array
+    return array.astype(np.float32 if array.dtype.kind == "f" and array.dtype.itemsize == 2 else np.float64)
+
+
 def as_dtype(dtype: Any, name: str = "dtype") -> np.dtype:
     """`dtype` as one of the supported dtypes, in native byte order."""
     try:

@@ -186,9 +186,6 @@ def _take(source, values):
 @kernel
 def _finish(histograms, norm, clip, epsilon, out):
     """Normalise the histograms of a block and write them; both are (cell cols, cell rows, bins)."""
-    if norm == 4:  # none
-        out[:] = histograms
-        return
     real = histograms.dtype.type
     total = real(0)
     for value in histograms.flat:
@@ -205,6 +202,131 @@ def _finish(histograms, norm, clip, epsilon, out):
     for cell_col, cell_row, k in np.ndindex(histograms.shape):
         value = histograms[cell_col, cell_row, k] * scale
         out[cell_col, cell_row, k] = real(math.sqrt(value)) if norm == 1 else value
+
+
+@kernel
+def count(
+    image,
+    row_of,
+    column_of,
+    run_start,
+    run_stop,
+    cell_height,
+    cell_width,
+    gamma,
+    is_signed,
+    soft,
+    single,
+    edges,
+    special,
+    is_answered,
+    answers,
+    start,
+    stop,
+    asked,
+    n_asked,
+    lines,
+    work,
+    places,
+    totals,
+    out,
+):
+    """Histograms of cells, pixels voting in their own: sums, or with `single` means."""
+    n_rows, n_bins = out.shape[1:3]
+    n_columns = len(column_of) - 2
+    is_float = isinstance(image[0, 0, 0, 0], np.float32)
+    votes = np.empty((4, n_columns), lines.dtype)
+    n_asked[0] = 0
+    for i in range(start, stop):
+        item, first = i // n_rows, i % n_rows * cell_height
+        totals[:] = 0
+        for row in range(first, first + cell_height):
+            for k in range(3):
+                _load_row(image[item, row_of[row + k]], column_of, gamma, lines[k])
+                if is_float and gamma and single:
+                    lines[k] = lines[k].astype(np.float32)
+            three = lines[0], lines[1], lines[2]
+            if single:
+                _vote_single(three, is_float, edges, special, n_bins, votes)
+                for col in range(n_columns):
+                    if votes[2, col] < 0:  # in doubt: by arctan2, which the caller knows
+                        if is_answered:
+                            votes[2, col] = answers[n_asked[0]]
+                        else:
+                            votes[2, col] = 0
+                            if n_asked[0] < len(asked):
+                                asked[n_asked[0]] = votes[1, col], votes[3, col]
+                        n_asked[0] += 1
+            else:
+                _vote(three, n_columns, False, is_signed, soft, edges, n_bins, votes)
+                if soft and n_bins == 1:  # the lower share is lost, as in OpenCV
+                    votes[0] = 0
+            for col in range(n_columns):
+                low, cell = int(votes[2, col]), col // cell_width
+                if single:
+                    totals[low, cell] = np.float32(totals[low, cell] + votes[0, col])
+                else:
+                    totals[low, cell] += votes[0, col]
+                    totals[low + 1, cell] += votes[1, col]
+        for cell in range(out.shape[3]):
+            if not single:
+                totals[0, cell] += totals[n_bins, cell]
+            for k in range(n_bins):
+                total = totals[k, cell]
+                out[item, i % n_rows, k, cell] = np.float32(total / (cell_height * cell_width)) if single else total
+
+
+@kernel
+def _vote_single(lines, is_float, edges, special, n_bins, votes):
+    """The magnitude of the strongest channel, and the bin that float64 puts its direction into, as scikit-image does."""
+    above, here, below = lines
+    for i in range(votes.shape[1]):
+        dx = dy = best = 0.0
+        for channel in range(len(here)):
+            new_dx = np.float64(here[channel, i + 2] - here[channel, i])
+            new_dy = np.float64(below[channel, i + 1] - above[channel, i + 1])
+            if is_float:
+                new_dx, new_dy = np.float64(np.float32(new_dx)), np.float64(np.float32(new_dy))
+            magnitude = math.hypot(new_dx, new_dy)
+            if is_float:
+                magnitude = np.float64(np.float32(math.sqrt(new_dx * new_dx + new_dy * new_dy)))
+            if channel == 0 or magnitude > best:
+                dx, dy, best = new_dx, new_dy, magnitude
+        votes[0, i], votes[2, i] = math.sqrt(dx * dx + dy * dy), _bin_of_degrees(dx, dy, edges, special, n_bins)
+        votes[1, i], votes[3, i] = dy, dx
+
+
+@kernel
+def _bin_of_degrees(dx, dy, edges, special, n_bins):
+    """By sides of lines; -1 where one is too near."""
+    x, y = -dx if dy < 0 else dx, abs(dy)
+    if y == 0:
+        return 0
+    if x == 0:
+        return special[1]
+    if abs(x) == y:
+        return special[0] if x > 0 else special[2]
+    found, doubt = 0, y <= 1e-12 * abs(x)
+    for k in range(n_bins - 1):
+        side = edges[k, 0] * y - edges[k, 1] * x
+        found += side >= 0
+        doubt |= abs(side) <= 1e-12 * (abs(x) + y)
+    return -1 if doubt else found
+
+
+@kernel
+def normalize(histograms, row_step, step, norm, clip, epsilon, start, stop, values, out):
+    """Normalised blocks of cells."""
+    block = np.empty(values.shape[:3], histograms.dtype)
+    done = np.empty(values.shape[:3], histograms.dtype)
+    for i in range(start, stop):
+        item, row = i // out.shape[1], i % out.shape[1]
+        for j in range(out.shape[2]):
+            for col, cell_row, k in np.ndindex(block.shape):
+                block[col, cell_row, k] = histograms[item, row * row_step + cell_row, k, j * step + col]
+            _finish(block, norm, clip, epsilon, done)
+            for col, cell_row, k in np.ndindex(block.shape):
+                out[item, row, j, cell_row, col, k] = done[col, cell_row, k]
 
 
 @kernel

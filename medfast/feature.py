@@ -179,7 +179,7 @@ def hog(
         view = driver.as_blocks(features[:, begin:end], blocks, parameters)
         if hog_cells.are_enough(parameters):
             cells = hog_cells.histograms(images, parameters, out.dtype, num_threads=num_threads)
-            hog_cells.blocks(cells, parameters, view, num_threads)
+            hog_cells.blocks(cells, parameters, view, num_threads=num_threads)
         else:
             driver.describe(images, parameters, view, num_threads=num_threads)
     return out if picture is None else (out, picture[0] if is_one else picture)

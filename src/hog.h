@@ -20,13 +20,24 @@
 /* Before a loop over lanes: gcc unrolls it completely before it would make it a vector. */
 #if defined(__GNUC__) && !defined(__clang__)
 #define MEDFAST_ACROSS _Pragma("GCC unroll 1")
+#define MEDFAST_BY_FOURS _Pragma("GCC unroll 4")
 #else
 #define MEDFAST_ACROSS
+#define MEDFAST_BY_FOURS
 #endif
 
-/* Slots and blocks handled side by side: one register of 512 bits, several of the narrower ones. All rows of slots and
-   of blocks are padded to a multiple of this. */
+/* A loop that has no register to share with whatever is around it. */
+#ifdef __GNUC__
+#define MEDFAST_ALONE __attribute__((noinline))
+#else
+#define MEDFAST_ALONE
+#endif
+
+/* Values handled side by side: one register of 512 bits, several of the narrower ones. Columns and values of blocks are
+   padded to a multiple of this. */
 #define MEDFAST_HOG_LANES 16
+#define MEDFAST_UP(n) (((n) + MEDFAST_HOG_LANES - 1) & -MEDFAST_HOG_LANES)
+#define MEDFAST_LEAST(a, b) ((a) < (b) ? (a) : (b))
 
 /* Bytes of a vector of the level at hand. Where the compiler has no vectors as types, one is a single value. */
 #if !defined(__GNUC__)
@@ -44,6 +55,10 @@ typedef MEDFAST_VECTOR(double) medfast_hog_doubles;
 #ifdef __GNUC__
 typedef float medfast_hog_8_floats __attribute__((vector_size(32), aligned(4), may_alias));
 typedef double medfast_hog_8_doubles __attribute__((vector_size(64), aligned(8), may_alias));
+typedef float medfast_hog_4_floats __attribute__((vector_size(16), aligned(4), may_alias));
+typedef double medfast_hog_4_doubles __attribute__((vector_size(32), aligned(8), may_alias));
+typedef int32_t medfast_hog_4_ints __attribute__((vector_size(16)));
+typedef int64_t medfast_hog_4_longs __attribute__((vector_size(32)));
 #endif
 
 /* a * b + c, rounded once; in double where there is no instruction. That gives the same bits in the polynomial of the
@@ -65,10 +80,12 @@ typedef struct {
     ptrdiff_t n_bins, is_signed, soft, narrow;
     ptrdiff_t n_lanes;                        /* rows of cells of all open blocks: 4 or a multiple of 8 */
     ptrdiff_t size;                           /* of a histogram with its lanes: (n_bins + 1) * n_lanes, padded */
-    ptrdiff_t stride, n_groups, tile_groups;  /* columns from block to block, how many such groups, in a tile */
-    ptrdiff_t tile_size;                      /* columns of a tile, padded */
+    ptrdiff_t stride, n_groups;               /* columns from block to block, and how many such groups */
+    ptrdiff_t part_groups, tile_groups;       /* how many have their votes found at once, and taken at once */
+    ptrdiff_t tile_size;                      /* columns whose votes are found at once, padded */
     ptrdiff_t n_open_cols, n_cells;           /* groups and cells of a block, along a row */
-    ptrdiff_t n_cell_rows, n_blocks, n_padded;
+    ptrdiff_t n_cell_rows, n_blocks, n_padded; /* values of a block, padded */
+    const int32_t *base; /* (tile_size) where a column has its bin 0 among the histograms that votes are added to */
     const int64_t *taps; /* (n_open_cols, n_cells, 2) columns of a group that weigh something in a cell: begin, end */
 } medfast_hog_plan;
 
@@ -83,16 +100,22 @@ typedef struct {
 #define VECTOR medfast_hog_floats
 #ifdef __GNUC__
 #define OCTET medfast_hog_8_floats
+#define QUARTET medfast_hog_4_floats
+#define QUARTET_INDEX medfast_hog_4_ints
 #endif
 #define NAME(function) medfast_hog_##function##_float
 #define FUSED MEDFAST_HOG_FUSED_FLOAT
 #define SQRT sqrtf
 #define ABS fabsf
+#include "hog_votes.h"
 #include "hog_rows.h"
+#include "hog_blocks.h"
 #include "hog_cells.h"
 #undef REAL
 #undef VECTOR
 #undef OCTET
+#undef QUARTET
+#undef QUARTET_INDEX
 #undef NAME
 #undef FUSED
 #undef SQRT
@@ -102,16 +125,22 @@ typedef struct {
 #define VECTOR medfast_hog_doubles
 #ifdef __GNUC__
 #define OCTET medfast_hog_8_doubles
+#define QUARTET medfast_hog_4_doubles
+#define QUARTET_INDEX medfast_hog_4_longs
 #endif
 #define NAME(function) medfast_hog_##function##_double
 #define FUSED MEDFAST_HOG_FUSED_DOUBLE
 #define SQRT sqrt
 #define ABS fabs
+#include "hog_votes.h"
 #include "hog_rows.h"
+#include "hog_blocks.h"
 #include "hog_cells.h"
 #undef REAL
 #undef VECTOR
 #undef OCTET
+#undef QUARTET
+#undef QUARTET_INDEX
 #undef NAME
 #undef FUSED
 #undef SQRT

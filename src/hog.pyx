@@ -35,8 +35,10 @@ ctypedef fused result:
 cdef extern from "hog.h" nogil:
     ctypedef struct plan_of_rows "medfast_hog_plan":
         Py_ssize_t n_channels, line_size, n_lines, ties_high_from, n_bins, is_signed, soft, narrow, n_lanes, size
-        Py_ssize_t stride, n_groups, tile_groups, tile_size, n_open_cols, n_cells, n_cell_rows, n_blocks, n_padded
+        Py_ssize_t stride, n_groups, part_groups, tile_groups, tile_size, n_open_cols, n_cells, n_cell_rows, n_blocks
+        Py_ssize_t n_padded
         const int64_t *taps
+        const int32_t *base
 
     ctypedef struct doubts_of_bins "medfast_hog_doubts":
         Py_ssize_t n, most
@@ -58,10 +60,12 @@ cdef extern from "hog.h" nogil:
                                                            float *values) noexcept
     void take_blocks_double "medfast_hog_take_blocks_double"(const plan_of_rows *p, double *totals, Py_ssize_t lane,
                                                              double *values) noexcept
-    void normalize_float "medfast_hog_normalize_float"(float *values, Py_ssize_t n, Py_ssize_t n_blocks, int norm,
-                                                       float clip, const double *epsilon) noexcept
-    void normalize_double "medfast_hog_normalize_double"(double *values, Py_ssize_t n, Py_ssize_t n_blocks, int norm,
-                                                         double clip, const double *epsilon) noexcept
+    void normalize_float "medfast_hog_normalize_float"(
+        float *values, Py_ssize_t n, Py_ssize_t size, Py_ssize_t n_blocks, int norm, float clip, const double *epsilon,
+        float *scales) noexcept
+    void normalize_double "medfast_hog_normalize_double"(
+        double *values, Py_ssize_t n, Py_ssize_t size, Py_ssize_t n_blocks, int norm, double clip,
+        const double *epsilon, double *scales) noexcept
     void vote_float "medfast_hog_vote_float"(const plan_of_rows *p, const float *lines, Py_ssize_t row,
                                              Py_ssize_t column, Py_ssize_t n, const float *edges, float *work,
                                              float *shares, int32_t *places) noexcept
@@ -98,26 +102,30 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
              Py_ssize_t start,  # block rows, counted through all images
              Py_ssize_t stop,
              Py_ssize_t n_groups,  # strides that the columns of all blocks take
-             Py_ssize_t tile_groups,  # how many of them are done at once
+             Py_ssize_t part_groups,  # how many of them have their votes found at once,
+             Py_ssize_t tile_groups,  # and how many have them added up at once
+             const int32_t[::1] base,                # IN     (columns of a part) where each has its bin 0 in `columns`
              real[:, :, ::1] lines,                  # INOUT  (rows done at once + 2, channels, region cols padded)
-             real[::1] work,                         # INOUT  (6 * columns of a tile padded to 16)
-             int32_t[::1] places,                    # INOUT  (columns of a tile padded to 16)
+             real[::1] work,                         # INOUT  (4 + 2 * rows done at once, columns of a part)
+             int32_t[:, ::1] places,                 # INOUT  (rows done at once, columns of a part padded to 16)
              real[:, ::1] columns,                   # INOUT  (columns of a tile, bins + 1, lanes; padded)
              real[:, :, ::1] totals,                 # INOUT  (blocks, cell cols, bins + 1, lanes; padded)
-             real[:, :, :, ::1] values,              # INOUT  (cell cols, cell rows, bins, blocks padded to 16)
+             real[:, ::1] values,                    # INOUT  (blocks, values padded to 16)
+             real[::1] scales,                       # INOUT  (blocks)
              real[:, :, :, :, :, :] out):            # OUT    (images, block rows, cols, cell rows, cols, bins)
-    """Describe the block rows `start` to `stop` of a batch of images. `lines` come filled with zeros."""
+    """Describe the block rows `start` to `stop` of a batch of images. `lines` and `values` come filled with zeros."""
     cdef:
-        Py_ssize_t n_block_rows = out.shape[1], n_open = row_weights.shape[0], n_cell_rows = values.shape[1]
+        Py_ssize_t n_block_rows = out.shape[1], n_open = row_weights.shape[0], n_cell_rows = out.shape[3]
         Py_ssize_t block_height = row_of.shape[0] - 2 - (n_block_rows - 1) * row_stride
         Py_ssize_t n_at_once = lines.shape[0] - 2, item, first, last, row, end, loaded, block, stride_row, i, lane
         plan_of_rows plan
     plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
     plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = ties_high_from, narrow, is_signed, soft
-    plan.n_bins, plan.n_lanes, plan.size = values.shape[2], row_weights.shape[2], columns.shape[1]
-    plan.stride, plan.n_groups, plan.tile_groups, plan.tile_size = stride, n_groups, tile_groups, places.shape[0]
+    plan.n_bins, plan.n_lanes, plan.size = out.shape[5], row_weights.shape[2], columns.shape[1]
+    plan.stride, plan.n_groups, plan.part_groups, plan.tile_groups = stride, n_groups, part_groups, tile_groups
+    plan.tile_size, plan.base = places.shape[1], &base[0]
     plan.n_open_cols, plan.n_cells, plan.taps = taps.shape[0], taps.shape[1], &taps[0, 0, 0]
-    plan.n_cell_rows, plan.n_blocks, plan.n_padded = n_cell_rows, out.shape[2], values.shape[3]
+    plan.n_cell_rows, plan.n_blocks, plan.n_padded = n_cell_rows, out.shape[2], values.shape[1]
     with nogil:
         while start < stop:
             item = start // n_block_rows
@@ -140,28 +148,28 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
                     if real is float:
                         add_rows_float(&plan, &lines[0, 0, 0], row, i,
                                        &row_weights[stride_row % n_open, row - stride_row * row_stride, 0],
-                                       &column_weights[0, 0, 0], &edges[0, 0], &work[0], &places[0], &columns[0, 0],
+                                       &column_weights[0, 0, 0], &edges[0, 0], &work[0], &places[0, 0], &columns[0, 0],
                                        &totals[0, 0, 0])
                     else:
                         add_rows_double(&plan, &lines[0, 0, 0], row, i,
                                         &row_weights[stride_row % n_open, row - stride_row * row_stride, 0],
-                                        &column_weights[0, 0, 0], &edges[0, 0], &work[0], &places[0], &columns[0, 0],
+                                        &column_weights[0, 0, 0], &edges[0, 0], &work[0], &places[0, 0], &columns[0, 0],
                                         &totals[0, 0, 0])
                     row = i
                 block = stride_row - n_open + 1  # this stride held its last row; if it is none of ours, it makes room
                 lane = (stride_row + 1) % n_open * n_cell_rows
                 if real is float:
-                    take_blocks_float(&plan, &totals[0, 0, 0], lane, &values[0, 0, 0, 0])
+                    take_blocks_float(&plan, &totals[0, 0, 0], lane, &values[0, 0])
                     if block >= first:
-                        normalize_float(&values[0, 0, 0, 0], plan.n_cells * n_cell_rows * plan.n_bins, plan.n_padded,
-                                        norm, clip, &epsilon[0])
-                        write(values, out[item, block])
+                        normalize_float(&values[0, 0], plan.n_cells * n_cell_rows * plan.n_bins, plan.n_padded,
+                                      plan.n_blocks, norm, clip, &epsilon[0], &scales[0])
+                        write(values, False, out[item, block])
                 else:
-                    take_blocks_double(&plan, &totals[0, 0, 0], lane, &values[0, 0, 0, 0])
+                    take_blocks_double(&plan, &totals[0, 0, 0], lane, &values[0, 0])
                     if block >= first:
-                        normalize_double(&values[0, 0, 0, 0], plan.n_cells * n_cell_rows * plan.n_bins, plan.n_padded,
-                                         norm, clip, &epsilon[0])
-                        write(values, out[item, block])
+                        normalize_double(&values[0, 0], plan.n_cells * n_cell_rows * plan.n_bins, plan.n_padded,
+                                         plan.n_blocks, norm, clip, &epsilon[0], &scales[0])
+                        write(values, False, out[item, block])
 
 
 cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t image_row, const int32_t[::1] column_of,
@@ -198,17 +206,32 @@ cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t im
                         line[col] = <float> line[col]
 
 
-cdef void write(const real[:, :, :, ::1] values, result[:, :, :, :] out) noexcept nogil:
-    """A row of finished blocks, from side by side to block by block."""
+cdef void write(const real[:, ::1] values, bint rows_first, result[:, :, :, :] out) noexcept nogil:
+    """A row of finished blocks; the values of one are (cell cols, cell rows, bins), or (cell rows, cell cols, bins)."""
     cdef:
-        Py_ssize_t block, cell_row, cell_col, k
+        Py_ssize_t block, i, j, k, n_rows = out.shape[1], n_cols = out.shape[2], n = n_rows * n_cols * out.shape[3]
+        Py_ssize_t bins = out.shape[3] * <Py_ssize_t> sizeof(result)
+        Py_ssize_t row_stride = n_cols * bins if rows_first else bins, col_stride = bins if rows_first else n_rows * bins
         const real *value
+        result *target
+    if (out.strides[1] == row_stride or n_rows == 1) and (out.strides[2] == col_stride or n_cols == 1) \
+            and out.strides[3] == sizeof(result):
+        for block in range(out.shape[0]):
+            value = &values[block, 0]
+            target = &out[block, 0, 0, 0]
+            for k in range(n):
+                target[k] = <result> value[k]
+        return
     for block in range(out.shape[0]):
-        for cell_col in range(out.shape[2]):
-            for cell_row in range(out.shape[1]):
-                value = &values[cell_col, cell_row, 0, block]
+        value = &values[block, 0]
+        for i in range(n_rows if rows_first else n_cols):
+            for j in range(n_cols if rows_first else n_rows):
                 for k in range(out.shape[3]):
-                    out[block, cell_row, cell_col, k] = <result> value[k * values.shape[3]]
+                    if rows_first:
+                        out[block, i, j, k] = <result> value[k]
+                    else:
+                        out[block, j, i, k] = <result> value[k]
+                value += out.shape[3]
 
 
 def count(const pixel[:, :, :, :] image,            # IN     (images, rows, cols, channels) gray levels
@@ -228,17 +251,18 @@ def count(const pixel[:, :, :, :] image,            # IN     (images, rows, cols
           const int64_t[::1] answers,               # IN     the bins of `asked`, if `is_answered`
           Py_ssize_t start,  # rows of cells, counted through all images
           Py_ssize_t stop,
+          const int32_t[::1] base,                  # IN     (cols) bins + 1 times the cell of each
           double[:, ::1] asked,                     # OUT    (directions, 2) dy, dx where `single` needs its caller
           int64_t[::1] n_asked,                     # OUT    (1) how many there are, also beyond the room for them
           real[:, :, ::1] lines,                    # INOUT  (3, channels, cols padded)
           real[::1] work,                           # INOUT  (6 * cols padded to 16)
           int32_t[::1] places,                      # INOUT  (cols padded to 16)
-          real[:, ::1] totals,                      # INOUT  (bins + 1, cells padded)
-          real[:, :, :, ::1] out):                  # OUT    (images, cell rows, bins, cells padded)
+          real[:, :, :, ::1] out):                  # OUT    (images, cell rows, cells, bins + 1)
     """Histograms of cells, pixels voting in their own: sums, or with `single` means. `lines` come filled with zeros."""
     cdef:
-        Py_ssize_t item, row, i, k, cell, n_bins = out.shape[2]
+        Py_ssize_t item, row, i, k, cell, n_bins = out.shape[3] - 1
         int roots = 2 if gamma and single and pixel is float else gamma
+        real *totals
         plan_of_rows plan
         doubts_of_bins doubts
     doubts.n, doubts.most, doubts.asked, doubts.answers = 0, asked.shape[0], &asked[0, 0], NULL
@@ -246,73 +270,73 @@ def count(const pixel[:, :, :, :] image,            # IN     (images, rows, cols
         doubts.answers = &answers[0]
     plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
     plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = <Py_ssize_t> 1 << 62, False, is_signed, soft
-    plan.n_bins, plan.n_lanes, plan.stride, plan.tile_size = n_bins, totals.shape[1], cell_width, places.shape[0]
-    plan.n_groups = (column_of.shape[0] - 2) // cell_width
+    plan.n_bins, plan.n_lanes, plan.stride, plan.tile_size = n_bins, 1, cell_width, places.shape[0]
+    plan.n_groups, plan.base = out.shape[2], &base[0]
     with nogil:
         while start < stop:
             item = start // out.shape[1]
             row = start - item * out.shape[1]
-            totals[:] = 0
+            out[item, row] = 0
             for i in range(row * cell_height - 1, (row + 1) * cell_height + 1):
                 load_row(image, item, row_of[i + 1], column_of, run_start, run_stop, roots, lines, i + 1)
                 if i <= row * cell_height:
                     continue
                 if real is float:
                     add_cells_float(&plan, &lines[0, 0, 0], i - 1, &edges[0, 0], &special[0], False, False, &doubts,
-                                    &work[0], &places[0], &totals[0, 0])
+                                    &work[0], &places[0], &out[item, row, 0, 0])
                 else:
                     add_cells_double(&plan, &lines[0, 0, 0], i - 1, &edges[0, 0], &special[0], single, pixel is float,
-                                     &doubts, &work[0], &places[0], &totals[0, 0])
-            for cell in range(out.shape[3]):
-                if not single:
-                    totals[0, cell] += totals[n_bins, cell]
-            for k in range(n_bins):
-                for cell in range(out.shape[3]):
-                    if single:
-                        out[item, row, k, cell] = <float> (totals[k, cell] / (cell_height * cell_width))
-                    else:
-                        out[item, row, k, cell] = totals[k, cell]
+                                     &doubts, &work[0], &places[0], &out[item, row, 0, 0])
+            for cell in range(out.shape[2]):
+                totals = &out[item, row, cell, 0]
+                if single:
+                    for k in range(n_bins):
+                        totals[k] = <float> (totals[k] / (cell_height * cell_width))
+                else:
+                    totals[0] += totals[n_bins]
             start += 1
         n_asked[0] = doubts.n
 
 
-def normalize(const real[:, :, :, ::1] histograms,  # IN     (images, cell rows, bins, cells padded by a block)
+def normalize(const real[:, :, :, ::1] histograms,  # IN     (images, cell rows, cell cols, bins + 1)
               Py_ssize_t row_step,  # cells from block to block
               Py_ssize_t step,
+              bint rows_first,  # of the cells of a block
               int norm,  # 0 l1, 1 l1-sqrt, 2 l2, 3 l2-hys
               double clip,  # l2-hys: largest value after the first normalisation
               const double[::1] epsilon,            # IN     (4) added under the root and after it, twice
               Py_ssize_t start,  # block rows, counted through all images
               Py_ssize_t stop,
-              real[:, :, :, ::1] values,            # INOUT  (cell cols, cell rows, bins, blocks padded to 16)
+              real[:, ::1] values,                  # INOUT  (blocks, values padded to 16)
+              real[::1] scales,                     # INOUT  (blocks)
               result[:, :, :, :, :, :] out):        # OUT    (images, block rows, cols, cell rows, cols, bins)
-    """Normalised blocks of cells."""
+    """Normalised blocks of cells. `values` come filled with zeros."""
     cdef:
-        Py_ssize_t item, row, col, cell_row, k, block
+        Py_ssize_t item, row, i, j, k, block, n_bins = out.shape[5], n_rows = out.shape[3], n_cols = out.shape[4]
         const real *source
         real *target
     with nogil:
         while start < stop:
             item = start // out.shape[1]
             row = start - item * out.shape[1]
-            for col in range(values.shape[0]):
-                for cell_row in range(values.shape[1]):
-                    for k in range(values.shape[2]):
-                        source = &histograms[item, row * row_step + cell_row, k, col]
-                        target = &values[col, cell_row, k, 0]
-                        if step == 1:
-                            for block in range(out.shape[2]):
-                                target[block] = source[block]
+            for block in range(out.shape[2]):
+                target = &values[block, 0]
+                for i in range(n_rows if rows_first else n_cols):
+                    for j in range(n_cols if rows_first else n_rows):
+                        if rows_first:
+                            source = &histograms[item, row * row_step + i, block * step + j, 0]
                         else:
-                            for block in range(out.shape[2]):
-                                target[block] = source[block * step]
+                            source = &histograms[item, row * row_step + j, block * step + i, 0]
+                        for k in range(n_bins):
+                            target[k] = source[k]
+                        target += n_bins
             if real is float:
-                normalize_float(&values[0, 0, 0, 0], values.shape[0] * values.shape[1] * values.shape[2],
-                                values.shape[3], norm, clip, &epsilon[0])
+                normalize_float(&values[0, 0], n_rows * n_cols * n_bins, values.shape[1], out.shape[2], norm, clip,
+                                &epsilon[0], &scales[0])
             else:
-                normalize_double(&values[0, 0, 0, 0], values.shape[0] * values.shape[1] * values.shape[2],
-                                 values.shape[3], norm, clip, &epsilon[0])
-            write(values, out[item, row])
+                normalize_double(&values[0, 0], n_rows * n_cols * n_bins, values.shape[1], out.shape[2], norm, clip,
+                                 &epsilon[0], &scales[0])
+            write(values, rows_first, out[item, row])
             start += 1
 
 
@@ -329,8 +353,9 @@ def votes(const pixel[:, :, :, :] image,            # IN     (1, rows, cols, cha
           Py_ssize_t start,  # rows of `shares`
           Py_ssize_t stop,
           float[:, :, ::1] lines,                   # INOUT  (3, channels, cols + 2 padded by 32)
-          float[::1] work,                          # INOUT  (4 * cols padded to 16)
+          float[::1] work,                          # INOUT  (5 * cols padded to 16)
           int32_t[::1] places,                      # INOUT  (cols padded to 16)
+          const int32_t[::1] base,                  # IN     (cols padded to 16) zeros
           float[:, :, :] shares,                    # OUT    (rows, cols, 2) of the magnitude
           uint8_t[:, :, :] bins):                   # OUT    (rows, cols, 2)
     """The two bins that each pixel votes for, and its votes. `lines` come filled with zeros."""
@@ -339,15 +364,15 @@ def votes(const pixel[:, :, :, :] image,            # IN     (1, rows, cols, cha
         plan_of_rows plan
     plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
     plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = ties_high_from, narrow, is_signed, True
-    plan.n_bins, plan.n_lanes = n_bins, 1
+    plan.n_bins, plan.n_lanes, plan.base = n_bins, 1, &base[0]
     with nogil:
         for row in range(start - 1, start + 1):
             load_row(image, 0, row_of[row + 1], column_of, run_start, run_stop, gamma, lines, row + 1)
         for row in range(start, stop):
             load_row(image, 0, row_of[row + 2], column_of, run_start, run_stop, gamma, lines, row + 2)
-            vote_float(&plan, &lines[0, 0, 0], row, 0, n, NULL, &work[0], &work[2 * n], &places[0])
+            vote_float(&plan, &lines[0, 0, 0], row, 0, n, NULL, &work[0], &work[3 * n], &places[0])
             for col in range(shares.shape[1]):
-                shares[row, col, 0], shares[row, col, 1] = work[2 * (n + col)], work[2 * (n + col) + 1]
+                shares[row, col, 0], shares[row, col, 1] = work[3 * n + 2 * col], work[3 * n + 2 * col + 1]
                 bins[row, col, 0], bins[row, col, 1] = <uint8_t> places[col], <uint8_t> ((places[col] + 1) % n_bins)
 
 

@@ -1,7 +1,7 @@
 /* Included by hog.h, once for each REAL: histograms of single cells, each pixel voting in its own, without weights. */
 
-/* The votes of a row, added to the histograms of its cells: `histograms` is (bins + 1, cells padded), and a pixel's
-   place the first of its bin. Column by column of all cells, for neighbours in one cell would wait for each other. */
+/* The votes of a row, added to the histograms of its cells, (cells, bins + 1). Column by column of all cells, for
+   neighbours in one cell would wait for each other. */
 static void NAME(count_row)(const medfast_hog_plan *p, const REAL *MEDFAST_RESTRICT shares,
                             const int32_t *MEDFAST_RESTRICT places, int single, REAL *MEDFAST_RESTRICT histograms)
 {
@@ -10,14 +10,14 @@ static void NAME(count_row)(const medfast_hog_plan *p, const REAL *MEDFAST_RESTR
     for (col = 0; col < p->stride; col++)
         for (cell = 0; cell < p->n_groups; cell++) {
             const ptrdiff_t i = cell * p->stride + col;
-            REAL *const total = histograms + places[i] + cell;
+            REAL *const total = histograms + places[i];
             if (single) {
                 *total = (REAL)(float)(*total + shares[2 * i]);
                 continue;
             }
             *total += shares[2 * i];
             if (p->soft)
-                total[p->n_lanes] += shares[2 * i + 1];
+                total[1] += shares[2 * i + 1];
         }
 }
 
@@ -59,14 +59,14 @@ static void NAME(vote_degrees)(const medfast_hog_plan *p, const REAL *MEDFAST_RE
         k = y == 0 ? 0 : k;
         doubt[i] = (x == 0) | (y == 0) | (ABS(x) == y) ? 0 : doubt[i];
         any = any > doubt[i] ? any : doubt[i];
-        places[i] = (int32_t)k * (int32_t)p->n_lanes;
+        places[i] = (int32_t)k + p->base[i];
     }
     if (any > 0)
         for (i = 0; i < n_used; i++) {
             if (doubt[i] == 0)
                 continue;
             if (doubts->answers)
-                places[i] = (int32_t)(doubts->answers[doubts->n] * p->n_lanes);
+                places[i] = (int32_t)doubts->answers[doubts->n] + p->base[i];
             else if (doubts->n < doubts->most) {
                 doubts->asked[2 * doubts->n] = (double)dy[i];
                 doubts->asked[2 * doubts->n + 1] = (double)dx[i];

@@ -16,6 +16,7 @@ NORMS = ("l1", "l1-sqrt", "l2", "l2-hys")
 
 _PADDING = 16  # the kernel's LANES
 _TILE_SIZE = 3072  # values of the histograms of columns that leave room for the rest in 32 KB of cache
+_PART_SIZE = 2048  # pixels whose votes are found at once
 _ROWS_AT_ONCE = 16  # rows whose votes go into the histograms of columns before these are added up
 _OPENCV_SHORT = 16  # pixels of a line from where on OpenCV has vectors for it
 _NEVER = 2**62  # a column that no image has
@@ -108,7 +109,7 @@ def describe(
     run: Callable[..., None] = _kernels.hog.describe
     dtype = out.dtype
     plan = _plan(images.shape[1:], out.shape[1:3], origin, opencv, parameters, dtype)
-    line_shape, columns_shape, totals_shape, values_shape, n_work, n_places = plan.sizes
+    line_shape, n_work, places_shape, columns_shape, totals_shape, values_shape = plan.sizes
 
     def work(start: int, stop: int) -> None:
         run(
@@ -120,10 +121,11 @@ def describe(
             *plan.groups,
             np.zeros(line_shape, dtype),
             np.empty(n_work, dtype),
-            np.empty(n_places, np.int32),
+            np.empty(places_shape, np.int32),
             np.empty(columns_shape, dtype),
             np.empty(totals_shape, dtype),
-            np.empty(values_shape, dtype),
+            np.zeros(values_shape, dtype),
+            np.empty(values_shape[0], dtype),
             out,
         )
 
@@ -147,8 +149,8 @@ def votes(
         lines = np.zeros((3, image.shape[3], n + 2 * _PADDING), np.float32)
         places = np.empty(n, np.int32)
         _kernels.hog.votes(
-            image, row_of, column_of, *run, *switches, start, stop, lines, np.empty(4 * n, np.float32), places, shares,
-            bins,
+            image, row_of, column_of, *run, *switches, start, stop, lines, np.empty(5 * n, np.float32), places,
+            np.zeros(n, np.int32), shares, bins,
         )  # fmt: skip
 
     for_rows(rows, work, work_per_row=4 * cols)
@@ -186,8 +188,8 @@ class _Plan(NamedTuple):
     """Where it finds what, up to `narrow`."""
     tables: tuple[Any, ...]
     """Weights, switches, norm."""
-    groups: tuple[int, int]
-    """How many strides the columns take, and how many of them are done at once."""
+    groups: tuple[Any, ...]
+    """How many strides the columns take, how many of them are done at once, and where their columns begin."""
     sizes: tuple[Any, ...]
     """Of the work arrays."""
     work_per_row: float
@@ -209,26 +211,28 @@ def _plan(
     row_weights, column_weights, taps, bounds, epsilon = _tables(parameters, dtype)
     n_bins, n_lanes, n_open_cols = parameters.orientations, row_weights.shape[2], column_weights.shape[1]
     n_groups = blocks[1] - 1 + n_open_cols
-    size, n_padded = _padded((n_bins + 1) * n_lanes), _padded(blocks[1])
+    size = _padded((n_bins + 1) * n_lanes)
     tile_groups = max(1, min(n_groups, _TILE_SIZE // (size * stride)))
-    tile = _padded(tile_groups * stride)
     n_at_once = min(row_stride, height, _ROWS_AT_ONCE)
+    part_groups = tile_groups * max(1, min(-(-n_groups // tile_groups), _PART_SIZE // (n_at_once * tile_groups * stride)))
+    part = _padded(part_groups * stride)
+    base = np.arange(part, dtype=np.int32) % (tile_groups * stride) * size
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes
     ties = (_NEVER, False) if opencv is None else (opencv[0] - opencv[0] % 4 - opencv[1], opencv[0] < _OPENCV_SHORT)
     norm = NORMS.index(parameters.norm)
     return _Plan(
         maps=(row_of, column_of, *run, row_stride, stride, *ties),
         tables=(row_weights, column_weights, taps, *switches, bounds, norm, parameters.clip, epsilon),
-        groups=(n_groups, tile_groups),
+        groups=(n_groups, part_groups, tile_groups, _read_only(base)[0]),
         sizes=(
             (n_at_once + 2, shape[2], _padded(n_groups * stride) + 2 * _PADDING),
+            (4 + 2 * n_at_once) * part,
+            (n_at_once, part),
             (tile_groups * stride, size),
             (blocks[1], parameters.block[1], size),
-            (parameters.block[1], parameters.block[0], n_bins, n_padded),
-            6 * tile,
-            tile,
+            (blocks[1], _padded(parameters.block_length)),
         ),
-        work_per_row=row_stride * n_groups * stride * (3 + n_lanes / 4) + n_padded * parameters.block_length / 2,
+        work_per_row=row_stride * n_groups * stride * (1 + n_lanes / 4) + blocks[1] * parameters.block_length / 2,
     )
 
 

@@ -23,29 +23,28 @@ def histograms(
     single: bool = False,
     num_threads: int | None = None,
 ) -> NDArray[Any]:
-    """(images, cell rows, bins, cells and more) of `images` (images, rows, cols, channels), by the way of `dtype`.
+    """(images, cell rows, cell columns, bins + 1) of `images` (images, rows, cols, channels), by the way of `dtype`.
 
     Sums of magnitudes; with `single`, which `dtype` float64 alone has, scikit-image's means in float32.
     """
     n_rows, n_cols = (n // cell for n, cell in zip(images.shape[1:3], parameters.cell, strict=True))
     height, width = parameters.cell
     columns = n_cols * width
-    maps, edges, special = _tables(images.shape[1:3], (n_rows * height, columns), parameters, dtype)
+    maps, edges, special, base = _tables(images.shape[1:3], (n_rows * height, columns), parameters, dtype)
     n, n_bins = -(-columns // _LANES) * _LANES, parameters.orientations
-    n_padded = -(-(n_cols + parameters.block[1]) // _LANES) * _LANES + _LANES
-    out = np.empty((len(images), n_rows, n_bins, n_padded), dtype)
+    out = np.empty((len(images), n_rows, n_cols, n_bins + 1), dtype)
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes and not single, single
     run = _kernels.hog.count
 
     def work(start: int, stop: int) -> None:
         asked, n_asked, answers = np.empty((_FEW if single else 1, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64)
         lines, scratch = np.zeros((3, images.shape[3], n + 2 * _LANES), dtype), np.empty(6 * n, dtype)
-        places, totals = np.empty(n, np.int32), np.empty((n_bins + 1, n_padded), dtype)
+        places = np.empty(n, np.int32)
 
         def once(is_answered: bool) -> None:
             run(
-                images, *maps, height, width, *switches, edges, special, is_answered, answers, start, stop, asked,
-                n_asked, lines, scratch, places, totals, out,
+                images, *maps, height, width, *switches, edges, special, is_answered, answers, start, stop, base,
+                asked, n_asked, lines, scratch, places, out,
             )  # fmt: skip
 
         once(False)
@@ -70,19 +69,27 @@ def _bins_of(directions: NDArray[np.float64], n_bins: int) -> NDArray[np.int64]:
 
 
 def blocks(
-    cells: NDArray[Any], parameters: driver.Parameters, out: NDArray[Any], num_threads: int | None = None
+    cells: NDArray[Any],
+    parameters: driver.Parameters,
+    out: NDArray[Any],
+    *,
+    rows_first: bool = False,
+    num_threads: int | None = None,
 ) -> None:
-    """Fill `out` (images, block rows, block columns, cell rows, cell columns, bins) with normalised blocks of cells."""
+    """Fill `out` (images, block rows, block columns, cell rows, cell columns, bins) with normalised blocks of cells.
+
+    `rows_first` says in which order the cells of a block stand in memory.
+    """
     if not out.size:
         return
     steps = [step // cell for step, cell in zip(parameters.stride, parameters.cell, strict=True)]
-    n_padded = -(-out.shape[2] // _LANES) * _LANES
-    shape = (parameters.block[1], parameters.block[0], parameters.orientations, n_padded)
+    shape = out.shape[2], -(-parameters.block_length // _LANES) * _LANES
     norm, epsilon = driver.NORMS.index(parameters.norm), np.array(parameters.epsilon)
-    run = _kernels.hog.normalize
+    run, dtype = _kernels.hog.normalize, cells.dtype
 
     def work(start: int, stop: int) -> None:
-        run(cells, *steps, norm, parameters.clip, epsilon, start, stop, np.zeros(shape, cells.dtype), out)
+        values, scales = np.zeros(shape, dtype), np.empty(shape[0], dtype)
+        run(cells, *steps, rows_first, norm, parameters.clip, epsilon, start, stop, values, scales, out)
 
     per_row = out.shape[2] * parameters.block_length / 2
     for_rows(len(out) * out.shape[1], work, work_per_row=per_row, num_threads=num_threads)
@@ -99,22 +106,21 @@ def picture(
 ) -> NDArray[Any]:
     """(images, rows, cols): in each cell a stroke per bin, across its middle direction, as bright as the bin is strong.
 
-    `cells` are means, (images, cell rows, bins, cells and more). Strokes go through the cell's centre, as scikit-image
+    `cells` are means, as `histograms` has them. Strokes go through the cell's centre, as scikit-image
     draws them, and add up.
     """
     height, width = parameters.cell
-    n_images, n_rows, n_bins, _ = cells.shape
-    n_cols = shape[1] // width
+    n_images, n_rows, n_cols, _ = cells.shape
     picture = np.zeros((n_images, *shape), dtype)
     radius = min(height, width) // 2 - 1
     circle = 2 * np.pi if parameters.signed else np.pi
     row, col = np.arange(n_rows) * height + height // 2, np.arange(n_cols) * width + width // 2
-    for k in range(n_bins):
-        angle = circle * (k + 0.5) / n_bins
+    for k in range(parameters.orientations):
+        angle = circle * (k + 0.5) / parameters.orientations
         down, right = radius * np.cos(angle), radius * np.sin(angle)
         for rows, up_to in _alike(row, -down):
             for cols, right_to in _alike(col, right):
-                strength = cells[:, rows[:, np.newaxis], k, cols]
+                strength = cells[:, rows[:, np.newaxis], cols, k]
                 for r, c in _line(up_to[0], right_to[0], up_to[1], right_to[1]):
                     # the middle of a cell of a single pixel has its ends in others, and maybe in none
                     r_in, c_in = row[rows] + r < shape[0], col[cols] + c < shape[1]
@@ -143,12 +149,13 @@ def _line(row: int, col: int, end_row: int, end_col: int) -> NDArray[np.int64]:
 @functools.lru_cache(maxsize=64)
 def _tables(
     shape: tuple[int, int], region: tuple[int, int], parameters: driver.Parameters, dtype: np.dtype
-) -> tuple[tuple[Any, ...], NDArray[Any], NDArray[np.int64]]:
-    """Where the kernel finds rows and columns, the edges of the bins, and the bins of 45, 90 and 135 degrees."""
+) -> tuple[tuple[Any, ...], NDArray[Any], NDArray[np.int64], NDArray[np.int32]]:
+    """Where the kernel finds rows and columns, edges of bins, the bins of 45, 90 and 135 degrees, where cells begin."""
     rows, columns, run = driver.maps(shape, region, (0, 0))
     width = 180.0 / parameters.orientations
     bins = [math.floor(degrees / width) for degrees in (45.0, 90.0, 135.0)]
     for i, degrees in enumerate((45.0, 90.0, 135.0)):  # the quotient can be rounded, the bounds are what counts
         near = range(max(0, bins[i] - 1), parameters.orientations + 1)
         bins[i] = next((k for k in near if width * k <= degrees < width * (k + 1)), parameters.orientations)
-    return (rows, columns, *run), driver.edges(parameters, dtype), np.array(bins)
+    base = np.arange(-(-region[1] // _LANES) * _LANES) // parameters.cell[1] * (parameters.orientations + 1)
+    return (rows, columns, *run), driver.edges(parameters, dtype), np.array(bins), base.astype(np.int32)

@@ -33,13 +33,16 @@ def describe(
     start: int,
     stop: int,
     n_groups: int,
+    part_groups: int,
     tile_groups: int,
+    base: NDArray[np.int32],
     lines: NDArray[Any],
     work: NDArray[Any],
     places: NDArray[np.int32],
     columns: NDArray[Any],
     totals: NDArray[Any],
     values: NDArray[Any],
+    scales: NDArray[Any],
     out: NDArray[Any],
 ) -> None: ...
 def count(
@@ -60,24 +63,26 @@ def count(
     answers: NDArray[np.int64],
     start: int,
     stop: int,
+    base: NDArray[np.int32],
     asked: NDArray[np.float64],
     n_asked: NDArray[np.int64],
     lines: NDArray[Any],
     work: NDArray[Any],
     places: NDArray[np.int32],
-    totals: NDArray[Any],
     out: NDArray[Any],
 ) -> None: ...
 def normalize(
     histograms: NDArray[Any],
     row_step: int,
     step: int,
+    rows_first: bool,
     norm: int,
     clip: float,
     epsilon: NDArray[np.float64],
     start: int,
     stop: int,
     values: NDArray[Any],
+    scales: NDArray[Any],
     out: NDArray[Any],
 ) -> None: ...
 def votes(
@@ -96,6 +101,7 @@ def votes(
     lines: NDArray[np.float32],
     work: NDArray[np.float32],
     places: NDArray[np.int32],
+    base: NDArray[np.int32],
     shares: NDArray[np.float32],
     bins: NDArray[np.uint8],
 ) -> None: ...

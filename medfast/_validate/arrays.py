@@ -291,3 +291,13 @@ def as_levels(value: Any, shape: tuple[int, int], block: tuple[int, int]) -> int
             f"levels must be <= {most}, the last one to hold a block of {block[0]} x {block[1]} pixels, got {number}"
         )
     return number
+
+
+def check_cells(shape: tuple[int, int], cell: tuple[int, int], block: tuple[int, int]) -> None:
+    """Refuse an image that does not hold one block of cells, by scikit-image's names."""
+    rows, cols = cell[0] * block[0], cell[1] * block[1]
+    if shape[0] < rows or shape[1] < cols:
+        raise ValueError(
+            f"image is too small given pixels_per_cell and cells_per_block: it must have {rows} rows and {cols} columns"
+            f" or more, got {shape[0]} x {shape[1]}"
+        )

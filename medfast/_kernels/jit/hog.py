@@ -35,13 +35,16 @@ def describe(
     start,
     stop,
     n_groups,
+    part_groups,
     tile_groups,
+    base,
     lines,
     work,
     places,
     columns,
     totals,
     values,
+    scales,
     out,
 ):
     """Describe the block rows `start` to `stop` of a batch of images."""
@@ -51,6 +54,7 @@ def describe(
     n_at_once, n_columns = len(lines) - 2, len(column_of) - 2
     histograms = np.empty((n_columns, n_bins + 1, n_lanes), lines.dtype)
     blocks = np.empty((n_blocks, *taps.shape[1:2], n_bins + 1, n_lanes), lines.dtype)
+    found = np.empty((taps.shape[1], n_cell_rows, n_bins), lines.dtype)
     votes = np.empty((4, n_columns), lines.dtype)
     while start < stop:
         item = start // n_block_rows
@@ -84,8 +88,8 @@ def describe(
             block, lane = stride_row - n_open + 1, (stride_row + 1) % n_open * n_cell_rows
             finished = blocks[:, :, :, lane : lane + n_cell_rows]
             for j in range(n_blocks if block >= first else 0):
-                _take(finished[j], values[:, :, :, 0])
-                _finish(values[:, :, :, 0], norm, clip, epsilon, out[item, block, j].transpose(1, 0, 2))
+                _take(finished[j], found)
+                _finish(found, norm, clip, epsilon, out[item, block, j].transpose(1, 0, 2))
             finished[:] = 0
 
 
@@ -185,23 +189,31 @@ def _take(source, values):
 
 @kernel
 def _finish(histograms, norm, clip, epsilon, out):
-    """Normalise the histograms of a block and write them; both are (cell cols, cell rows, bins)."""
+    """Normalise the histograms of a block and write them; both have three axes."""
     real = histograms.dtype.type
-    total = real(0)
-    for value in histograms.flat:
-        total += value if norm < 2 else value * value
-    total += real(epsilon[0])
+    total = _sum(histograms, norm >= 2) + real(epsilon[0])
     scale = real(1) / ((total if norm < 2 else real(math.sqrt(total))) + real(epsilon[1]))
     if norm == 3:
-        total = real(0)
-        for cell_col, cell_row, k in np.ndindex(histograms.shape):
-            value = min(histograms[cell_col, cell_row, k] * scale, real(clip))
-            histograms[cell_col, cell_row, k] = value
-            total += value * value
-        scale = real(1) / (real(math.sqrt(total + real(epsilon[2]))) + real(epsilon[3]))
-    for cell_col, cell_row, k in np.ndindex(histograms.shape):
-        value = histograms[cell_col, cell_row, k] * scale
-        out[cell_col, cell_row, k] = real(math.sqrt(value)) if norm == 1 else value
+        for i, j, k in np.ndindex(histograms.shape):
+            histograms[i, j, k] = min(histograms[i, j, k] * scale, real(clip))
+        scale = real(1) / (real(math.sqrt(_sum(histograms, True) + real(epsilon[2]))) + real(epsilon[3]))
+    for i, j, k in np.ndindex(histograms.shape):
+        value = histograms[i, j, k] * scale
+        out[i, j, k] = real(math.sqrt(value)) if norm == 1 else value
+
+
+@kernel
+def _sum(values, of_squares):
+    """In sixteen parts, these in halves."""
+    parts = np.zeros(16, values.dtype)
+    for i, value in enumerate(values.flat):
+        parts[i % 16] += value * value if of_squares else value
+    half = 8
+    while half:
+        for lane in range(half):
+            parts[lane] += parts[lane + half]
+        half //= 2
+    return parts[0]
 
 
 @kernel
@@ -223,22 +235,23 @@ def count(
     answers,
     start,
     stop,
+    base,
     asked,
     n_asked,
     lines,
     work,
     places,
-    totals,
     out,
 ):
     """Histograms of cells, pixels voting in their own: sums, or with `single` means."""
-    n_rows, n_bins = out.shape[1:3]
+    n_rows, n_bins = out.shape[1], out.shape[3] - 1
     n_columns = len(column_of) - 2
     is_float = isinstance(image[0, 0, 0, 0], np.float32)
     votes = np.empty((4, n_columns), lines.dtype)
     n_asked[0] = 0
     for i in range(start, stop):
         item, first = i // n_rows, i % n_rows * cell_height
+        totals = out[item, i % n_rows]
         totals[:] = 0
         for row in range(first, first + cell_height):
             for k in range(3):
@@ -264,16 +277,16 @@ def count(
             for col in range(n_columns):
                 low, cell = int(votes[2, col]), col // cell_width
                 if single:
-                    totals[low, cell] = np.float32(totals[low, cell] + votes[0, col])
+                    totals[cell, low] = np.float32(totals[cell, low] + votes[0, col])
                 else:
-                    totals[low, cell] += votes[0, col]
-                    totals[low + 1, cell] += votes[1, col]
-        for cell in range(out.shape[3]):
-            if not single:
-                totals[0, cell] += totals[n_bins, cell]
-            for k in range(n_bins):
-                total = totals[k, cell]
-                out[item, i % n_rows, k, cell] = np.float32(total / (cell_height * cell_width)) if single else total
+                    totals[cell, low] += votes[0, col]
+                    totals[cell, low + 1] += votes[1, col]
+        for cell in range(len(totals)):
+            if single:
+                for k in range(n_bins):
+                    totals[cell, k] = np.float32(totals[cell, k] / (cell_height * cell_width))
+            else:
+                totals[cell, 0] += totals[cell, n_bins]
 
 
 @kernel
@@ -315,18 +328,27 @@ def _bin_of_degrees(dx, dy, edges, special, n_bins):
 
 
 @kernel
-def normalize(histograms, row_step, step, norm, clip, epsilon, start, stop, values, out):
+def normalize(
+    histograms, row_step, step, rows_first, norm, clip, epsilon, start, stop, values, scales, out
+):
     """Normalised blocks of cells."""
-    block = np.empty(values.shape[:3], histograms.dtype)
-    done = np.empty(values.shape[:3], histograms.dtype)
+    n_rows, n_cols, n_bins = out.shape[3:]
+    block = np.empty((n_rows, n_cols, n_bins) if rows_first else (n_cols, n_rows, n_bins), histograms.dtype)
+    done = np.empty_like(block)
     for i in range(start, stop):
         item, row = i // out.shape[1], i % out.shape[1]
         for j in range(out.shape[2]):
-            for col, cell_row, k in np.ndindex(block.shape):
-                block[col, cell_row, k] = histograms[item, row * row_step + cell_row, k, j * step + col]
+            for cell_row, cell_col, k in np.ndindex((n_rows, n_cols, n_bins)):
+                value = histograms[item, row * row_step + cell_row, j * step + cell_col, k]
+                if rows_first:
+                    block[cell_row, cell_col, k] = value
+                else:
+                    block[cell_col, cell_row, k] = value
             _finish(block, norm, clip, epsilon, done)
-            for col, cell_row, k in np.ndindex(block.shape):
-                out[item, row, j, cell_row, col, k] = done[col, cell_row, k]
+            for cell_row, cell_col, k in np.ndindex((n_rows, n_cols, n_bins)):
+                out[item, row, j, cell_row, cell_col, k] = (
+                    done[cell_row, cell_col, k] if rows_first else done[cell_col, cell_row, k]
+                )
 
 
 @kernel
@@ -346,6 +368,7 @@ def votes(
     lines,
     work,
     places,
+    base,
     shares,
     bins,
 ):

@@ -105,11 +105,11 @@ def hog(
         epsilon=(0.0, _TINY, 0.0, 0.0) if norm in ("l1", "l1-sqrt") else (square, 0.0, square, 0.0),
     )
     images = image[np.newaxis, ..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)[None]
-    _validate.as_levels(1, images.shape[1:3], parameters.block_pixels)
+    _validate.check_cells(images.shape[1:3], cell, block)
     dtype = np.float32 if image.dtype == np.float32 else np.float64
     cells = hog_cells.histograms(images, parameters, np.dtype(np.float64), single=True)
     out = np.empty((*parameters.blocks_in(*images.shape[1:3]), *block, parameters.orientations), dtype)
-    hog_cells.blocks(cells, parameters, out[np.newaxis])
+    hog_cells.blocks(cells, parameters, out[np.newaxis], rows_first=True)
     features = out.ravel() if feature_vector else out
     if not visualize:
         return features

@@ -111,7 +111,7 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
              real[:, ::1] columns,                   # INOUT  (columns of a tile, bins + 1, lanes; padded)
              real[:, :, ::1] totals,                 # INOUT  (blocks, cell cols, bins + 1, lanes; padded)
              real[:, ::1] values,                    # INOUT  (blocks, values padded to 16)
-             real[::1] scales,                       # INOUT  (blocks)
+             real[::1] scales,                       # INOUT  (17 * blocks)
              real[:, :, :, :, :, :] out):            # OUT    (images, block rows, cols, cell rows, cols, bins)
     """Describe the block rows `start` to `stop` of a batch of images. `lines` and `values` come filled with zeros."""
     cdef:
@@ -308,7 +308,7 @@ def normalize(const real[:, :, :, ::1] histograms,  # IN     (images, cell rows,
               Py_ssize_t start,  # block rows, counted through all images
               Py_ssize_t stop,
               real[:, ::1] values,                  # INOUT  (blocks, values padded to 16)
-              real[::1] scales,                     # INOUT  (blocks)
+              real[::1] scales,                     # INOUT  (17 * blocks)
               result[:, :, :, :, :, :] out):        # OUT    (images, block rows, cols, cell rows, cols, bins)
     """Normalised blocks of cells. `values` come filled with zeros."""
     cdef:

@@ -47,6 +47,7 @@ static inline void NAME(add_columns)(const REAL *columns, ptrdiff_t size, const 
 
     for (i = 0; i < n; i++)
         total[i] = ((VECTOR *)totals)[i];
+    MEDFAST_BY_FOURS
     for (column = 0; column < n_columns; column++, columns += size)
         for (i = 0; i < n; i++)
             total[i] += weights[column] * ((const VECTOR *)columns)[i];

@@ -100,23 +100,34 @@ static void NAME(vote_hard)(const medfast_hog_plan *p, const REAL *MEDFAST_RESTR
     ptrdiff_t i, k;
 
     for (i = 0; i < n; i++) {
-        const REAL x = dx[i], y = dy[i];
-        const int lower = (y < 0) | ((y == 0) & (x < 0));
-        shares[2 * i] = SQRT(x * x + y * y);
+        shares[2 * i] = SQRT(dx[i] * dx[i] + dy[i] * dy[i]);
         shares[2 * i + 1] = 0;
-        dx[i] = lower ? -x : x;
-        dy[i] = lower ? -y : y;
-        is_lower[i] = lower && p->is_signed ? (REAL)1 : (REAL)0;
+    }
+    for (i = 0; i < n; i++) {
+        const REAL x = dx[i], y = dy[i], lower = (y < 0) | ((y == 0) & (x < 0)) ? (REAL)1 : (REAL)0;
+        dx[i] = lower != 0 ? -x : x;
+        dy[i] = lower != 0 ? -y : y;
+        is_lower[i] = lower;
         bin[i] = 0;
     }
     for (k = 1; k < p->n_bins; k++) {
         const REAL cosine = edges[2 * (k - 1)], sine = edges[2 * (k - 1) + 1];
-        const int in_lower = p->is_signed && 2 * k >= p->n_bins;
-        for (i = 0; i < n; i++) {
-            const REAL beyond = cosine * dy[i] - sine * dx[i] >= 0 ? (REAL)1 : (REAL)0;
-            const REAL lower = is_lower[i];
-            bin[i] += in_lower ? beyond * lower : (lower > beyond ? lower : beyond);
-        }
+        if (!p->is_signed) /* two edges at once halve the passes */
+            if (k + 1 < p->n_bins) {
+                const REAL next_cosine = edges[2 * k], next_sine = edges[2 * k + 1];
+                for (i = 0; i < n; i++)
+                    bin[i] += (cosine * dy[i] - sine * dx[i] >= 0 ? (REAL)1 : (REAL)0)
+                              + (next_cosine * dy[i] - next_sine * dx[i] >= 0 ? (REAL)1 : (REAL)0);
+                k++;
+            } else
+                for (i = 0; i < n; i++)
+                    bin[i] += cosine * dy[i] - sine * dx[i] >= 0 ? (REAL)1 : (REAL)0;
+        else if (2 * k >= p->n_bins)
+            for (i = 0; i < n; i++)
+                bin[i] += cosine * dy[i] - sine * dx[i] >= 0 ? is_lower[i] : (REAL)0;
+        else
+            for (i = 0; i < n; i++)
+                bin[i] += cosine * dy[i] - sine * dx[i] >= 0 ? (REAL)1 : is_lower[i];
     }
     for (i = 0; i < n; i++)
         places[i] = (int32_t)bin[i] * (int32_t)p->n_lanes + p->base[i];

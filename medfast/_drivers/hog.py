@@ -125,7 +125,7 @@ def describe(
             np.empty(columns_shape, dtype),
             np.empty(totals_shape, dtype),
             np.zeros(values_shape, dtype),
-            np.empty(values_shape[0], dtype),
+            np.empty(17 * values_shape[0], dtype),
             out,
         )
 

@@ -88,7 +88,7 @@ def blocks(
     run, dtype = _kernels.hog.normalize, cells.dtype
 
     def work(start: int, stop: int) -> None:
-        values, scales = np.zeros(shape, dtype), np.empty(shape[0], dtype)
+        values, scales = np.zeros(shape, dtype), np.empty(17 * shape[0], dtype)
         run(cells, *steps, rows_first, norm, parameters.clip, epsilon, start, stop, values, scales, out)
 
     per_row = out.shape[2] * parameters.block_length / 2

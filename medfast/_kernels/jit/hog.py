@@ -208,12 +208,10 @@ def _sum(values, of_squares):
     parts = np.zeros(16, values.dtype)
     for i, value in enumerate(values.flat):
         parts[i % 16] += value * value if of_squares else value
-    half = 8
-    while half:
+    for half in (8, 4):
         for lane in range(half):
             parts[lane] += parts[lane + half]
-        half //= 2
-    return parts[0]
+    return (parts[0] + parts[2]) + (parts[1] + parts[3])
 
 
 @kernel

@@ -141,30 +141,19 @@ def hog(
     channel_axis = _validate.as_axis(channel_axis, image.ndim)
     image = _validate.as_image(image, ndim=(2, 3) if channel_axis is None else (3, 4))
     _validate.check_channels(image.shape, channel_axis, "image")
-    orientations = _validate.as_int(orientations, "orientations", minimum=1)
     cell, block = _validate.as_pair(cell, "cell"), _validate.as_pair(block, "block")
     stride = cell if stride is None else _validate.as_pair(stride, "stride")
-    if block_sigma is not None and block_sigma != math.inf:
-        block_sigma = _validate.as_float(block_sigma, "block_sigma", above=0)
-    parameters = _parameters(
-        orientations,
-        cell,
-        block,
-        stride,
-        _validate.as_choice(norm, "norm", driver.NORMS),
-        _validate.as_float(clip, "clip", above=0),
-        _validate.as_flag(signed, "signed"),
-        _validate.as_flag(gamma, "gamma"),
-        _validate.as_flag(spatial_votes, "spatial_votes"),
-        _validate.as_flag(orientation_votes, "orientation_votes"),
-        block_sigma,
-    )
+    settings = orientations, cell, block, stride, norm, clip, signed, gamma, spatial_votes, orientation_votes, block_sigma
+    try:
+        parameters = _parameters(*settings)
+    except TypeError:  # not hashable, or refused: whichever it is, it is said once more
+        parameters = _parameters.__wrapped__(*settings)
     num_threads = _validate.as_threads(num_threads)
     images = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
     if is_one := images.ndim == 3:
         images = images[np.newaxis]
     levels = _validate.as_levels(levels, images.shape[1:3], parameters.block_pixels)
-    if gamma:
+    if parameters.gamma:
         _validate.check_minimum(image, "image", 0, "with gamma")
     parts = driver.layout(parameters, images.shape[1], images.shape[2], levels)
     length = parts[-1][2]
@@ -191,33 +180,38 @@ def _picture(images: NDArray[Any], parameters: driver.Parameters, num_threads: i
     return hog_cells.picture(cells, parameters, images.shape[1:3], cells.dtype)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=64, typed=True)
 def _parameters(
-    orientations: int,
+    orientations: Any,
     cell: tuple[int, int],
     block: tuple[int, int],
     stride: tuple[int, int],
-    norm: str,
-    clip: float,
-    signed: bool,
-    gamma: bool,
-    spatial_votes: bool,
-    orientation_votes: bool,
-    block_sigma: float | None,
+    norm: Any,
+    clip: Any,
+    signed: Any,
+    gamma: Any,
+    spatial_votes: Any,
+    orientation_votes: Any,
+    block_sigma: Any,
 ) -> driver.Parameters:
-    """The same object for the same values: what is kept per geometry is then found at once."""
+    """Checked once; and the same object for the same values: what is kept per geometry is then found at once."""
+    orientations = _validate.as_int(orientations, "orientations", minimum=1)
+    if block_sigma is None:
+        block_sigma = (block[0] * cell[0] + block[1] * cell[1]) / 8
+    elif block_sigma != math.inf:
+        block_sigma = _validate.as_float(block_sigma, "block_sigma", above=0)
     return driver.Parameters(
         orientations=orientations,
         cell=cell,
         block=block,
         stride=stride,
-        norm=norm,
-        clip=clip,
-        signed=signed,
-        gamma=gamma,
-        spatial_votes=spatial_votes,
+        norm=_validate.as_choice(norm, "norm", driver.NORMS),
+        clip=_validate.as_float(clip, "clip", above=0),
+        signed=_validate.as_flag(signed, "signed"),
+        gamma=_validate.as_flag(gamma, "gamma"),
+        spatial_votes=_validate.as_flag(spatial_votes, "spatial_votes"),
         # with one bin there is nothing to share, and the kernel keeps OpenCV's answer to that
-        orientation_votes=orientation_votes and orientations > 1,
-        sigma=(block[0] * cell[0] + block[1] * cell[1]) / 8 if block_sigma is None else block_sigma,
+        orientation_votes=_validate.as_flag(orientation_votes, "orientation_votes") and orientations > 1,
+        sigma=block_sigma,
         epsilon=driver.opencv_epsilon(block[0] * block[1] * orientations),
     )

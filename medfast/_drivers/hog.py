@@ -2,7 +2,9 @@
 
 import functools
 import math
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +20,14 @@ _PADDING = 16  # the kernel's LANES
 _TILE_SIZE = 3072  # values of the histograms of columns that leave room for the rest in 32 KB of cache
 _PART_SIZE = 2048  # pixels whose votes are found at once
 _ROWS_AT_ONCE = 16  # rows whose votes go into the histograms of columns before these are added up
+_KEPT_BYTES = 2**19  # of work arrays, per thread
 _OPENCV_SHORT = 16  # pixels of a line from where on OpenCV has vectors for it
 _NEVER = 2**62  # a column that no image has
 _LARGEST_EXPONENT = 40  # sums of the squares of a block of 2^40 · 2^16 pixels are still within float32
 
 
-class Parameters(NamedTuple):
+@dataclass(frozen=True, eq=True)
+class Parameters:
     """How an image is described; pairs are (rows, columns). Hashable, for tables are kept per value."""
 
     orientations: int
@@ -43,16 +47,22 @@ class Parameters(NamedTuple):
     """Of the Gaussian over a block, in pixels; infinite for none."""
     epsilon: tuple[float, float, float, float]
     """Added under the root and after it, in the first normalisation and in the second."""
+    block_length: int = field(init=False, compare=False)
+    """Values of a block."""
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        values = tuple(getattr(self, each.name) for each in fields(self) if each.init)
+        object.__setattr__(self, "_hash", hash(values))  # once: it is asked for at every call
+        object.__setattr__(self, "block_length", self.block[0] * self.block[1] * self.orientations)
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def block_pixels(self) -> tuple[int, int]:
         """Rows and columns of a block."""
         return self.block[0] * self.cell[0], self.block[1] * self.cell[1]
-
-    @property
-    def block_length(self) -> int:
-        """Values of a block."""
-        return self.block[0] * self.block[1] * self.orientations
 
     def blocks_in(self, rows: int, cols: int) -> tuple[int, int]:
         """Block rows and block columns that fit."""
@@ -109,27 +119,37 @@ def describe(
     run: Callable[..., None] = _kernels.hog.describe
     dtype = out.dtype
     plan = _plan(images.shape[1:], out.shape[1:3], origin, opencv, parameters, dtype)
-    line_shape, n_work, places_shape, columns_shape, totals_shape, values_shape = plan.sizes
 
     def work(start: int, stop: int) -> None:
-        run(
-            images,
-            *plan.maps,
-            *plan.tables,
-            start,
-            stop,
-            *plan.groups,
-            np.zeros(line_shape, dtype),
-            np.empty(n_work, dtype),
-            np.empty(places_shape, np.int32),
-            np.empty(columns_shape, dtype),
-            np.empty(totals_shape, dtype),
-            np.zeros(values_shape, dtype),
-            np.empty(17 * values_shape[0], dtype),
-            out,
-        )
+        run(images, *plan.maps, *plan.tables, start, stop, *plan.groups, *_work_arrays(plan), out)
 
     for_rows(len(out) * out.shape[1], work, work_per_row=plan.work_per_row, num_threads=num_threads)
+
+
+_last = threading.local()
+
+
+def _work_arrays(plan: "_Plan") -> tuple[NDArray[Any], ...]:
+    """For the thread's next call with the same plan they are kept, if they are small: short calls come in rows.
+
+    The kernel leaves in them what it wants to find: zeros where lines and values are padded.
+    """
+    if getattr(_last, "plan", None) is plan:
+        return _last.arrays
+    dtype = plan.tables[0].dtype
+    lines, n_work, places, columns, totals, values = plan.sizes
+    arrays = (
+        np.zeros(lines, dtype),
+        np.empty(n_work, dtype),
+        np.empty(places, np.int32),
+        np.empty(columns, dtype),
+        np.empty(totals, dtype),
+        np.zeros(values, dtype),
+        np.empty(17 * values[0], dtype),
+    )
+    if sum(array.nbytes for array in arrays) <= _KEPT_BYTES:
+        _last.plan, _last.arrays = plan, arrays
+    return arrays
 
 
 def votes(

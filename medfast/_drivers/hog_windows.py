@@ -19,38 +19,32 @@ from medfast._parallel import for_rows
 _LANES = 16  # the kernel's: what lies beyond a detector's row is multiplied by zeros
 
 
-class Windows(NamedTuple):
-    """Where windows lie on an image that is continued by reflection."""
+class Layout(NamedTuple):
+    """Where windows lie on images of one size, which are continued by reflection."""
 
-    image: NDArray[Any]
-    """(1, rows, cols, channels)"""
     parameters: driver.Parameters
+    size: tuple[int, int]
+    """Of an image."""
     shape: tuple[int, int]
     """Of a window."""
     stride: tuple[int, int]
     """From window to window."""
     pad: tuple[int, int]
     """Above and below, left and right."""
+    blocks: tuple[int, int]
+    """Block rows and block columns of a window."""
+    room: tuple[int, int]
+    """Rows and columns that a window may be moved by."""
+    count: tuple[int, int]
+    """Rows and columns of windows."""
 
-    @property
-    def blocks(self) -> tuple[int, int]:
-        """Block rows and block columns of a window."""
-        return self.parameters.blocks_in(*self.shape)
 
-    @property
-    def room(self) -> tuple[int, int]:
-        """Rows and columns that a window may be moved by."""
-        rows, cols = (n + 2 * p - side for n, p, side in zip(self.image.shape[1:3], self.pad, self.shape, strict=True))
-        return rows, cols
+class Windows(NamedTuple):
+    """Windows on an image."""
 
-    @property
-    def count(self) -> tuple[int, int]:
-        """Rows and columns of windows."""
-        return self.room[0] // self.stride[0] + 1, self.room[1] // self.stride[1] + 1
-
-    def place(self, row: int, col: int) -> tuple[int, int]:
-        """Upper left corner (x, y), in the image, of one of the windows."""
-        return col * self.stride[1] - self.pad[1], row * self.stride[0] - self.pad[0]
+    image: NDArray[Any]
+    """(1, rows, cols, channels)"""
+    layout: Layout
 
 
 class _Grid(NamedTuple):
@@ -66,25 +60,41 @@ class _Grid(NamedTuple):
     """Blocks from window to window."""
 
 
-def padding(pad: tuple[int, int], stride: tuple[int, int], block_stride: tuple[int, int]) -> tuple[int, int]:
-    """`pad` as OpenCV rounds it: up to a multiple of the strides' divisor where that is a power of 2, else oddly."""
-    divisors = [math.gcd(*pair) for pair in zip(stride, block_stride, strict=True)]
+def place(layout: Layout, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Upper left corners (x, y), in the image, of some of the windows."""
+    x, y = cols * layout.stride[1] - layout.pad[1], rows * layout.stride[0] - layout.pad[0]
+    return np.column_stack([x, y]).astype(np.int32)
+
+
+def layout(
+    parameters: driver.Parameters,
+    size: tuple[int, int],
+    shape: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
+) -> Layout:
+    """Windows of a `shape`, with `pad` as OpenCV rounds it: up to a multiple of the strides' divisor where that is a
+    power of 2, else oddly.
+    """
+    divisors = [math.gcd(*pair) for pair in zip(stride, parameters.stride, strict=True)]
     rows, cols = ((max(0, n) + divisor - 1) & -divisor for n, divisor in zip(pad, divisors, strict=True))
-    return rows, cols
+    room = size[0] + 2 * rows - shape[0], size[1] + 2 * cols - shape[1]
+    count = room[0] // stride[0] + 1, room[1] // stride[1] + 1
+    return Layout(parameters, size, shape, stride, (rows, cols), parameters.blocks_in(*shape), room, count)
 
 
 def describe(windows: Windows) -> NDArray[np.float32]:
     """(windows, values): every window in OpenCV's order, row by row; its blocks by columns."""
-    (n_rows, n_cols), (block_rows, block_cols) = windows.count, windows.blocks
-    length = windows.parameters.block_length
+    layout, parameters = windows.layout, windows.layout.parameters
+    (n_rows, n_cols), (block_rows, block_cols), length = layout.count, layout.blocks, parameters.block_length
     if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
         single = np.empty((1, block_rows * block_cols * length), np.float32)
-        _fill(windows, (0, 0), driver.as_blocks(single, windows.blocks, windows.parameters))
+        _fill(windows, (0, 0), driver.as_blocks(single, layout.blocks, parameters))
         return single
     features = np.empty((n_rows, n_cols, block_cols, block_rows * length), np.float32)
-    for grid in _grids(windows):
+    for grid in _grids(layout):
         blocks = np.empty((1, grid.shape[0] * grid.shape[1] * length), np.float32)
-        _fill(windows, grid.corner, driver.as_blocks(blocks, grid.shape, windows.parameters))
+        _fill(windows, grid.corner, driver.as_blocks(blocks, grid.shape, parameters))
         columns = sliding_window_view(blocks.reshape(grid.shape[1], -1), (block_cols, block_rows * length))
         features[grid.windows] = columns[:: grid.apart[1], :: grid.apart[0] * length].swapaxes(0, 1)
     return features.reshape(n_rows * n_cols, -1)
@@ -92,17 +102,18 @@ def describe(windows: Windows) -> NDArray[np.float32]:
 
 def describe_at(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.float32]:
     """(places, values): the windows with their corners at `places` (x, y) of the image; zeros where they do not fit."""
-    features = np.zeros((len(places), math.prod(windows.blocks) * windows.parameters.block_length), np.float32)
+    layout, parameters = windows.layout, windows.layout.parameters
+    features = np.zeros((len(places), math.prod(layout.blocks) * parameters.block_length), np.float32)
     for i in np.flatnonzero(fitting(windows, places)):
-        corner = int(places[i, 1]) + windows.pad[0], int(places[i, 0]) + windows.pad[1]
-        _fill(windows, corner, driver.as_blocks(features[i : i + 1], windows.blocks, windows.parameters))
+        corner = int(places[i, 1]) + layout.pad[0], int(places[i, 0]) + layout.pad[1]
+        _fill(windows, corner, driver.as_blocks(features[i : i + 1], layout.blocks, parameters))
     return features
 
 
 def fitting(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of `places` (x, y) hold a window inside the continued image."""
-    corners = places + windows.pad[::-1]
-    return ((corners >= 0) & (corners <= windows.room[::-1])).all(axis=1)
+    corners = places + windows.layout.pad[::-1]
+    return ((corners >= 0) & (corners <= windows.layout.room[::-1])).all(axis=1)
 
 
 def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], length: int) -> NDArray[np.float32]:
@@ -116,10 +127,9 @@ def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], leng
 
 def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArray[np.float64]:
     """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
-    (n_rows, n_cols), length = windows.count, windows.parameters.block_length
-    parameters = windows.parameters
-    scores = np.empty((n_rows, n_cols))
-    for grid in _grids(windows):
+    parameters, length = windows.layout.parameters, windows.layout.parameters.block_length
+    scores = np.empty(windows.layout.count)
+    for grid in _grids(windows.layout):
         cells = (*grid.shape, *parameters.block[::-1], parameters.orientations)
         values = np.zeros(math.prod(cells) + _LANES, np.float32)
         blocks = values[: math.prod(cells)].reshape(1, *cells).swapaxes(3, 4)
@@ -135,27 +145,26 @@ def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArra
     return scores
 
 
-def _grids(windows: Windows) -> Iterator[_Grid]:
-    pairs = list(zip(windows.stride, windows.parameters.stride, strict=True))
+def _grids(layout: Layout) -> Iterator[_Grid]:
+    pairs = list(zip(layout.stride, layout.parameters.stride, strict=True))
     steps = [math.lcm(*pair) // pair[0] for pair in pairs]
     apart = math.lcm(*pairs[0]) // pairs[0][1], math.lcm(*pairs[1]) // pairs[1][1]
-    n_rows, n_cols = windows.count
+    n_rows, n_cols = layout.count
     for row in range(min(steps[0], n_rows)):
         for col in range(min(steps[1], n_cols)):
             sharing = len(range(row, n_rows, steps[0])), len(range(col, n_cols, steps[1]))
+            rows, cols = ((n - 1) * step + m for n, step, m in zip(sharing, apart, layout.blocks, strict=True))
             yield _Grid(
                 windows=(slice(row, None, steps[0]), slice(col, None, steps[1])),
-                corner=(row * windows.stride[0], col * windows.stride[1]),
-                shape=(
-                    (sharing[0] - 1) * apart[0] + windows.blocks[0],
-                    (sharing[1] - 1) * apart[1] + windows.blocks[1],
-                ),
+                corner=(row * layout.stride[0], col * layout.stride[1]),
+                shape=(rows, cols),
                 apart=apart,
             )
 
 
 def _fill(windows: Windows, corner: tuple[int, int], blocks: NDArray[Any]) -> None:
     """Fill `blocks`, the first of which has its `corner` in the continued image."""
-    origin = corner[0] - windows.pad[0], corner[1] - windows.pad[1]
-    width = windows.image.shape[2] + 2 * windows.pad[1]
-    driver.describe(windows.image, windows.parameters, blocks, origin=origin, opencv=(width, corner[1]))
+    layout = windows.layout
+    origin = corner[0] - layout.pad[0], corner[1] - layout.pad[1]
+    width = layout.size[1] + 2 * layout.pad[1]
+    driver.describe(windows.image, layout.parameters, blocks, origin=origin, opencv=(width, corner[1]))

@@ -1,5 +1,6 @@
 """The half of `HOGDescriptor` that finds things: windows that a linear SVM likes, in one size and in many."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -187,16 +188,12 @@ class Detection:
     def _windows(self, img: ArrayLike, winStride: Any, padding: Any) -> hog_windows.Windows:
         """Where windows lie on `img`; sizes come as (width, height), and None stands for (0, 0)."""
         image = img if isinstance(img, np.ndarray) and img.ndim == 4 else self._image(img)
-        settings = self._settings
         stride = (0, 0) if winStride is None else _validate.as_size(winStride, "winStride", minimum=0)
-        if stride == (0, 0):
-            stride = settings.cellSize
-        stride = _validate.as_size(stride, "winStride")[::-1]
-        pad = (0, 0) if padding is None else _validate.as_size(padding, "padding", minimum=None)[::-1]
-        pad = hog_windows.padding(pad, stride, settings.blockStride[::-1])
-        windows = hog_windows.Windows(image, hog_settings.parameters(settings), settings.winSize[::-1], stride, pad)
-        _validate.check_room(image, windows.room[::-1], settings.winSize)
-        return windows
+        pad = (0, 0) if padding is None else _validate.as_size(padding, "padding", minimum=None)
+        layout = _layout(self._settings, image.shape[1:3], stride, pad)
+        if not image.size or min(layout.room) < 0:
+            _validate.check_room(image, layout.room[::-1], self._settings.winSize)
+        return hog_windows.Windows(image, layout)
 
     def _hits(self, windows: hog_windows.Windows, threshold: float, places: Any) -> tuple[Any, Any]:
         """Corners (x, y) of the windows whose score is at least `threshold`, and these scores."""
@@ -206,8 +203,7 @@ class Detection:
         if places is None:
             scores = hog_windows.score(windows, detector, rho)
             rows, cols = np.nonzero(scores >= threshold)
-            x, y = windows.place(rows, cols)
-            return np.column_stack([x, y]).astype(np.int32), scores[rows, cols]
+            return hog_windows.place(windows.layout, rows, cols), scores[rows, cols]
         places = places[hog_windows.fitting(windows, places)]
         features = hog_windows.describe_at(windows, places)
         scores = features @ self._detector[: features.shape[1]].astype(np.float64) + rho
@@ -220,6 +216,18 @@ class Detection:
         blocks = parameters.blocks_in(*self._settings.winSize[::-1])
         rho = float(self._detector[size]) if self._detector.size > size else 0.0
         return hog_windows.as_detector(self._detector, blocks, parameters.block_length), rho
+
+
+@functools.lru_cache(maxsize=64)
+def _layout(
+    settings: hog_settings.Settings, size: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]
+) -> hog_windows.Layout:
+    """For images of `size` (rows, columns); the others are (width, height). Kept, for it costs as much as a window."""
+    if stride == (0, 0):
+        stride = settings.cellSize
+    stride = _validate.as_size(stride, "winStride")
+    parameters = hog_settings.parameters(settings)
+    return hog_windows.layout(parameters, size, settings.winSize[::-1], stride[::-1], pad[::-1])
 
 
 def _found(places: Any, weights: Any) -> tuple[Any, Any]:

@@ -82,7 +82,7 @@ typedef struct {
     ptrdiff_t size;                           /* of a histogram with its lanes: (n_bins + 1) * n_lanes, padded */
     ptrdiff_t stride, n_groups;               /* columns from block to block, and how many such groups */
     ptrdiff_t part_groups, tile_groups;       /* how many have their votes found at once, and taken at once */
-    ptrdiff_t tile_size;                      /* columns whose votes are found at once, padded */
+    ptrdiff_t tile_size, n_at_once;           /* columns, padded, and rows whose votes are found at once */
     ptrdiff_t n_open_cols, n_cells;           /* groups and cells of a block, along a row */
     ptrdiff_t n_cell_rows, n_blocks, n_padded; /* values of a block, padded */
     const int32_t *base; /* (tile_size) where a column has its bin 0 among the histograms that votes are added to */
@@ -146,25 +146,53 @@ typedef struct {
 #undef SQRT
 #undef ABS
 
-/* The product of a window's blocks with a detector, (n_rows, n) with n a multiple of LANES: sixteen sums per row. */
-static double medfast_hog_score(const float *blocks, ptrdiff_t row_size, const float *detector, ptrdiff_t n_rows,
-                                ptrdiff_t n)
-{
-    double total = 0;
-    ptrdiff_t row, i, lane, half;
+#define MEDFAST_HOG_VECTORS (MEDFAST_HOG_LANES * sizeof(float) / sizeof(medfast_hog_floats))
 
-    for (row = 0; row < n_rows; row++, blocks += row_size, detector += n) {
-        float sums[MEDFAST_HOG_LANES] = {0};
+/* The products of `m` windows' blocks with a detector, (n_rows, n) with n a multiple of LANES: in sixteen sums, these in
+   double. Several windows share what is loaded of the detector, and no sum waits for the one before. */
+static inline void medfast_hog_score_some(const float *blocks, ptrdiff_t step, ptrdiff_t row_size,
+                                          const float *detector, ptrdiff_t n_rows, ptrdiff_t n, const int m, double rho,
+                                          double *out)
+{
+    medfast_hog_floats sums[MEDFAST_HOG_LANES];
+    ptrdiff_t row, i, lane, half;
+    int window, k;
+
+    for (i = 0; i < m * (int)MEDFAST_HOG_VECTORS; i++)
+        sums[i] = (medfast_hog_floats){0};
+    for (row = 0; row < n_rows; row++, blocks += row_size, detector += n)
         for (i = 0; i < n; i += MEDFAST_HOG_LANES)
-            MEDFAST_ACROSS
-            for (lane = 0; lane < MEDFAST_HOG_LANES; lane++)
-                sums[lane] += blocks[i + lane] * detector[i + lane];
+            for (k = 0; k < (int)MEDFAST_HOG_VECTORS; k++) {
+                const medfast_hog_floats part = ((const medfast_hog_floats *)(detector + i))[k];
+                for (window = 0; window < m; window++)
+                    sums[window * (int)MEDFAST_HOG_VECTORS + k] +=
+                        ((const medfast_hog_floats *)(blocks + window * step + i))[k] * part;
+            }
+    for (window = 0; window < m; window++) {
+        double totals[MEDFAST_HOG_LANES];
+        float parts[MEDFAST_HOG_LANES];
+        memcpy(parts, sums + window * (int)MEDFAST_HOG_VECTORS, sizeof parts);
+        for (lane = 0; lane < MEDFAST_HOG_LANES; lane++)
+            totals[lane] = (double)parts[lane];
         for (half = MEDFAST_HOG_LANES / 2; half > 0; half /= 2)
             for (lane = 0; lane < half; lane++)
-                sums[lane] += sums[lane + half];
-        total += sums[0];
+                totals[lane] += totals[lane + half];
+        out[window] = rho + totals[0];
     }
-    return total;
+}
+
+static void medfast_hog_score(const float *blocks, ptrdiff_t step, ptrdiff_t row_size, const float *detector,
+                              ptrdiff_t n_rows, ptrdiff_t n, double rho, ptrdiff_t n_windows, double *out)
+{
+    enum { AT_ONCE = MEDFAST_HOG_VECTORS < 8 ? 8 / MEDFAST_HOG_VECTORS : 1 };
+    ptrdiff_t window = 0;
+
+#ifdef __GNUC__
+    for (; window + AT_ONCE <= n_windows; window += AT_ONCE)
+        medfast_hog_score_some(blocks + window * step, step, row_size, detector, n_rows, n, AT_ONCE, rho, out + window);
+#endif
+    for (; window < n_windows; window++)
+        medfast_hog_score_some(blocks + window * step, step, row_size, detector, n_rows, n, 1, rho, out + window);
 }
 
 #endif

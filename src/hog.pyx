@@ -35,8 +35,8 @@ ctypedef fused result:
 cdef extern from "hog.h" nogil:
     ctypedef struct plan_of_rows "medfast_hog_plan":
         Py_ssize_t n_channels, line_size, n_lines, ties_high_from, n_bins, is_signed, soft, narrow, n_lanes, size
-        Py_ssize_t stride, n_groups, part_groups, tile_groups, tile_size, n_open_cols, n_cells, n_cell_rows, n_blocks
-        Py_ssize_t n_padded
+        Py_ssize_t stride, n_groups, part_groups, tile_groups, tile_size, n_at_once, n_open_cols, n_cells, n_cell_rows
+        Py_ssize_t n_blocks, n_padded
         const int64_t *taps
         const int32_t *base
 
@@ -45,6 +45,16 @@ cdef extern from "hog.h" nogil:
         double *asked
         const int64_t *answers
 
+    void load_uint8_t_float "medfast_hog_load_uint8_t_float"(const uint8_t *source, Py_ssize_t n, float *line) noexcept
+    void load_uint16_t_float "medfast_hog_load_uint16_t_float"(const uint16_t *source, Py_ssize_t n, float *line) noexcept
+    void load_int16_t_float "medfast_hog_load_int16_t_float"(const int16_t *source, Py_ssize_t n, float *line) noexcept
+    void load_float_float "medfast_hog_load_float_float"(const float *source, Py_ssize_t n, float *line) noexcept
+    void load_double_float "medfast_hog_load_double_float"(const double *source, Py_ssize_t n, float *line) noexcept
+    void load_uint8_t_double "medfast_hog_load_uint8_t_double"(const uint8_t *source, Py_ssize_t n, double *line) noexcept
+    void load_uint16_t_double "medfast_hog_load_uint16_t_double"(const uint16_t *source, Py_ssize_t n, double *line) noexcept
+    void load_int16_t_double "medfast_hog_load_int16_t_double"(const int16_t *source, Py_ssize_t n, double *line) noexcept
+    void load_float_double "medfast_hog_load_float_double"(const float *source, Py_ssize_t n, double *line) noexcept
+    void load_double_double "medfast_hog_load_double_double"(const double *source, Py_ssize_t n, double *line) noexcept
     void root_float "medfast_hog_root_float"(float *line, Py_ssize_t n) noexcept
     void root_double "medfast_hog_root_double"(double *line, Py_ssize_t n) noexcept
     void add_rows_float "medfast_hog_add_rows_float"(
@@ -66,8 +76,10 @@ cdef extern from "hog.h" nogil:
     void normalize_double "medfast_hog_normalize_double"(
         double *values, Py_ssize_t n, Py_ssize_t size, Py_ssize_t n_blocks, int norm, double clip,
         const double *epsilon, double *scales) noexcept
-    void vote_float "medfast_hog_vote_float"(const plan_of_rows *p, const float *lines, Py_ssize_t row,
-                                             Py_ssize_t column, Py_ssize_t n, const float *edges, float *work,
+    void gradient_float "medfast_hog_gradient_of_row_float"(const plan_of_rows *p, const float *lines, Py_ssize_t row,
+                                                            Py_ssize_t column, Py_ssize_t n, float *dx,
+                                                            float *dy) noexcept
+    void vote_float "medfast_hog_vote_float"(const plan_of_rows *p, Py_ssize_t n, const float *edges, float *work,
                                              float *shares, int32_t *places) noexcept
     void add_cells_float "medfast_hog_add_cells_float"(
         const plan_of_rows *p, const float *lines, Py_ssize_t row, const float *edges, const int64_t *special,
@@ -76,8 +88,9 @@ cdef extern from "hog.h" nogil:
         const plan_of_rows *p, const double *lines, Py_ssize_t row, const double *edges, const int64_t *special,
         bint single, bint is_float, doubts_of_bins *doubts, double *work, int32_t *places,
         double *histograms) noexcept
-    double score_window "medfast_hog_score"(const float *blocks, Py_ssize_t row_size, const float *detector,
-                                            Py_ssize_t n_rows, Py_ssize_t n) noexcept
+    void score_row "medfast_hog_score"(const float *blocks, Py_ssize_t step, Py_ssize_t row_size, const float *detector,
+                                       Py_ssize_t n_rows, Py_ssize_t n, double rho, Py_ssize_t n_windows,
+                                       double *out) noexcept
 
 
 def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, cols, channels) gray levels
@@ -106,7 +119,7 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
              Py_ssize_t tile_groups,  # and how many have them added up at once
              const int32_t[::1] base,                # IN     (columns of a part) where each has its bin 0 in `columns`
              real[:, :, ::1] lines,                  # INOUT  (rows done at once + 2, channels, region cols padded)
-             real[::1] work,                         # INOUT  (4 + 2 * rows done at once, columns of a part)
+             real[::1] work,                         # INOUT  (6, rows done at once, columns of a part padded to 16)
              int32_t[:, ::1] places,                 # INOUT  (rows done at once, columns of a part padded to 16)
              real[:, ::1] columns,                   # INOUT  (columns of a tile, bins + 1, lanes; padded)
              real[:, :, ::1] totals,                 # INOUT  (blocks, cell cols, bins + 1, lanes; padded)
@@ -123,7 +136,7 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
     plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = ties_high_from, narrow, is_signed, soft
     plan.n_bins, plan.n_lanes, plan.size = out.shape[5], row_weights.shape[2], columns.shape[1]
     plan.stride, plan.n_groups, plan.part_groups, plan.tile_groups = stride, n_groups, part_groups, tile_groups
-    plan.tile_size, plan.base = places.shape[1], &base[0]
+    plan.tile_size, plan.n_at_once, plan.base = places.shape[1], places.shape[0], &base[0]
     plan.n_open_cols, plan.n_cells, plan.taps = taps.shape[0], taps.shape[1], &taps[0, 0, 0]
     plan.n_cell_rows, plan.n_blocks, plan.n_padded = n_cell_rows, out.shape[2], values.shape[1]
     with nogil:
@@ -187,8 +200,26 @@ cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t im
         line = &lines[row % lines.shape[0], channel, 0]
         source = &image[item, image_row, column_of[run_start], channel]
         if image.strides[2] == sizeof(pixel):
-            for col in range(n):
-                line[run_start + col] = <real> source[col]
+            if pixel is uint8_t and real is float:
+                load_uint8_t_float(source, n, line + run_start)
+            elif pixel is uint16_t and real is float:
+                load_uint16_t_float(source, n, line + run_start)
+            elif pixel is int16_t and real is float:
+                load_int16_t_float(source, n, line + run_start)
+            elif pixel is float and real is float:
+                load_float_float(source, n, line + run_start)
+            elif pixel is double and real is float:
+                load_double_float(source, n, line + run_start)
+            elif pixel is uint8_t and real is double:
+                load_uint8_t_double(source, n, line + run_start)
+            elif pixel is uint16_t and real is double:
+                load_uint16_t_double(source, n, line + run_start)
+            elif pixel is int16_t and real is double:
+                load_int16_t_double(source, n, line + run_start)
+            elif pixel is float and real is double:
+                load_float_double(source, n, line + run_start)
+            elif pixel is double and real is double:
+                load_double_double(source, n, line + run_start)
         else:
             for col in range(n):
                 line[run_start + col] = <real> image[item, image_row, column_of[run_start] + col, channel]
@@ -355,7 +386,6 @@ def votes(const pixel[:, :, :, :] image,            # IN     (1, rows, cols, cha
           float[:, :, ::1] lines,                   # INOUT  (3, channels, cols + 2 padded by 32)
           float[::1] work,                          # INOUT  (5 * cols padded to 16)
           int32_t[::1] places,                      # INOUT  (cols padded to 16)
-          const int32_t[::1] base,                  # IN     (cols padded to 16) zeros
           float[:, :, :] shares,                    # OUT    (rows, cols, 2) of the magnitude
           uint8_t[:, :, :] bins):                   # OUT    (rows, cols, 2)
     """The two bins that each pixel votes for, and its votes. `lines` come filled with zeros."""
@@ -364,34 +394,33 @@ def votes(const pixel[:, :, :, :] image,            # IN     (1, rows, cols, cha
         plan_of_rows plan
     plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
     plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = ties_high_from, narrow, is_signed, True
-    plan.n_bins, plan.n_lanes, plan.base = n_bins, 1, &base[0]
+    plan.n_bins, plan.n_lanes = n_bins, 1
     with nogil:
         for row in range(start - 1, start + 1):
             load_row(image, 0, row_of[row + 1], column_of, run_start, run_stop, gamma, lines, row + 1)
         for row in range(start, stop):
             load_row(image, 0, row_of[row + 2], column_of, run_start, run_stop, gamma, lines, row + 2)
-            vote_float(&plan, &lines[0, 0, 0], row, 0, n, NULL, &work[0], &work[3 * n], &places[0])
+            gradient_float(&plan, &lines[0, 0, 0], row, 0, n, &work[0], &work[n])
+            vote_float(&plan, n, NULL, &work[0], &work[3 * n], &places[0])
             for col in range(shares.shape[1]):
                 shares[row, col, 0], shares[row, col, 1] = work[3 * n + 2 * col], work[3 * n + 2 * col + 1]
                 bins[row, col, 0], bins[row, col, 1] = <uint8_t> places[col], <uint8_t> ((places[col] + 1) % n_bins)
 
 
-def score(const float[::1] blocks,         # IN   (block rows, block cols, values of a block), and LANES more
-          const float[:, ::1] detector,    # IN   (block rows of a window, values of them in a row; padded to LANES)
-          Py_ssize_t row_step,  # values from a window to the one below
-          Py_ssize_t step,  # values from a window to the next
-          Py_ssize_t row_size,  # values from block row to block row
+def score(const float[:, :, ::1] blocks,   # IN   (block rows, block cols, values of a block padded to 16)
+          const float[:, ::1] detector,    # IN   (block rows of a window, values of them in a row, padded alike)
+          Py_ssize_t row_step,  # block rows from a window to the one below
+          Py_ssize_t step,  # blocks from a window to the next
           double rho,  # added to every score
           Py_ssize_t start,  # rows of `out`
           Py_ssize_t stop,
-          double[:, :] out):               # OUT  (rows, cols) of windows
-    """The product of each window's blocks with a detector: in sixteen sums per row of blocks, these in double."""
-    cdef Py_ssize_t row, col
+          double[:, ::1] out):             # OUT  (rows, cols) of windows
+    """The product of each window's blocks with a detector: in sixteen sums, these in double."""
+    cdef Py_ssize_t row, size = blocks.shape[2]
     with nogil:
         for row in range(start, stop):
-            for col in range(out.shape[1]):
-                out[row, col] = rho + score_window(&blocks[row * row_step + col * step], row_size, &detector[0, 0],
-                                                   detector.shape[0], detector.shape[1])
+            score_row(&blocks[row * row_step, 0, 0], step * size, blocks.shape[1] * size, &detector[0, 0],
+                      detector.shape[0], detector.shape[1], rho, out.shape[1], &out[row, 0])
 
 
 def halve(const pixel[:, :, :, :] image,    # IN   (images, rows, cols, channels) gray levels

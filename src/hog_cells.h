@@ -31,39 +31,44 @@ static void NAME(vote_degrees)(const medfast_hog_plan *p, const REAL *MEDFAST_RE
                                ptrdiff_t n_used, medfast_hog_doubts *doubts, REAL *MEDFAST_RESTRICT shares,
                                int32_t *MEDFAST_RESTRICT places)
 {
-    const REAL near = (REAL)1e-12;
-    REAL *MEDFAST_RESTRICT doubt = bin + n;
-    REAL any = 0;
+    const REAL near = (REAL)1e-12, at_45 = (REAL)special[0], at_90 = (REAL)special[1], at_135 = (REAL)special[2];
+    const int32_t *MEDFAST_RESTRICT base = p->base;
+    REAL *MEDFAST_RESTRICT least = bin + n, *const x = shares, *const y = shares + n; /* until shares are written */
     ptrdiff_t i, k;
+    int32_t any = 0;
 
     for (i = 0; i < n; i++) {
-        const REAL x = dy[i] < 0 ? -dx[i] : dx[i], y = ABS(dy[i]);
-        shares[2 * i] = SQRT(x * x + y * y);
+        x[i] = dy[i] < 0 ? -dx[i] : dx[i];
+        y[i] = ABS(dy[i]);
         bin[i] = 0;
-        doubt[i] = y <= near * ABS(x) ? (REAL)1 : (REAL)0;
+        least[i] = y[i]; /* the distance from the nearest edge */
     }
     for (k = 1; k < p->n_bins; k++) {
         const REAL cosine = edges[2 * (k - 1)], sine = edges[2 * (k - 1) + 1];
         for (i = 0; i < n; i++) {
-            const REAL x = dy[i] < 0 ? -dx[i] : dx[i], y = ABS(dy[i]), side = cosine * y - sine * x;
+            const REAL side = cosine * y[i] - sine * x[i], distance = ABS(side);
             bin[i] += side >= 0 ? (REAL)1 : (REAL)0;
-            doubt[i] += ABS(side) <= near * (ABS(x) + y) ? (REAL)1 : (REAL)0;
+            least[i] = distance < least[i] ? distance : least[i];
         }
     }
     for (i = 0; i < n; i++) {
-        const REAL x = dy[i] < 0 ? -dx[i] : dx[i], y = ABS(dy[i]);
+        const REAL ax = ABS(x[i]), ay = y[i];
+        const int doubt = (least[i] <= near * (ax + ay)) & (ax != 0) & (ay != 0) & (ax != ay);
         REAL k = bin[i];
-        k = x == y ? (REAL)special[0] : k;
-        k = x == -y ? (REAL)special[2] : k;
-        k = x == 0 ? (REAL)special[1] : k;
-        k = y == 0 ? 0 : k;
-        doubt[i] = (x == 0) | (y == 0) | (ABS(x) == y) ? 0 : doubt[i];
-        any = any > doubt[i] ? any : doubt[i];
-        places[i] = (int32_t)k + p->base[i];
+        k = ax == ay ? (x[i] > 0 ? at_45 : at_135) : k;
+        k = ax == 0 ? at_90 : k;
+        bin[i] = ay == 0 ? 0 : k;
+        least[i] = doubt ? (REAL)1 : (REAL)0;
     }
-    if (any > 0)
+    for (i = 0; i < n; i++)
+        places[i] = (int32_t)bin[i] + base[i];
+    for (i = 0; i < n; i++)
+        any |= (int32_t)least[i];
+    for (i = 0; i < n; i++)
+        shares[2 * i] = SQRT(dx[i] * dx[i] + dy[i] * dy[i]);
+    if (any)
         for (i = 0; i < n_used; i++) {
-            if (doubt[i] == 0)
+            if (least[i] == 0)
                 continue;
             if (doubts->answers)
                 places[i] = (int32_t)doubts->answers[doubts->n] + p->base[i];
@@ -108,9 +113,12 @@ static void NAME(add_cells)(const medfast_hog_plan *p, const REAL *lines, ptrdif
     const ptrdiff_t n = p->tile_size, distance = p->n_channels * p->line_size;
     ptrdiff_t i;
 
-    if (!single)
-        NAME(vote)(p, lines, row, 0, n, edges, work, work + 4 * n, places);
-    else {
+    if (!single) {
+        NAME(gradient_of_row)(p, lines, row, 0, n, work, work + n);
+        NAME(vote)(p, n, edges, work, work + 4 * n, places);
+        for (i = 0; i < n; i++)
+            places[i] += p->base[i];
+    } else {
         NAME(gradient_single)(p, lines + row % p->n_lines * distance, lines + (row + 1) % p->n_lines * distance,
                               lines + (row + 2) % p->n_lines * distance, n, is_float, work, work + n, work + 2 * n);
         NAME(vote_degrees)(p, edges, special, work, work + n, n, work + 2 * n, p->n_groups * p->stride, doubts,

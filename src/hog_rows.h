@@ -91,26 +91,28 @@ static void NAME(add_rows)(const medfast_hog_plan *p, const REAL *lines, ptrdiff
                            const REAL *weights, const REAL *column_weights, const REAL *edges, REAL *work,
                            int32_t *places, REAL *columns, REAL *totals)
 {
-    const ptrdiff_t most = p->tile_size;
-    REAL *const shares = work + 4 * most;
+    const ptrdiff_t n_rows = stop - row;
+    REAL *const shares = work + 4 * p->n_at_once * p->tile_size;
     ptrdiff_t part, tile, i, r;
 
     for (part = 0; part < p->n_groups; part += p->part_groups) {
         const ptrdiff_t part_end = MEDFAST_LEAST(part + p->part_groups, p->n_groups);
         const ptrdiff_t n = MEDFAST_UP((part_end - part) * p->stride);
-        for (r = row; r < stop; r++) {
-            REAL *const s = shares + (r - row) * 2 * most;
-            NAME(vote)(p, lines, r, part * p->stride, n, edges, work, s, places + (r - row) * most);
-            if (p->soft && p->n_bins == 1) /* the lower share is lost, as in OpenCV */
-                for (i = 0; i < n; i++)
-                    s[2 * i] = 0;
-        }
+        for (r = 0; r < n_rows; r++)
+            NAME(gradient_of_row)(p, lines, row + r, part * p->stride, n, work + r * n, work + (n_rows + r) * n);
+        NAME(vote)(p, n_rows * n, edges, work, shares, places);
+        for (r = 0; r < n_rows; r++)
+            for (i = 0; i < n; i++)
+                places[r * n + i] += p->base[i];
+        if (p->soft && p->n_bins == 1) /* the lower share is lost, as in OpenCV */
+            for (i = 0; i < n_rows * n; i++)
+                shares[2 * i] = 0;
         for (tile = part; tile < part_end; tile += p->tile_groups) {
             const ptrdiff_t tile_end = MEDFAST_LEAST(tile + p->tile_groups, part_end);
             const ptrdiff_t first = (tile - part) * p->stride, n_columns = (tile_end - tile) * p->stride;
             memset(columns, 0, (size_t)(n_columns * p->size) * sizeof(REAL));
-            for (r = 0; r < stop - row; r++)
-                NAME(take_row)(shares + 2 * (r * most + first), places + r * most + first, weights + r * p->n_lanes,
+            for (r = 0; r < n_rows; r++)
+                NAME(take_row)(shares + 2 * (r * n + first), places + r * n + first, weights + r * p->n_lanes,
                                n_columns, p->n_lanes, columns);
             for (i = tile; i < tile_end; i++)
                 NAME(add_group)(p, columns + (i - tile) * p->stride * p->size, i, column_weights, totals);

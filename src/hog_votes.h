@@ -1,5 +1,20 @@
 /* Included by hog.h, once for each REAL: from pixels to votes. All pointers of a function point to different memory. */
 
+/* `n` pixels that stand together, as REAL. In C for the sake of restrict, without which short lines are not vectors. */
+#define MEDFAST_LOAD(type)                                                                                    \
+    static void NAME(load_##type)(const type *MEDFAST_RESTRICT source, ptrdiff_t n, REAL *MEDFAST_RESTRICT line) \
+    {                                                                                                         \
+        ptrdiff_t i;                                                                                          \
+        for (i = 0; i < n; i++)                                                                               \
+            line[i] = (REAL)source[i];                                                                        \
+    }
+MEDFAST_LOAD(uint8_t)
+MEDFAST_LOAD(uint16_t)
+MEDFAST_LOAD(int16_t)
+MEDFAST_LOAD(float)
+MEDFAST_LOAD(double)
+#undef MEDFAST_LOAD
+
 static void NAME(root)(REAL *line, ptrdiff_t n)
 {
     ptrdiff_t i;
@@ -9,7 +24,7 @@ static void NAME(root)(REAL *line, ptrdiff_t n)
 }
 
 /* Votes of `n` neighbouring columns from `column` on: gradients (centred differences, of the strongest channel), then
-   the two shares of each, side by side, and where the lower one's bin stands in the histograms (`base`: that of bin 0). `above`, `here`
+   the two shares of each, side by side, and where the lower one's bin stands in a histogram. `above`, `here`
    and `below` are lines of the image from column -1 on; `n` is a multiple of LANES, and lines reach so far. */
 static void NAME(gradient)(const medfast_hog_plan *p, const REAL *above, const REAL *here, const REAL *below,
                            ptrdiff_t column, ptrdiff_t n, REAL *MEDFAST_RESTRICT dx, REAL *MEDFAST_RESTRICT dy)
@@ -24,14 +39,19 @@ static void NAME(gradient)(const medfast_hog_plan *p, const REAL *above, const R
         dy[i] = below[i] - above[i];
     }
     for (channel = 1; channel < p->n_channels; channel++) {
-        const ptrdiff_t ties_high_from = p->ties_high_from - column;
+        const ptrdiff_t ties = p->ties_high_from - column, ties_high_from = ties < 0 ? 0 : MEDFAST_LEAST(ties, n);
         above += p->line_size;
         here += p->line_size;
         below += p->line_size;
-        for (i = 0; i < n; i++) {
+        for (i = 0; i < ties_high_from; i++) {
             const REAL new_dx = here[i + 2] - here[i], new_dy = below[i] - above[i];
-            const REAL strength = new_dx * new_dx + new_dy * new_dy, best = dx[i] * dx[i] + dy[i] * dy[i];
-            const int wins = (strength > best) | ((strength == best) & (i >= ties_high_from));
+            const int wins = new_dx * new_dx + new_dy * new_dy > dx[i] * dx[i] + dy[i] * dy[i];
+            dx[i] = wins ? new_dx : dx[i];
+            dy[i] = wins ? new_dy : dy[i];
+        }
+        for (; i < n; i++) {
+            const REAL new_dx = here[i + 2] - here[i], new_dy = below[i] - above[i];
+            const int wins = new_dx * new_dx + new_dy * new_dy >= dx[i] * dx[i] + dy[i] * dy[i];
             dx[i] = wins ? new_dx : dx[i];
             dy[i] = wins ? new_dy : dy[i];
         }
@@ -52,7 +72,6 @@ static inline void NAME(vote_soft_as)(const medfast_hog_plan *p, const REAL *MED
                p7 = (REAL)-2.539724588394165, tiny = (REAL)2.220446049250313e-16;
     const REAL to_radians = (REAL)(pi / 180), to_bins = (REAL)((double)p->n_bins / (p->is_signed ? 2 * pi : pi));
     const int32_t bins = (int32_t)p->n_bins, n_lanes = (int32_t)p->n_lanes;
-    const int32_t *MEDFAST_RESTRICT base = p->base;
     ptrdiff_t i;
 
     for (i = 0; i < n; i++) { /* by itself: with what follows, gcc would divide both ways and choose */
@@ -75,7 +94,7 @@ static inline void NAME(vote_soft_as)(const medfast_hog_plan *p, const REAL *MED
         shares[2 * i] = magnitude * (1 - share);
         shares[2 * i + 1] = magnitude * share;
         low = low >= bins ? low - bins : low; /* unsigned: the angle modulo half a circle */
-        places[i] = (low < 0 ? bins - 1 : low) * n_lanes + base[i];
+        places[i] = (low < 0 ? bins - 1 : low) * n_lanes;
     }
 }
 
@@ -130,16 +149,24 @@ static void NAME(vote_hard)(const medfast_hog_plan *p, const REAL *MEDFAST_RESTR
                 bin[i] += cosine * dy[i] - sine * dx[i] >= 0 ? (REAL)1 : is_lower[i];
     }
     for (i = 0; i < n; i++)
-        places[i] = (int32_t)bin[i] * (int32_t)p->n_lanes + p->base[i];
+        places[i] = (int32_t)bin[i] * (int32_t)p->n_lanes;
 }
 
-static void NAME(vote)(const medfast_hog_plan *p, const REAL *lines, ptrdiff_t row, ptrdiff_t column, ptrdiff_t n,
-                       const REAL *edges, REAL *work, REAL *shares, int32_t *places)
+/* Gradients of a row: `dx` and `dy` of `n` columns from `column` on. */
+static void NAME(gradient_of_row)(const medfast_hog_plan *p, const REAL *lines, ptrdiff_t row, ptrdiff_t column,
+                                  ptrdiff_t n, REAL *dx, REAL *dy)
 {
     const ptrdiff_t distance = p->n_channels * p->line_size;
-    const REAL *above = lines + row % p->n_lines * distance, *here = lines + (row + 1) % p->n_lines * distance;
 
-    NAME(gradient)(p, above, here, lines + (row + 2) % p->n_lines * distance, column, n, work, work + n);
+    NAME(gradient)(p, lines + row % p->n_lines * distance, lines + (row + 1) % p->n_lines * distance,
+                   lines + (row + 2) % p->n_lines * distance, column, n, dx, dy);
+}
+
+/* Votes of `n` gradients: `work` is dx, dy and room for twice as many. Of several rows at once, for narrow ones take
+   most of their time to begin with. */
+static void NAME(vote)(const medfast_hog_plan *p, ptrdiff_t n, const REAL *edges, REAL *work, REAL *shares,
+                       int32_t *places)
+{
     if (p->soft)
         NAME(vote_soft)(p, work, work + n, n, work + 2 * n, shares, places);
     else

@@ -18,7 +18,7 @@ NORMS = ("l1", "l1-sqrt", "l2", "l2-hys")
 
 _PADDING = 16  # the kernel's LANES
 _TILE_SIZE = 3072  # values of the histograms of columns that leave room for the rest in 32 KB of cache
-_PART_SIZE = 2048  # pixels whose votes are found at once
+_PART_SIZE = 1024  # pixels whose votes are found at once
 _ROWS_AT_ONCE = 16  # rows whose votes go into the histograms of columns before these are added up
 _KEPT_BYTES = 2**19  # of work arrays, per thread
 _OPENCV_SHORT = 16  # pixels of a line from where on OpenCV has vectors for it
@@ -170,7 +170,7 @@ def votes(
         places = np.empty(n, np.int32)
         _kernels.hog.votes(
             image, row_of, column_of, *run, *switches, start, stop, lines, np.empty(5 * n, np.float32), places,
-            np.zeros(n, np.int32), shares, bins,
+            shares, bins,
         )  # fmt: skip
 
     for_rows(rows, work, work_per_row=4 * cols)
@@ -246,7 +246,7 @@ def _plan(
         groups=(n_groups, part_groups, tile_groups, _read_only(base)[0]),
         sizes=(
             (n_at_once + 2, shape[2], _padded(n_groups * stride) + 2 * _PADDING),
-            (4 + 2 * n_at_once) * part,
+            6 * n_at_once * part,
             (n_at_once, part),
             (tile_groups * stride, size),
             (blocks[1], parameters.block[1], size),

@@ -117,32 +117,34 @@ def fitting(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], length: int) -> NDArray[np.float32]:
-    """The coefficients of a window, in OpenCV's order, row by row of blocks, each row padded with zeros."""
-    rows = coefficients[: math.prod(blocks) * length].reshape(blocks[1], blocks[0], length).swapaxes(0, 1)
-    rows = rows.reshape(blocks[0], -1)
-    detector = np.zeros((blocks[0], -(-rows.shape[1] // _LANES) * _LANES), np.float32)
-    detector[:, : rows.shape[1]] = rows
-    return detector
+    """The coefficients of a window, in OpenCV's order, row by row of blocks, each block padded with zeros."""
+    detector = np.zeros((*blocks, _padded(length)), np.float32)
+    detector[..., :length] = coefficients[: math.prod(blocks) * length].reshape(*blocks[::-1], length).swapaxes(0, 1)
+    return detector.reshape(blocks[0], -1)
 
 
 def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArray[np.float64]:
     """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
     parameters, length = windows.layout.parameters, windows.layout.parameters.block_length
     scores = np.empty(windows.layout.count)
+    cells, run = (*parameters.block[::-1], parameters.orientations), _kernels.hog.score
     for grid in _grids(windows.layout):
-        cells = (*grid.shape, *parameters.block[::-1], parameters.orientations)
-        values = np.zeros(math.prod(cells) + _LANES, np.float32)
-        blocks = values[: math.prod(cells)].reshape(1, *cells).swapaxes(3, 4)
+        values = np.empty((*grid.shape, _padded(length)), np.float32)
+        values[..., length:] = 0
+        blocks = values[..., :length].reshape(*grid.shape, *cells)[np.newaxis].swapaxes(3, 4)
         _fill(windows, grid.corner, blocks)
-        out = scores[grid.windows]
-        run = _kernels.hog.score
-        steps = grid.apart[0] * grid.shape[1] * length, grid.apart[1] * length, grid.shape[1] * length
+        out = np.empty(scores[grid.windows].shape)
 
-        def work(start: int, stop: int, out=out, values=values, run=run, steps=steps) -> None:
-            run(values, detector, *steps, rho, start, stop, out)
+        def work(start: int, stop: int, out=out, values=values, apart=grid.apart) -> None:
+            run(values, detector, *apart, rho, start, stop, out)
 
         for_rows(len(out), work, work_per_row=out.shape[1] * detector.size / 16)
+        scores[grid.windows] = out
     return scores
+
+
+def _padded(length: int) -> int:
+    return -(-length // _LANES) * _LANES
 
 
 def _grids(layout: Layout) -> Iterator[_Grid]:

@@ -101,7 +101,6 @@ def votes(
     lines: NDArray[np.float32],
     work: NDArray[np.float32],
     places: NDArray[np.int32],
-    base: NDArray[np.int32],
     shares: NDArray[np.float32],
     bins: NDArray[np.uint8],
 ) -> None: ...
@@ -110,7 +109,6 @@ def score(
     detector: NDArray[np.float32],
     row_step: int,
     step: int,
-    row_size: int,
     rho: float,
     start: int,
     stop: int,

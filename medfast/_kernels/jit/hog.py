@@ -366,7 +366,6 @@ def votes(
     lines,
     work,
     places,
-    base,
     shares,
     bins,
 ):
@@ -383,23 +382,20 @@ def votes(
 
 
 @kernel
-def score(blocks, detector, row_step, step, row_size, rho, start, stop, out):
-    """The product of each window's blocks with a detector: in sixteen sums per row of blocks, these in double."""
+def score(blocks, detector, row_step, step, rho, start, stop, out):
+    """The product of each window's blocks with a detector: in sixteen sums, these in double."""
+    size = blocks.shape[2]
     for row in range(start, stop):
         for col in range(out.shape[1]):
-            total = 0.0
+            sums = np.zeros(16, np.float32)
             for i in range(len(detector)):
-                first = row * row_step + col * step + i * row_size
-                sums = np.zeros(16, np.float32)
                 for k in range(detector.shape[1]):
-                    sums[k % 16] += blocks[first + k] * detector[i, k]
-                half = 8
-                while half:
-                    for lane in range(half):
-                        sums[lane] += sums[lane + half]
-                    half //= 2
-                total += sums[0]
-            out[row, col] = rho + total
+                    sums[k % 16] += blocks[row * row_step + i, col * step + k // size, k % size] * detector[i, k]
+            totals = sums.astype(np.float64)
+            for half in (8, 4, 2, 1):
+                for lane in range(half):
+                    totals[lane] += totals[lane + half]
+            out[row, col] = rho + totals[0]
 
 
 @kernel

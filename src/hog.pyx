@@ -16,6 +16,7 @@ at the end. Sums run in a fixed order, whatever the vectors and threads: all lev
 rows stands in hog_rows.h.
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.string cimport memcpy
 
 ctypedef fused pixel:
     uint8_t
@@ -250,8 +251,11 @@ cdef void write(const real[:, ::1] values, bint rows_first, result[:, :, :, :] o
         for block in range(out.shape[0]):
             value = &values[block, 0]
             target = &out[block, 0, 0, 0]
-            for k in range(n):
-                target[k] = <result> value[k]
+            if real is result:
+                memcpy(target, value, n * sizeof(real))
+            else:
+                for k in range(n):
+                    target[k] = <result> value[k]
         return
     for block in range(out.shape[0]):
         value = &values[block, 0]

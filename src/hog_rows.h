@@ -55,31 +55,33 @@ static inline void NAME(add_columns)(const REAL *columns, ptrdiff_t size, const 
         ((VECTOR *)totals)[i] = total[i];
 }
 
-/* The histograms of a group of columns (one stride wide) into those of the blocks and cells that it lies in. */
-static void NAME(add_group)(const medfast_hog_plan *p, const REAL *columns, ptrdiff_t group, const REAL *weights,
-                            REAL *totals)
+/* The histograms of `n_groups` groups of columns (each one stride wide) from `group` on into those of the blocks and
+   cells that they lie in. */
+static void NAME(add_groups)(const medfast_hog_plan *p, const REAL *columns, ptrdiff_t group, ptrdiff_t n_groups,
+                             const REAL *weights, REAL *totals)
 {
-    const ptrdiff_t size = p->size, n_lanes = sizeof(VECTOR) / sizeof(REAL);
-    ptrdiff_t open, cell, i;
+    const ptrdiff_t size = p->size, n_lanes = sizeof(VECTOR) / sizeof(REAL), step = p->stride * size;
+    ptrdiff_t open, cell, block, i;
 
-    for (open = 0; open < p->n_open_cols && open <= group; open++) {
-        const ptrdiff_t block = group - open;
-        if (block >= p->n_blocks)
-            continue;
+    for (open = 0; open < p->n_open_cols; open++) {
+        const ptrdiff_t first = group > open ? group - open : 0;
+        const ptrdiff_t last = MEDFAST_LEAST(group + n_groups - open, p->n_blocks);
         for (cell = 0; cell < p->n_cells; cell++) {
             const int64_t *taps = p->taps + 2 * (open * p->n_cells + cell);
             const ptrdiff_t n = taps[1] - taps[0];
-            const REAL *w = weights + (cell * p->n_open_cols + open) * p->stride + taps[0];
-            const REAL *source = columns + taps[0] * size;
-            REAL *target = totals + (block * p->n_cells + cell) * size;
+            const REAL *const w = weights + (cell * p->n_open_cols + open) * p->stride + taps[0];
+            const REAL *source = columns + (first + open - group) * step + taps[0] * size;
+            REAL *target = totals + (first * p->n_cells + cell) * size;
             if (n <= 0)
                 continue;
-            for (i = 0; i + 6 * n_lanes <= size; i += 6 * n_lanes)
-                NAME(add_columns)(source + i, size, w, n, target + i, 6);
-            for (; i + 3 * n_lanes <= size; i += 3 * n_lanes)
-                NAME(add_columns)(source + i, size, w, n, target + i, 3);
-            for (; i < size; i += n_lanes)
-                NAME(add_columns)(source + i, size, w, n, target + i, 1);
+            for (block = first; block < last; block++, source += step, target += p->n_cells * size) {
+                for (i = 0; i + 6 * n_lanes <= size; i += 6 * n_lanes)
+                    NAME(add_columns)(source + i, size, w, n, target + i, 6);
+                for (; i + 3 * n_lanes <= size; i += 3 * n_lanes)
+                    NAME(add_columns)(source + i, size, w, n, target + i, 3);
+                for (; i < size; i += n_lanes)
+                    NAME(add_columns)(source + i, size, w, n, target + i, 1);
+            }
         }
     }
 }
@@ -114,8 +116,7 @@ static void NAME(add_rows)(const medfast_hog_plan *p, const REAL *lines, ptrdiff
             for (r = 0; r < n_rows; r++)
                 NAME(take_row)(shares + 2 * (r * n + first), places + r * n + first, weights + r * p->n_lanes,
                                n_columns, p->n_lanes, columns);
-            for (i = tile; i < tile_end; i++)
-                NAME(add_group)(p, columns + (i - tile) * p->stride * p->size, i, column_weights, totals);
+            NAME(add_groups)(p, columns, tile, tile_end - tile, column_weights, totals);
         }
     }
 }

@@ -1,12 +1,22 @@
 /* Included by hog.h, once for each REAL: from pixels to votes. All pointers of a function point to different memory. */
 
-/* `n` pixels that stand together, as REAL. In C for the sake of restrict, without which short lines are not vectors. */
-#define MEDFAST_LOAD(type)                                                                                    \
+/* `n` pixels that stand together, as REAL; the last sixteen may overlap those before, for a rest one by one takes as long
+   as a short line. In C for the sake of restrict. */
+#define MEDFAST_LOAD(type)                                                                                       \
     static void NAME(load_##type)(const type *MEDFAST_RESTRICT source, ptrdiff_t n, REAL *MEDFAST_RESTRICT line) \
-    {                                                                                                         \
-        ptrdiff_t i;                                                                                          \
-        for (i = 0; i < n; i++)                                                                               \
-            line[i] = (REAL)source[i];                                                                        \
+    {                                                                                                            \
+        ptrdiff_t start, i;                                                                                      \
+        if (n < MEDFAST_HOG_LANES)                                                                               \
+            MEDFAST_ACROSS                                                                                       \
+            for (i = 0; i < n; i++)                                                                              \
+                line[i] = (REAL)source[i];                                                                       \
+        else                                                                                                     \
+            for (start = 0; start < n; start += MEDFAST_HOG_LANES) {                                             \
+                const ptrdiff_t first = MEDFAST_LEAST(start, n - MEDFAST_HOG_LANES);                             \
+                MEDFAST_ACROSS                                                                                   \
+                for (i = 0; i < MEDFAST_HOG_LANES; i++)                                                          \
+                    line[first + i] = (REAL)source[first + i];                                                   \
+            }                                                                                                    \
     }
 MEDFAST_LOAD(uint8_t)
 MEDFAST_LOAD(uint16_t)

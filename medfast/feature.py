@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
 from medfast._drivers import hog as driver
+from medfast._drivers import hog_cells
 
 __all__ = ["hog"]
 
@@ -29,9 +30,10 @@ def hog(
     block_sigma: float | None = None,
     levels: int = 1,
     channel_axis: int | None = None,
+    visualize: bool = False,
     out: NDArray[Any] | None = None,
     num_threads: int | None = None,
-) -> NDArray[Any]:
+) -> Any:
     """Describe an image, or each of a batch, by histograms of oriented gradients.
 
     The image is covered by cells, and each cell becomes a histogram of the directions of its gradients, weighted by
@@ -72,16 +74,23 @@ def hog(
         Levels of the pyramid, each of half the height and width of the one before; their descriptors follow each other.
     channel_axis : int, optional
         Axis of the channels; of each pixel the channel with the strongest gradient counts.
+    visualize : bool, default=False
+        Whether to give a picture too, of what the cells hold.
     out : ndarray, optional
-        Where the result goes; of its shape and dtype, sharing no memory with `image`.
+        Where the features go; of their shape and dtype, sharing no memory with `image`.
     num_threads : int, optional
         Most threads to use, >= 1.
 
     Returns
     -------
-    ndarray of shape (n_features,) or (n, n_features), dtype float32, or float64 for a float64 image
+    features : ndarray of shape (n_features,) or (n, n_features), dtype float32, or float64 for a float64 image
         All values are >= 0. The last axis of each level is (block columns, block rows, columns of cells in a block,
         rows of cells in a block, orientations), flattened: OpenCV's order. `out`, if it was given.
+    picture : ndarray of shape (M, N) or (n, M, N), dtype as `features`
+        With `visualize` alone. Each cell of the image shows a stroke per bin through its centre, across the bin's middle
+        direction (along the edges that it stands for), as bright as the mean magnitude that votes for the bin; strokes
+        add up. Cells are those of the first level, each pixel counts in its own. Unsigned and without
+        `orientation_votes`, it is scikit-image's picture.
 
     Raises
     ------
@@ -132,30 +141,19 @@ def hog(
     channel_axis = _validate.as_axis(channel_axis, image.ndim)
     image = _validate.as_image(image, ndim=(2, 3) if channel_axis is None else (3, 4))
     _validate.check_channels(image.shape, channel_axis, "image")
-    orientations = _validate.as_int(orientations, "orientations", minimum=1)
     cell, block = _validate.as_pair(cell, "cell"), _validate.as_pair(block, "block")
     stride = cell if stride is None else _validate.as_pair(stride, "stride")
-    if block_sigma is not None and block_sigma != math.inf:
-        block_sigma = _validate.as_float(block_sigma, "block_sigma", above=0)
-    parameters = _parameters(
-        orientations,
-        cell,
-        block,
-        stride,
-        _validate.as_choice(norm, "norm", driver.NORMS),
-        _validate.as_float(clip, "clip", above=0),
-        _validate.as_flag(signed, "signed"),
-        _validate.as_flag(gamma, "gamma"),
-        _validate.as_flag(spatial_votes, "spatial_votes"),
-        _validate.as_flag(orientation_votes, "orientation_votes"),
-        block_sigma,
-    )
+    settings = orientations, cell, block, stride, norm, clip, signed, gamma, spatial_votes, orientation_votes, block_sigma
+    try:
+        parameters = _parameters(*settings)
+    except TypeError:  # not hashable, or refused: whichever it is, it is said once more
+        parameters = _parameters.__wrapped__(*settings)
     num_threads = _validate.as_threads(num_threads)
     images = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
     if is_one := images.ndim == 3:
         images = images[np.newaxis]
     levels = _validate.as_levels(levels, images.shape[1:3], parameters.block_pixels)
-    if gamma:
+    if parameters.gamma:
         _validate.check_minimum(image, "image", 0, "with gamma")
     parts = driver.layout(parameters, images.shape[1], images.shape[2], levels)
     length = parts[-1][2]
@@ -163,41 +161,57 @@ def hog(
     out = _validate.as_out(out, shape, driver.work_dtype(image.dtype), image)
     features = out[np.newaxis] if is_one else out
     images = driver.within_range(images)
+    picture = _picture(images, parameters, num_threads) if _validate.as_flag(visualize, "visualize") else None
     for level, (blocks, begin, end) in enumerate(parts):
         if level:
             images = driver.halve(images, num_threads)
         view = driver.as_blocks(features[:, begin:end], blocks, parameters)
-        driver.describe(images, parameters, view, num_threads=num_threads)
-    return out
+        if hog_cells.are_enough(parameters):
+            cells = hog_cells.histograms(images, parameters, out.dtype, num_threads=num_threads)
+            hog_cells.blocks(cells, parameters, view, num_threads=num_threads)
+        else:
+            driver.describe(images, parameters, view, num_threads=num_threads)
+    return out if picture is None else (out, picture[0] if is_one else picture)
 
 
-@functools.lru_cache(maxsize=64)
+def _picture(images: NDArray[Any], parameters: driver.Parameters, num_threads: int | None) -> NDArray[Any]:
+    cells = hog_cells.histograms(images, parameters, driver.work_dtype(images.dtype), num_threads=num_threads)
+    cells /= parameters.cell[0] * parameters.cell[1]
+    return hog_cells.picture(cells, parameters, images.shape[1:3], cells.dtype)
+
+
+@functools.lru_cache(maxsize=64, typed=True)
 def _parameters(
-    orientations: int,
+    orientations: Any,
     cell: tuple[int, int],
     block: tuple[int, int],
     stride: tuple[int, int],
-    norm: str,
-    clip: float,
-    signed: bool,
-    gamma: bool,
-    spatial_votes: bool,
-    orientation_votes: bool,
-    block_sigma: float | None,
+    norm: Any,
+    clip: Any,
+    signed: Any,
+    gamma: Any,
+    spatial_votes: Any,
+    orientation_votes: Any,
+    block_sigma: Any,
 ) -> driver.Parameters:
-    """The same object for the same values: what is kept per geometry is then found at once."""
+    """Checked once; and the same object for the same values: what is kept per geometry is then found at once."""
+    orientations = _validate.as_int(orientations, "orientations", minimum=1)
+    if block_sigma is None:
+        block_sigma = (block[0] * cell[0] + block[1] * cell[1]) / 8
+    elif block_sigma != math.inf:
+        block_sigma = _validate.as_float(block_sigma, "block_sigma", above=0)
     return driver.Parameters(
         orientations=orientations,
         cell=cell,
         block=block,
         stride=stride,
-        norm=norm,
-        clip=clip,
-        signed=signed,
-        gamma=gamma,
-        spatial_votes=spatial_votes,
+        norm=_validate.as_choice(norm, "norm", driver.NORMS),
+        clip=_validate.as_float(clip, "clip", above=0),
+        signed=_validate.as_flag(signed, "signed"),
+        gamma=_validate.as_flag(gamma, "gamma"),
+        spatial_votes=_validate.as_flag(spatial_votes, "spatial_votes"),
         # with one bin there is nothing to share, and the kernel keeps OpenCV's answer to that
-        orientation_votes=orientation_votes and orientations > 1,
-        sigma=(block[0] * cell[0] + block[1] * cell[1]) / 8 if block_sigma is None else block_sigma,
+        orientation_votes=_validate.as_flag(orientation_votes, "orientation_votes") and orientations > 1,
+        sigma=block_sigma,
         epsilon=driver.opencv_epsilon(block[0] * block[1] * orientations),
     )

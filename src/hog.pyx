@@ -2,19 +2,21 @@
 
 A block is a rectangle of cells; its descriptor is one histogram of gradient directions per cell. The weight of a pixel
 in a cell of a block is a Gaussian over the block times two triangles that fall off towards the neighbouring cells: a
-product of a weight of its row and a weight of its column. So each row of the image goes through
+product of a weight of its row and a weight of its column. So the rows of a stride go through
 
-    gradient  →  its two votes  →  for each bin, sums over columns, for each block column and cell column
-              →  added, times the row's weight, to every block row and cell row that it lies in
+    gradient  →  its two votes  →  times the row's weight in each open block row and cell row (the lanes), added to the
+    histogram of its column  →  these, times the column's weight, added to each block column and cell column
 
-and the last row of a block finishes it: the histograms are normalised and written.
+and the last row of a block finishes it: the histograms are normalised and written. A pixel touches two neighbouring
+bins of one histogram; a histogram of lanes is touched once per column, not once per pixel.
 
-Columns are kept by phase: with a block stride of s, column g·s + r is slot (r, g), so that a tap of a column sum, taken
-for all blocks of a row, reads neighbours in memory. Work arrays whose last axis is `groups`, `slots` or `blocks` are in
-this order. Sums run in a fixed order, columns and rows rising, whatever the vectors and threads: all levels agree bit
-for bit. What is done with rows stands in hog_rows.h.
+A block row keeps its lanes, those of (block row modulo the number of open ones), until it is finished; the next one
+begins with zeros there. One more bin than there are takes the higher share of the last bin, and is added to the first
+at the end. Sums run in a fixed order, whatever the vectors and threads: all levels agree bit for bit. What is done with
+rows stands in hog_rows.h.
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t
+from libc.string cimport memcpy
 
 ctypedef fused pixel:
     uint8_t
@@ -27,42 +29,83 @@ ctypedef fused real:
     float
     double
 
-cdef extern from "hog.h" nogil:
-    ctypedef struct row_plan "medfast_hog_row":
-        Py_ssize_t n_channels, channel_size, stride, n_groups, n_slots, ties_high_from, n_bins, n_planes
-        Py_ssize_t is_signed, soft, n_cells, width, n_blocks
-        const int64_t *slot_of_tap
-        const int64_t *taps
+ctypedef fused result:
+    float
+    double
 
-    void reorder_float "medfast_hog_reorder_float"(float *line, Py_ssize_t n, bint gamma, const int32_t *column_of,
-                                                   Py_ssize_t n_ordered, float *ordered) noexcept
-    void reorder_double "medfast_hog_reorder_double"(double *line, Py_ssize_t n, bint gamma, const int32_t *column_of,
-                                                     Py_ssize_t n_ordered, double *ordered) noexcept
-    void row_float "medfast_hog_row_float"(const row_plan *plan, const float *above, const float *here,
-                                           const float *below, const float *weights, const float *edges,
-                                           float *votes, float *planes, float *row_sums) noexcept
-    void row_double "medfast_hog_row_double"(const row_plan *plan, const double *above, const double *here,
-                                             const double *below, const double *weights, const double *edges,
-                                             double *votes, double *planes, double *row_sums) noexcept
-    void add_row_float "medfast_hog_add_row_float"(const float *row_sums, float weight, Py_ssize_t n, bint is_first,
-                                                   float *sums) noexcept
-    void add_row_double "medfast_hog_add_row_double"(const double *row_sums, double weight, Py_ssize_t n, bint is_first,
-                                                     double *sums) noexcept
-    void normalize_float "medfast_hog_normalize_float"(float *values, Py_ssize_t n, Py_ssize_t n_blocks, int norm,
-                                                       float clip, const double *epsilon) noexcept
-    void normalize_double "medfast_hog_normalize_double"(double *values, Py_ssize_t n, Py_ssize_t n_blocks, int norm,
-                                                         double clip, const double *epsilon) noexcept
+cdef extern from "hog.h" nogil:
+    ctypedef struct plan_of_rows "medfast_hog_plan":
+        Py_ssize_t n_channels, line_size, n_lines, ties_high_from, n_bins, is_signed, soft, narrow, n_lanes, size
+        Py_ssize_t stride, n_groups, part_groups, tile_groups, tile_size, n_at_once, n_open_cols, n_cells, n_cell_rows
+        Py_ssize_t n_blocks, n_padded
+        const int64_t *taps
+        const int32_t *base
+
+    ctypedef struct doubts_of_bins "medfast_hog_doubts":
+        Py_ssize_t n, most
+        double *asked
+        const int64_t *answers
+
+    void load_uint8_t_float "medfast_hog_load_uint8_t_float"(const uint8_t *source, Py_ssize_t n, float *line) noexcept
+    void load_uint16_t_float "medfast_hog_load_uint16_t_float"(const uint16_t *source, Py_ssize_t n, float *line) noexcept
+    void load_int16_t_float "medfast_hog_load_int16_t_float"(const int16_t *source, Py_ssize_t n, float *line) noexcept
+    void load_float_float "medfast_hog_load_float_float"(const float *source, Py_ssize_t n, float *line) noexcept
+    void load_double_float "medfast_hog_load_double_float"(const double *source, Py_ssize_t n, float *line) noexcept
+    void load_uint8_t_double "medfast_hog_load_uint8_t_double"(const uint8_t *source, Py_ssize_t n, double *line) noexcept
+    void load_uint16_t_double "medfast_hog_load_uint16_t_double"(const uint16_t *source, Py_ssize_t n, double *line) noexcept
+    void load_int16_t_double "medfast_hog_load_int16_t_double"(const int16_t *source, Py_ssize_t n, double *line) noexcept
+    void load_float_double "medfast_hog_load_float_double"(const float *source, Py_ssize_t n, double *line) noexcept
+    void load_double_double "medfast_hog_load_double_double"(const double *source, Py_ssize_t n, double *line) noexcept
+    void root_float "medfast_hog_root_float"(float *line, Py_ssize_t n) noexcept
+    void root_double "medfast_hog_root_double"(double *line, Py_ssize_t n) noexcept
+    void add_rows_float "medfast_hog_add_rows_float"(
+        const plan_of_rows *p, const float *lines, Py_ssize_t row, Py_ssize_t stop, const float *weights,
+        const float *column_weights, const float *edges, float *work, int32_t *places, float *columns, float *totals,
+    ) noexcept
+    void add_rows_double "medfast_hog_add_rows_double"(
+        const plan_of_rows *p, const double *lines, Py_ssize_t row, Py_ssize_t stop, const double *weights,
+        const double *column_weights, const double *edges, double *work, int32_t *places, double *columns,
+        double *totals,
+    ) noexcept
+    void take_blocks_float "medfast_hog_take_blocks_float"(const plan_of_rows *p, float *totals, Py_ssize_t lane,
+                                                           float *values) noexcept
+    void take_blocks_double "medfast_hog_take_blocks_double"(const plan_of_rows *p, double *totals, Py_ssize_t lane,
+                                                             double *values) noexcept
+    void normalize_float "medfast_hog_normalize_float"(
+        float *values, Py_ssize_t n, Py_ssize_t size, Py_ssize_t n_blocks, int norm, float clip, const double *epsilon,
+        float *scales) noexcept
+    void normalize_double "medfast_hog_normalize_double"(
+        double *values, Py_ssize_t n, Py_ssize_t size, Py_ssize_t n_blocks, int norm, double clip,
+        const double *epsilon, double *scales) noexcept
+    void gradient_float "medfast_hog_gradient_of_row_float"(const plan_of_rows *p, const float *lines, Py_ssize_t row,
+                                                            Py_ssize_t column, Py_ssize_t n, float *dx,
+                                                            float *dy) noexcept
+    void vote_float "medfast_hog_vote_float"(const plan_of_rows *p, Py_ssize_t n, const float *edges, float *work,
+                                             float *shares, int32_t *places) noexcept
+    void add_cells_float "medfast_hog_add_cells_float"(
+        const plan_of_rows *p, const float *lines, Py_ssize_t row, const float *edges, const int64_t *special,
+        bint single, bint is_float, doubts_of_bins *doubts, float *work, int32_t *places, float *histograms) noexcept
+    void add_cells_double "medfast_hog_add_cells_double"(
+        const plan_of_rows *p, const double *lines, Py_ssize_t row, const double *edges, const int64_t *special,
+        bint single, bint is_float, doubts_of_bins *doubts, double *work, int32_t *places,
+        double *histograms) noexcept
+    void score_row "medfast_hog_score"(const float *blocks, Py_ssize_t step, Py_ssize_t row_size, const float *detector,
+                                       Py_ssize_t n_rows, Py_ssize_t n, double rho, Py_ssize_t n_windows,
+                                       double *out) noexcept
 
 
 def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, cols, channels) gray levels
              const int64_t[::1] row_of,              # IN     (region rows + 2) row of the image, from row -1
-             const int32_t[:, ::1] column_of,        # IN     (stride + 2, groups) column of the image, from phase -1
-             const int64_t[::1] slot_of_tap,         # IN     (columns of a block) slot of each, in the first block
+             const int32_t[::1] column_of,           # IN     (region cols + 2) column of the image, from column -1
+             Py_ssize_t run_start,  # positions of `column_of` from where on, and up to where, columns follow each other
+             Py_ssize_t run_stop,
              Py_ssize_t row_stride,  # rows from block to block
+             Py_ssize_t stride,  # columns from block to block
              Py_ssize_t ties_high_from,  # column from which the last of equally strong channels wins
-             const real[:, ::1] row_weights,         # IN     (cell rows, rows of a block)
-             const real[:, ::1] column_weights,      # IN     (cell cols, columns of a block)
-             const int64_t[:, ::1] taps,             # IN     (cell cols, 2) where the column weights begin and end
+             bint narrow,  # as OpenCV does with lines of less than 16 pixels
+             const real[:, :, ::1] row_weights,      # IN     (open rows, rows of a stride, lanes), by block row modulo
+             const real[:, :, ::1] column_weights,   # IN     (cell cols, open cols, columns of a stride)
+             const int64_t[:, :, ::1] taps,          # IN     (open cols, cell cols, 2) where these begin and end
              bint gamma,  # take the square root of the gray levels
              bint is_signed,  # bins over the whole circle, not over half of it
              bint soft,  # share a vote between the two nearest bins
@@ -72,97 +115,316 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
              const double[::1] epsilon,              # IN     (4) added under the root and after it, twice
              Py_ssize_t start,  # block rows, counted through all images
              Py_ssize_t stop,
-             real[::1] line,                         # INOUT  (cols) a row of the image
-             real[:, :, ::1] levels,                 # INOUT  (3, channels, (stride + 2) * groups + 16) its last rows
-             real[:, ::1] votes,                     # INOUT  (5, slots padded to 16) shares, lower bin, gradient
-             real[::1] planes,                       # INOUT  (n * slots + 16) what each slot gives to n bins, n >= 1
-             real[:, :, ::1] row_sums,               # INOUT  (cell cols, bins, blocks padded to 16)
-             real[:, :, :, :, ::1] sums,             # INOUT  (open block rows, cell rows, cell cols, bins, blocks)
+             Py_ssize_t n_groups,  # strides that the columns of all blocks take
+             Py_ssize_t part_groups,  # how many of them have their votes found at once,
+             Py_ssize_t tile_groups,  # and how many have them added up at once
+             const int32_t[::1] base,                # IN     (columns of a part) where each has its bin 0 in `columns`
+             real[:, :, ::1] lines,                  # INOUT  (rows done at once + 2, channels, region cols padded)
+             real[::1] work,                         # INOUT  (6, rows done at once, columns of a part padded to 16)
+             int32_t[:, ::1] places,                 # INOUT  (rows done at once, columns of a part padded to 16)
+             real[:, ::1] columns,                   # INOUT  (columns of a tile, bins + 1, lanes; padded)
+             real[:, :, ::1] totals,                 # INOUT  (blocks, cell cols, bins + 1, lanes; padded)
+             real[:, ::1] values,                    # INOUT  (blocks, values padded to 16)
+             real[::1] scales,                       # INOUT  (17 * blocks)
              real[:, :, :, :, :, :] out):            # OUT    (images, block rows, cols, cell rows, cols, bins)
-    """Describe the block rows `start` to `stop` of a batch of images. `levels` and `planes` come filled with zeros."""
+    """Describe the block rows `start` to `stop` of a batch of images. `lines` and `values` come filled with zeros."""
     cdef:
-        Py_ssize_t n_block_rows = out.shape[1], block_height = row_weights.shape[1], n_open = sums.shape[0]
-        Py_ssize_t n_cell_rows = sums.shape[1], n_values = sums.shape[2] * sums.shape[3]
-        Py_ssize_t n_sums = n_values * sums.shape[4], row, item, block, cell, first, last, i
-        row_plan plan
-    plan.n_channels, plan.channel_size = levels.shape[1], levels.shape[2]
-    plan.stride, plan.n_groups, plan.n_slots = column_of.shape[0] - 2, column_of.shape[1], votes.shape[1]
-    plan.ties_high_from, plan.n_bins, plan.is_signed, plan.soft = ties_high_from, sums.shape[3], is_signed, soft
-    plan.n_cells, plan.width, plan.n_blocks = column_weights.shape[0], column_weights.shape[1], sums.shape[4]
-    plan.n_planes = (planes.shape[0] - 16) // plan.n_slots
-    plan.slot_of_tap, plan.taps = &slot_of_tap[0], &taps[0, 0]
+        Py_ssize_t n_block_rows = out.shape[1], n_open = row_weights.shape[0], n_cell_rows = out.shape[3]
+        Py_ssize_t block_height = row_of.shape[0] - 2 - (n_block_rows - 1) * row_stride
+        Py_ssize_t n_at_once = lines.shape[0] - 2, item, first, last, row, end, loaded, block, stride_row, i, lane
+        plan_of_rows plan
+    plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
+    plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = ties_high_from, narrow, is_signed, soft
+    plan.n_bins, plan.n_lanes, plan.size = out.shape[5], row_weights.shape[2], columns.shape[1]
+    plan.stride, plan.n_groups, plan.part_groups, plan.tile_groups = stride, n_groups, part_groups, tile_groups
+    plan.tile_size, plan.n_at_once, plan.base = places.shape[1], places.shape[0], &base[0]
+    plan.n_open_cols, plan.n_cells, plan.taps = taps.shape[0], taps.shape[1], &taps[0, 0, 0]
+    plan.n_cell_rows, plan.n_blocks, plan.n_padded = n_cell_rows, out.shape[2], values.shape[1]
     with nogil:
         while start < stop:
             item = start // n_block_rows
             first = start - item * n_block_rows
             last = min(stop - item * n_block_rows, n_block_rows)
             start = item * n_block_rows + last
-            load_row(image, item, row_of[first * row_stride], column_of, gamma, line, levels, first * row_stride + 2)
-            load_row(image, item, row_of[first * row_stride + 1], column_of, gamma, line, levels, first * row_stride)
-            for row in range(first * row_stride, (last - 1) * row_stride + block_height):
-                load_row(image, item, row_of[row + 2], column_of, gamma, line, levels, row + 1)
-                block = first if row < block_height else max(first, (row - block_height) // row_stride + 1)
-                if block > min(last - 1, row // row_stride):  # a stride beyond the block: a row in none
+            totals[:] = 0
+            loaded = first * row_stride - 1  # rows of the region from which on none is in `lines`
+            for stride_row in range(first, last - 1 + n_open):
+                row = stride_row * row_stride
+                end = row + min(row_stride, block_height)
+                end = min(end, (last - 1) * row_stride + block_height)
+                loaded = max(loaded, row - 1)
+                while row < end:
+                    i = min(row + n_at_once, end)
+                    while loaded <= i:
+                        load_row(image, item, row_of[loaded + 1], column_of, run_start, run_stop, gamma, lines,
+                                 loaded + 1)
+                        loaded += 1
+                    if real is float:
+                        add_rows_float(&plan, &lines[0, 0, 0], row, i,
+                                       &row_weights[stride_row % n_open, row - stride_row * row_stride, 0],
+                                       &column_weights[0, 0, 0], &edges[0, 0], &work[0], &places[0, 0], &columns[0, 0],
+                                       &totals[0, 0, 0])
+                    else:
+                        add_rows_double(&plan, &lines[0, 0, 0], row, i,
+                                        &row_weights[stride_row % n_open, row - stride_row * row_stride, 0],
+                                        &column_weights[0, 0, 0], &edges[0, 0], &work[0], &places[0, 0], &columns[0, 0],
+                                        &totals[0, 0, 0])
+                    row = i
+                block = stride_row - n_open + 1  # this stride held its last row; if it is none of ours, it makes room
+                lane = (stride_row + 1) % n_open * n_cell_rows
+                if real is float:
+                    take_blocks_float(&plan, &totals[0, 0, 0], lane, &values[0, 0])
+                    if block >= first:
+                        normalize_float(&values[0, 0], plan.n_cells * n_cell_rows * plan.n_bins, plan.n_padded,
+                                      plan.n_blocks, norm, clip, &epsilon[0], &scales[0])
+                        write(values, False, out[item, block])
+                else:
+                    take_blocks_double(&plan, &totals[0, 0, 0], lane, &values[0, 0])
+                    if block >= first:
+                        normalize_double(&values[0, 0], plan.n_cells * n_cell_rows * plan.n_bins, plan.n_padded,
+                                         plan.n_blocks, norm, clip, &epsilon[0], &scales[0])
+                        write(values, False, out[item, block])
+
+
+cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t image_row, const int32_t[::1] column_of,
+                   Py_ssize_t run_start, Py_ssize_t run_stop, int gamma, real[:, :, ::1] lines,
+                   Py_ssize_t row) noexcept nogil:
+    """One row of the image, continued at its sides, into its place among the lines that are kept.
+
+    `gamma`: 1 takes square roots, 2 rounds them to float.
+    """
+    cdef:
+        Py_ssize_t channel, col, n = run_stop - run_start
+        const pixel *source
+        real *line
+    for channel in range(lines.shape[1]):
+        line = &lines[row % lines.shape[0], channel, 0]
+        source = &image[item, image_row, column_of[run_start], channel]
+        if image.strides[2] == sizeof(pixel):
+            if pixel is uint8_t and real is float:
+                load_uint8_t_float(source, n, line + run_start)
+            elif pixel is uint16_t and real is float:
+                load_uint16_t_float(source, n, line + run_start)
+            elif pixel is int16_t and real is float:
+                load_int16_t_float(source, n, line + run_start)
+            elif pixel is float and real is float:
+                load_float_float(source, n, line + run_start)
+            elif pixel is double and real is float:
+                load_double_float(source, n, line + run_start)
+            elif pixel is uint8_t and real is double:
+                load_uint8_t_double(source, n, line + run_start)
+            elif pixel is uint16_t and real is double:
+                load_uint16_t_double(source, n, line + run_start)
+            elif pixel is int16_t and real is double:
+                load_int16_t_double(source, n, line + run_start)
+            elif pixel is float and real is double:
+                load_float_double(source, n, line + run_start)
+            elif pixel is double and real is double:
+                load_double_double(source, n, line + run_start)
+        else:
+            for col in range(n):
+                line[run_start + col] = <real> image[item, image_row, column_of[run_start] + col, channel]
+        for col in range(run_start):
+            line[col] = <real> image[item, image_row, column_of[col], channel]
+        for col in range(run_stop, column_of.shape[0]):
+            line[col] = <real> image[item, image_row, column_of[col], channel]
+        if gamma:
+            if real is float:
+                root_float(line, column_of.shape[0])
+            else:
+                root_double(line, column_of.shape[0])
+                if gamma == 2:
+                    for col in range(column_of.shape[0]):
+                        line[col] = <float> line[col]
+
+
+cdef void write(const real[:, ::1] values, bint rows_first, result[:, :, :, :] out) noexcept nogil:
+    """A row of finished blocks; the values of one are (cell cols, cell rows, bins), or (cell rows, cell cols, bins)."""
+    cdef:
+        Py_ssize_t block, i, j, k, n_rows = out.shape[1], n_cols = out.shape[2], n = n_rows * n_cols * out.shape[3]
+        Py_ssize_t bins = out.shape[3] * <Py_ssize_t> sizeof(result)
+        Py_ssize_t row_stride = n_cols * bins if rows_first else bins, col_stride = bins if rows_first else n_rows * bins
+        const real *value
+        result *target
+    if (out.strides[1] == row_stride or n_rows == 1) and (out.strides[2] == col_stride or n_cols == 1) \
+            and out.strides[3] == sizeof(result):
+        for block in range(out.shape[0]):
+            value = &values[block, 0]
+            target = &out[block, 0, 0, 0]
+            if real is result:
+                memcpy(target, value, n * sizeof(real))
+            else:
+                for k in range(n):
+                    target[k] = <result> value[k]
+        return
+    for block in range(out.shape[0]):
+        value = &values[block, 0]
+        for i in range(n_rows if rows_first else n_cols):
+            for j in range(n_cols if rows_first else n_rows):
+                for k in range(out.shape[3]):
+                    if rows_first:
+                        out[block, i, j, k] = <result> value[k]
+                    else:
+                        out[block, j, i, k] = <result> value[k]
+                value += out.shape[3]
+
+
+def count(const pixel[:, :, :, :] image,            # IN     (images, rows, cols, channels) gray levels
+          const int64_t[::1] row_of,                # IN     (rows of all cells + 2) row of the image, from row -1
+          const int32_t[::1] column_of,             # IN     (cols of all cells + 2) column of the image, from column -1
+          Py_ssize_t run_start,  # positions of `column_of` from where on, and up to where, columns follow each other
+          Py_ssize_t run_stop,
+          Py_ssize_t cell_height,
+          Py_ssize_t cell_width,
+          bint gamma,  # take the square root of the gray levels
+          bint is_signed,  # bins over the whole circle, not over half of it
+          bint soft,  # share a vote between the two nearest bins
+          bint single,  # bins, sums and means as scikit-image's
+          const real[:, ::1] edges,                 # IN     (bins, 2) cosine and sine of each upper edge
+          const int64_t[::1] special,               # IN     (3) scikit-image's bins of 45, 90 and 135 degrees
+          bint is_answered,
+          const int64_t[::1] answers,               # IN     the bins of `asked`, if `is_answered`
+          Py_ssize_t start,  # rows of cells, counted through all images
+          Py_ssize_t stop,
+          const int32_t[::1] base,                  # IN     (cols) bins + 1 times the cell of each
+          double[:, ::1] asked,                     # OUT    (directions, 2) dy, dx where `single` needs its caller
+          int64_t[::1] n_asked,                     # OUT    (1) how many there are, also beyond the room for them
+          real[:, :, ::1] lines,                    # INOUT  (3, channels, cols padded)
+          real[::1] work,                           # INOUT  (6 * cols padded to 16)
+          int32_t[::1] places,                      # INOUT  (cols padded to 16)
+          real[:, :, :, ::1] out):                  # OUT    (images, cell rows, cells, bins + 1)
+    """Histograms of cells, pixels voting in their own: sums, or with `single` means. `lines` come filled with zeros."""
+    cdef:
+        Py_ssize_t item, row, i, k, cell, n_bins = out.shape[3] - 1
+        int roots = 2 if gamma and single and pixel is float else gamma
+        real *totals
+        plan_of_rows plan
+        doubts_of_bins doubts
+    doubts.n, doubts.most, doubts.asked, doubts.answers = 0, asked.shape[0], &asked[0, 0], NULL
+    if is_answered:
+        doubts.answers = &answers[0]
+    plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
+    plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = <Py_ssize_t> 1 << 62, False, is_signed, soft
+    plan.n_bins, plan.n_lanes, plan.stride, plan.tile_size = n_bins, 1, cell_width, places.shape[0]
+    plan.n_groups, plan.base = out.shape[2], &base[0]
+    with nogil:
+        while start < stop:
+            item = start // out.shape[1]
+            row = start - item * out.shape[1]
+            out[item, row] = 0
+            for i in range(row * cell_height - 1, (row + 1) * cell_height + 1):
+                load_row(image, item, row_of[i + 1], column_of, run_start, run_stop, roots, lines, i + 1)
+                if i <= row * cell_height:
                     continue
                 if real is float:
-                    row_float(&plan, &levels[(row + 2) % 3, 0, 0], &levels[row % 3, 0, 0],
-                              &levels[(row + 1) % 3, 0, 0], &column_weights[0, 0], &edges[0, 0], &votes[0, 0],
-                              &planes[0], &row_sums[0, 0, 0])
+                    add_cells_float(&plan, &lines[0, 0, 0], i - 1, &edges[0, 0], &special[0], False, False, &doubts,
+                                    &work[0], &places[0], &out[item, row, 0, 0])
                 else:
-                    row_double(&plan, &levels[(row + 2) % 3, 0, 0], &levels[row % 3, 0, 0],
-                               &levels[(row + 1) % 3, 0, 0], &column_weights[0, 0], &edges[0, 0], &votes[0, 0],
-                               &planes[0], &row_sums[0, 0, 0])
-                for block in range(block, min(last - 1, row // row_stride) + 1):
-                    i = row - block * row_stride
-                    for cell in range(n_cell_rows):
-                        if real is float:
-                            add_row_float(&row_sums[0, 0, 0], row_weights[cell, i], n_sums, i == 0,
-                                          &sums[block % n_open, cell, 0, 0, 0])
-                        else:
-                            add_row_double(&row_sums[0, 0, 0], row_weights[cell, i], n_sums, i == 0,
-                                           &sums[block % n_open, cell, 0, 0, 0])
-                    if i == block_height - 1:
-                        if real is float:
-                            normalize_float(&sums[block % n_open, 0, 0, 0, 0], n_cell_rows * n_values, sums.shape[4],
-                                            norm, clip, &epsilon[0])
-                        else:
-                            normalize_double(&sums[block % n_open, 0, 0, 0, 0], n_cell_rows * n_values, sums.shape[4],
-                                             norm, clip, &epsilon[0])
-                        write(sums[block % n_open], out[item, block])
+                    add_cells_double(&plan, &lines[0, 0, 0], i - 1, &edges[0, 0], &special[0], single, pixel is float,
+                                     &doubts, &work[0], &places[0], &out[item, row, 0, 0])
+            for cell in range(out.shape[2]):
+                totals = &out[item, row, cell, 0]
+                if single:
+                    for k in range(n_bins):
+                        totals[k] = <float> (totals[k] / (cell_height * cell_width))
+                else:
+                    totals[0] += totals[n_bins]
+            start += 1
+        n_asked[0] = doubts.n
 
 
-cdef void load_row(const pixel[:, :, :, :] image, Py_ssize_t item, Py_ssize_t image_row,
-                   const int32_t[:, ::1] column_of, bint gamma, real[::1] line, real[:, :, ::1] levels,
-                   Py_ssize_t row) noexcept nogil:
-    """One row of the image in order of phase, into its place among the last three."""
+def normalize(const real[:, :, :, ::1] histograms,  # IN     (images, cell rows, cell cols, bins + 1)
+              Py_ssize_t row_step,  # cells from block to block
+              Py_ssize_t step,
+              bint rows_first,  # of the cells of a block
+              int norm,  # 0 l1, 1 l1-sqrt, 2 l2, 3 l2-hys
+              double clip,  # l2-hys: largest value after the first normalisation
+              const double[::1] epsilon,            # IN     (4) added under the root and after it, twice
+              Py_ssize_t start,  # block rows, counted through all images
+              Py_ssize_t stop,
+              real[:, ::1] values,                  # INOUT  (blocks, values padded to 16)
+              real[::1] scales,                     # INOUT  (17 * blocks)
+              result[:, :, :, :, :, :] out):        # OUT    (images, block rows, cols, cell rows, cols, bins)
+    """Normalised blocks of cells. `values` come filled with zeros."""
     cdef:
-        Py_ssize_t channel, col, n = column_of.shape[0] * column_of.shape[1]
-        const pixel *source
-    for channel in range(levels.shape[1]):
-        if image.strides[2] == sizeof(pixel):
-            source = &image[item, image_row, 0, channel]
-            for col in range(line.shape[0]):
-                line[col] = <real> source[col]
-        else:
-            for col in range(line.shape[0]):
-                line[col] = <real> image[item, image_row, col, channel]
-        if real is float:
-            reorder_float(&line[0], line.shape[0], gamma, &column_of[0, 0], n, &levels[row % 3, channel, 0])
-        else:
-            reorder_double(&line[0], line.shape[0], gamma, &column_of[0, 0], n, &levels[row % 3, channel, 0])
+        Py_ssize_t item, row, i, j, k, block, n_bins = out.shape[5], n_rows = out.shape[3], n_cols = out.shape[4]
+        const real *source
+        real *target
+    with nogil:
+        while start < stop:
+            item = start // out.shape[1]
+            row = start - item * out.shape[1]
+            for block in range(out.shape[2]):
+                target = &values[block, 0]
+                for i in range(n_rows if rows_first else n_cols):
+                    for j in range(n_cols if rows_first else n_rows):
+                        if rows_first:
+                            source = &histograms[item, row * row_step + i, block * step + j, 0]
+                        else:
+                            source = &histograms[item, row * row_step + j, block * step + i, 0]
+                        for k in range(n_bins):
+                            target[k] = source[k]
+                        target += n_bins
+            if real is float:
+                normalize_float(&values[0, 0], n_rows * n_cols * n_bins, values.shape[1], out.shape[2], norm, clip,
+                                &epsilon[0], &scales[0])
+            else:
+                normalize_double(&values[0, 0], n_rows * n_cols * n_bins, values.shape[1], out.shape[2], norm, clip,
+                                 &epsilon[0], &scales[0])
+            write(values, rows_first, out[item, row])
+            start += 1
 
 
-cdef void write(const real[:, :, :, ::1] values, real[:, :, :, :] out) noexcept nogil:
-    """A row of finished blocks, from side by side to block by block."""
+def votes(const pixel[:, :, :, :] image,            # IN     (1, rows, cols, channels) gray levels
+          const int64_t[::1] row_of,                # IN     (rows of `shares` + 2) row of the image, from row -1
+          const int32_t[::1] column_of,             # IN     (cols of `shares` + 2) column of the image, from column -1
+          Py_ssize_t run_start,  # positions of `column_of` from where on, and up to where, columns follow each other
+          Py_ssize_t run_stop,
+          Py_ssize_t ties_high_from,  # as for `describe`, up to `is_signed`
+          bint narrow,
+          bint gamma,
+          bint is_signed,
+          Py_ssize_t n_bins,
+          Py_ssize_t start,  # rows of `shares`
+          Py_ssize_t stop,
+          float[:, :, ::1] lines,                   # INOUT  (3, channels, cols + 2 padded by 32)
+          float[::1] work,                          # INOUT  (5 * cols padded to 16)
+          int32_t[::1] places,                      # INOUT  (cols padded to 16)
+          float[:, :, :] shares,                    # OUT    (rows, cols, 2) of the magnitude
+          uint8_t[:, :, :] bins):                   # OUT    (rows, cols, 2)
+    """The two bins that each pixel votes for, and its votes. `lines` come filled with zeros."""
     cdef:
-        Py_ssize_t block, cell_row, cell_col, k
-        const real *value
-    for block in range(out.shape[0]):
-        for cell_row in range(out.shape[1]):
-            for cell_col in range(out.shape[2]):
-                value = &values[cell_row, cell_col, 0, block]
-                for k in range(out.shape[3]):
-                    out[block, cell_row, cell_col, k] = value[k * values.shape[3]]
+        Py_ssize_t row, col, n = places.shape[0]
+        plan_of_rows plan
+    plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
+    plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = ties_high_from, narrow, is_signed, True
+    plan.n_bins, plan.n_lanes = n_bins, 1
+    with nogil:
+        for row in range(start - 1, start + 1):
+            load_row(image, 0, row_of[row + 1], column_of, run_start, run_stop, gamma, lines, row + 1)
+        for row in range(start, stop):
+            load_row(image, 0, row_of[row + 2], column_of, run_start, run_stop, gamma, lines, row + 2)
+            gradient_float(&plan, &lines[0, 0, 0], row, 0, n, &work[0], &work[n])
+            vote_float(&plan, n, NULL, &work[0], &work[3 * n], &places[0])
+            for col in range(shares.shape[1]):
+                shares[row, col, 0], shares[row, col, 1] = work[3 * n + 2 * col], work[3 * n + 2 * col + 1]
+                bins[row, col, 0], bins[row, col, 1] = <uint8_t> places[col], <uint8_t> ((places[col] + 1) % n_bins)
+
+
+def score(const float[:, :, ::1] blocks,   # IN   (block rows, block cols, values of a block padded to 16)
+          const float[:, ::1] detector,    # IN   (block rows of a window, values of them in a row, padded alike)
+          Py_ssize_t row_step,  # block rows from a window to the one below
+          Py_ssize_t step,  # blocks from a window to the next
+          double rho,  # added to every score
+          Py_ssize_t start,  # rows of `out`
+          Py_ssize_t stop,
+          double[:, ::1] out):             # OUT  (rows, cols) of windows
+    """The product of each window's blocks with a detector: in sixteen sums, these in double."""
+    cdef Py_ssize_t row, size = blocks.shape[2]
+    with nogil:
+        for row in range(start, stop):
+            score_row(&blocks[row * row_step, 0, 0], step * size, blocks.shape[1] * size, &detector[0, 0],
+                      detector.shape[0], detector.shape[1], rho, out.shape[1], &out[row, 0])
 
 
 def halve(const pixel[:, :, :, :] image,    # IN   (images, rows, cols, channels) gray levels

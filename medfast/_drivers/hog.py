@@ -2,7 +2,9 @@
 
 import functools
 import math
+import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +17,17 @@ NORMS = ("l1", "l1-sqrt", "l2", "l2-hys")
 """In the order of the kernel's codes."""
 
 _PADDING = 16  # the kernel's LANES
-_PLANES_SIZE = 4096  # values that leave room for the rest in 32 KB of cache
-
+_TILE_SIZE = 3072  # values of the histograms of columns that leave room for the rest in 32 KB of cache
+_PART_SIZE = 1024  # pixels whose votes are found at once
+_ROWS_AT_ONCE = 16  # rows whose votes go into the histograms of columns before these are added up
+_KEPT_BYTES = 2**19  # of work arrays, per thread
+_OPENCV_SHORT = 16  # pixels of a line from where on OpenCV has vectors for it
 _NEVER = 2**62  # a column that no image has
 _LARGEST_EXPONENT = 40  # sums of the squares of a block of 2^40 · 2^16 pixels are still within float32
 
 
-class Parameters(NamedTuple):
+@dataclass(frozen=True, eq=True)
+class Parameters:
     """How an image is described; pairs are (rows, columns). Hashable, for tables are kept per value."""
 
     orientations: int
@@ -41,16 +47,22 @@ class Parameters(NamedTuple):
     """Of the Gaussian over a block, in pixels; infinite for none."""
     epsilon: tuple[float, float, float, float]
     """Added under the root and after it, in the first normalisation and in the second."""
+    block_length: int = field(init=False, compare=False)
+    """Values of a block."""
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        values = tuple(getattr(self, each.name) for each in fields(self) if each.init)
+        object.__setattr__(self, "_hash", hash(values))  # once: it is asked for at every call
+        object.__setattr__(self, "block_length", self.block[0] * self.block[1] * self.orientations)
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def block_pixels(self) -> tuple[int, int]:
         """Rows and columns of a block."""
         return self.block[0] * self.cell[0], self.block[1] * self.cell[1]
-
-    @property
-    def block_length(self) -> int:
-        """Values of a block."""
-        return self.block[0] * self.block[1] * self.orientations
 
     def blocks_in(self, rows: int, cols: int) -> tuple[int, int]:
         """Block rows and block columns that fit."""
@@ -92,40 +104,76 @@ def describe(
     out: NDArray[Any],
     *,
     origin: tuple[int, int] = (0, 0),
-    ties_high_from: int | None = None,
+    opencv: tuple[int, int] | None = None,
     num_threads: int | None = None,
 ) -> None:
     """Fill `out` from `images`, which is (images, rows, cols, channels).
 
     `out` is (images, block rows, block columns, cell rows, cell columns, bins). The first block has its upper left
     corner at `origin`; pixels outside are reflected, without repeating the border. Of equally strong channels the first
-    one counts, from column `ties_high_from` (from `origin`) on the last one.
+    one counts. `opencv` gives the width of OpenCV's continued image, and the column of `origin` in it: OpenCV treats
+    the last columns of lines, and short lines, another way.
     """
     if not out.size:
         return
     run: Callable[..., None] = _kernels.hog.describe
     dtype = out.dtype
-    plan = _plan(images.shape[1:], out.shape[1:3], origin, parameters, dtype)
-    ties = _NEVER if ties_high_from is None else ties_high_from
+    plan = _plan(images.shape[1:], out.shape[1:3], origin, opencv, parameters, dtype)
 
     def work(start: int, stop: int) -> None:
-        run(
-            images[:, :, plan.columns],
-            *plan.maps,
-            ties,
-            *plan.tables,
-            start,
-            stop,
-            np.empty(plan.line, dtype),
-            np.zeros(plan.levels, dtype),
-            np.empty(plan.votes, dtype),
-            np.zeros(plan.planes, dtype),
-            np.empty(plan.row_sums, dtype),
-            np.empty(plan.sums, dtype),
-            out,
-        )
+        run(images, *plan.maps, *plan.tables, start, stop, *plan.groups, *_work_arrays(plan), out)
 
     for_rows(len(out) * out.shape[1], work, work_per_row=plan.work_per_row, num_threads=num_threads)
+
+
+_last = threading.local()
+
+
+def _work_arrays(plan: "_Plan") -> tuple[NDArray[Any], ...]:
+    """For the thread's next call with the same plan they are kept, if they are small: short calls come in rows.
+
+    The kernel leaves in them what it wants to find: zeros where lines and values are padded.
+    """
+    if getattr(_last, "plan", None) is plan:
+        return _last.arrays
+    dtype = plan.tables[0].dtype
+    lines, n_work, places, columns, totals, values = plan.sizes
+    arrays = (
+        np.zeros(lines, dtype),
+        np.empty(n_work, dtype),
+        np.empty(places, np.int32),
+        np.empty(columns, dtype),
+        np.empty(totals, dtype),
+        np.zeros(values, dtype),
+        np.empty(17 * values[0], dtype),
+    )
+    if sum(array.nbytes for array in arrays) <= _KEPT_BYTES:
+        _last.plan, _last.arrays = plan, arrays
+    return arrays
+
+
+def votes(
+    image: NDArray[Any],
+    parameters: Parameters,
+    pad: tuple[int, int],
+    shares: NDArray[np.float32],
+    bins: NDArray[np.uint8],
+) -> None:
+    """Fill `shares` and `bins` (rows, cols, 2) from `image` (1, rows, cols, channels), with `pad` above and left."""
+    rows, cols = shares.shape[:2]
+    row_of, column_of, run = maps(image.shape[1:3], (rows, cols), (-pad[0], -pad[1]))
+    n = _padded(cols)
+    switches = cols - cols % 4, cols < _OPENCV_SHORT, parameters.gamma, parameters.signed, parameters.orientations
+
+    def work(start: int, stop: int) -> None:
+        lines = np.zeros((3, image.shape[3], n + 2 * _PADDING), np.float32)
+        places = np.empty(n, np.int32)
+        _kernels.hog.votes(
+            image, row_of, column_of, *run, *switches, start, stop, lines, np.empty(5 * n, np.float32), places,
+            shares, bins,
+        )  # fmt: skip
+
+    for_rows(rows, work, work_per_row=4 * cols)
 
 
 def within_range(images: NDArray[Any]) -> NDArray[Any]:
@@ -156,18 +204,14 @@ def _padded(n: int) -> int:
 class _Plan(NamedTuple):
     """What the kernel is given beside images, rows and result, as far as it depends on their geometry alone."""
 
-    columns: slice
-    """Columns of the image that are used."""
     maps: tuple[Any, ...]
-    """Where it finds what, up to the stride of rows."""
+    """Where it finds what, up to `narrow`."""
     tables: tuple[Any, ...]
     """Weights, switches, norm."""
-    line: int
-    levels: tuple[int, int, int]
-    votes: tuple[int, int]
-    planes: int
-    row_sums: tuple[int, int, int]
-    sums: tuple[int, ...]
+    groups: tuple[Any, ...]
+    """How many strides the columns take, how many of them are done at once, and where their columns begin."""
+    sizes: tuple[Any, ...]
+    """Of the work arrays."""
     work_per_row: float
 
 
@@ -176,62 +220,91 @@ def _plan(
     shape: tuple[int, int, int],
     blocks: tuple[int, int],
     origin: tuple[int, int],
+    opencv: tuple[int, int] | None,
     parameters: Parameters,
     dtype: np.dtype,
 ) -> _Plan:
     """Made once per geometry: for a small image, the arithmetic of sizes takes as long as the kernel."""
-    row_of, columns, column_of, slot_of_tap = _maps(shape[:2], blocks, origin, parameters)
-    row_weights, column_weights, taps, edges, epsilon = _tables(parameters, dtype)
-    n_bins, (n_phases, n_groups) = parameters.orientations, column_of.shape
-    n_slots, n_padded = _padded((n_phases - 2) * n_groups), _padded(blocks[1])
-    n_planes = min(n_bins, max(1, _PLANES_SIZE // n_slots))
-    n_open = math.ceil(parameters.block_pixels[0] / parameters.stride[0])
+    (row_stride, stride), (height, width) = parameters.stride, parameters.block_pixels
+    region = (blocks[0] - 1) * row_stride + height, (blocks[1] - 1) * stride + width
+    row_of, column_of, run = maps(shape[:2], region, origin)
+    row_weights, column_weights, taps, bounds, epsilon = _tables(parameters, dtype)
+    n_bins, n_lanes, n_open_cols = parameters.orientations, row_weights.shape[2], column_weights.shape[1]
+    n_groups = blocks[1] - 1 + n_open_cols
+    size = _padded((n_bins + 1) * n_lanes)
+    tile_groups = max(1, min(n_groups, _TILE_SIZE // (size * stride)))
+    n_at_once = min(row_stride, height, _ROWS_AT_ONCE)
+    part_groups = tile_groups * max(1, min(-(-n_groups // tile_groups), _PART_SIZE // (n_at_once * tile_groups * stride)))
+    part = _padded(part_groups * stride)
+    base = np.arange(part, dtype=np.int32) % (tile_groups * stride) * size
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes
+    ties = (_NEVER, False) if opencv is None else (opencv[0] - opencv[0] % 4 - opencv[1], opencv[0] < _OPENCV_SHORT)
     norm = NORMS.index(parameters.norm)
     return _Plan(
-        columns=columns,
-        maps=(row_of, column_of, slot_of_tap, parameters.stride[0]),
-        tables=(row_weights, column_weights, taps, *switches, edges, norm, parameters.clip, epsilon),
-        line=columns.stop - columns.start,
-        levels=(3, shape[2], n_phases * n_groups + _PADDING),
-        votes=(5, n_slots),
-        planes=n_planes * n_slots + _PADDING,
-        row_sums=(parameters.block[1], n_bins, n_padded),
-        sums=(n_open, *parameters.block, n_bins, n_padded),
-        work_per_row=parameters.stride[0] * (n_slots * (2 + n_bins / 8) + n_padded * parameters.block_length / 8),
+        maps=(row_of, column_of, *run, row_stride, stride, *ties),
+        tables=(row_weights, column_weights, taps, *switches, bounds, norm, parameters.clip, epsilon),
+        groups=(n_groups, part_groups, tile_groups, _read_only(base)[0]),
+        sizes=(
+            (n_at_once + 2, shape[2], _padded(n_groups * stride) + 2 * _PADDING),
+            6 * n_at_once * part,
+            (n_at_once, part),
+            (tile_groups * stride, size),
+            (blocks[1], parameters.block[1], size),
+            (blocks[1], _padded(parameters.block_length)),
+        ),
+        work_per_row=row_stride * n_groups * stride * (1 + n_lanes / 4) + blocks[1] * parameters.block_length / 2,
     )
 
 
-def _maps(
-    shape: tuple[int, int], blocks: tuple[int, int], origin: tuple[int, int], parameters: Parameters
-) -> tuple[NDArray[np.int64], slice, NDArray[np.int32], NDArray[np.int64]]:
-    """Where the kernel finds what: see `describe` in src/hog.pyx.
-
-    The image row of each region row from -1 on; the image columns that are used; which of them each (phase, group) is,
-    from phase -1 on; the slot of each column of the first block.
+def maps(
+    shape: tuple[int, int], region: tuple[int, int], origin: tuple[int, int]
+) -> tuple[NDArray[np.int64], NDArray[np.int32], tuple[int, int]]:
+    """The row of the image of each row of a region, from -1 on, and the column of each column; and from where on and up
+    to where the latter follow each other.
     """
-    height, width = parameters.block_pixels
-    stride = parameters.stride[1]
-    rows = np.arange(-1, (blocks[0] - 1) * parameters.stride[0] + height + 1)
-    phases = np.arange(-1, stride + 1)
-    groups = np.arange(blocks[1] - 1 + math.ceil(width / stride))
-    columns = phases[:, np.newaxis] + stride * groups
-    taps = np.arange(width)
-    slots = taps % stride * len(groups) + taps // stride
-    row_of, column_of = _reflect(rows + origin[0], shape[0]), _reflect(columns + origin[1], shape[1])
-    used = slice(int(column_of.min()), int(column_of.max()) + 1)
-    return row_of, used, (column_of - used.start).astype(np.int32), slots
+    rows, cols = (np.arange(-1, n + 1) + first for n, first in zip(region, origin, strict=True))
+    columns = _reflect(cols, shape[1]).astype(np.int32)
+    inside = np.flatnonzero((cols >= 0) & (cols < shape[1]))
+    run = (int(inside[0]), int(inside[-1]) + 1) if len(inside) else (0, 1)
+    return _reflect(rows, shape[0]), columns, run
 
 
 @functools.lru_cache(maxsize=64)
 def _tables(parameters: Parameters, dtype: np.dtype) -> tuple[NDArray[Any], ...]:
-    """Weights of a block's rows and columns in each cell, edges of the bins, and what keeps a division from 0."""
-    weights = [_weights(cell, n, parameters) for cell, n in zip(parameters.cell, parameters.block, strict=True)]
-    circle = 2 if parameters.signed else 1
-    edges = [_direction(circle * k, parameters.orientations) for k in range(1, parameters.orientations + 1)]
-    row_weights, column_weights, directions = (array.astype(dtype) for array in (*weights, np.array(edges)))
-    taps = np.array([(np.flatnonzero(row)[[0, -1]] + (0, 1)) if row.any() else (0, 0) for row in column_weights])
-    return _read_only(row_weights, column_weights, taps, directions, np.array(parameters.epsilon))
+    """Weights of rows and columns as the kernel takes them, edges of the bins, and what keeps a division from 0."""
+    (row_stride, stride), n_cell_rows = parameters.stride, parameters.block[0]
+    row_weights, column_weights = (
+        _by_stride(_weights(cell, n, parameters), step)
+        for cell, n, step in zip(parameters.cell, parameters.block, parameters.stride, strict=True)
+    )
+    n_open = row_weights.shape[1]
+    n_lanes = n_open * n_cell_rows
+    lanes = np.zeros((n_open, row_stride, 4 if n_lanes <= 4 else -(-n_lanes // 8) * 8))
+    for now in range(n_open):
+        for block in range(n_open):  # the open one that has its number modulo n_open
+            of_block = lanes[now, :, block * n_cell_rows : (block + 1) * n_cell_rows]
+            of_block[:] = row_weights[:, (now - block) % n_open].T
+    taps = np.zeros((column_weights.shape[1], parameters.block[1], 2), np.int64)
+    for cell, group in np.ndindex(column_weights.shape[:2]):
+        if len(found := np.flatnonzero(column_weights[cell, group].astype(dtype))):
+            taps[group, cell] = found[0], found[-1] + 1
+    arrays = [np.ascontiguousarray(array, dtype) for array in (lanes, column_weights)]
+    return _read_only(*arrays, taps, edges(parameters, dtype), np.array(parameters.epsilon))
+
+
+@functools.lru_cache(maxsize=64)
+def edges(parameters: Parameters, dtype: np.dtype) -> NDArray[Any]:
+    """(bins, 2): cosine and sine of the upper edge of each bin."""
+    n_bins, circle = parameters.orientations, 2 if parameters.signed else 1
+    return _read_only(np.array([_direction(circle * k, n_bins) for k in range(1, n_bins + 1)], dtype))[0]
+
+
+def _by_stride(weights: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
+    """(cells, strides, pixels of a stride) from (cells, pixels), the last stride filled up with zeros."""
+    n_open = -(-weights.shape[1] // stride)
+    out = np.zeros((len(weights), n_open * stride))
+    out[:, : weights.shape[1]] = weights
+    return out.reshape(len(weights), n_open, stride)
 
 
 def _weights(cell: int, n_cells: int, parameters: Parameters) -> NDArray[np.float64]:

@@ -49,6 +49,17 @@ def to_numpy(values: Any, name: str) -> NDArray[Any]:
     return np.from_dlpack(values)
 
 
+def as_real(values: ArrayLike, name: str) -> NDArray[Any]:
+    """`values` of any real dtype as an array of a supported one: float16 as float32, what is none of them as float64."""
+    check_plain(values, name)
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must have a real dtype, got {array.dtype}")
+    if array.dtype.newbyteorder("=") in DTYPES:
+        return array
+    return array.astype(np.float32 if array.dtype.kind == "f" and array.dtype.itemsize == 2 else np.float64)
+
+
 def as_dtype(dtype: Any, name: str = "dtype") -> np.dtype:
     """`dtype` as one of the supported dtypes, in native byte order."""
     try:
@@ -301,3 +312,13 @@ def as_levels(value: Any, shape: tuple[int, int], block: tuple[int, int]) -> int
             f"levels must be <= {most}, the last one to hold a block of {block[0]} x {block[1]} pixels, got {number}"
         )
     return number
+
+
+def check_cells(shape: tuple[int, int], cell: tuple[int, int], block: tuple[int, int]) -> None:
+    """Refuse an image that does not hold one block of cells, by scikit-image's names."""
+    rows, cols = cell[0] * block[0], cell[1] * block[1]
+    if shape[0] < rows or shape[1] < cols:
+        raise ValueError(
+            f"image is too small given pixels_per_cell and cells_per_block: it must have {rows} rows and {cols} columns"
+            f" or more, got {shape[0]} x {shape[1]}"
+        )

@@ -1,5 +1,6 @@
 """What OpenCV's signatures take: sizes and points as (width, height), criteria, windows of HOG."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from medfast._validate.numbers import as_float, as_int
 
 def as_size(value: Any, name: str, *, minimum: int | None = 1) -> tuple[int, int]:
     """`value` as two integers in OpenCV's order (width, height)."""
+    if type(value) is tuple and len(value) == 2 and type(value[0]) is int and type(value[1]) is int:
+        if minimum is None or (minimum <= value[0] < 2**63 and minimum <= value[1] < 2**63):
+            return value  # what nearly every call gives
     try:
         entries = tuple(value)
     except TypeError:
@@ -64,6 +68,34 @@ def check_room(image: NDArray[Any], room: tuple[int, int], window: tuple[int, in
         expected = f"{window[0]} x {window[1]} (width x height)"
         got = f"{window[0] + room[0]} x {window[1] + room[1]}" if image.size else "an empty one"
         raise ValueError(f"img with its padding must hold winSize {expected}, got {got}")
+
+
+def as_detector(value: Any, name: str, size: int) -> NDArray[np.float32]:
+    """`value` as float32 coefficients: none, as many as a descriptor of `size` has values, or one more."""
+    try:
+        coefficients = np.array(value)
+    except ValueError:  # rows of several lengths
+        coefficients = np.array(None)
+    if coefficients.dtype.kind not in "iufb":
+        raise TypeError(f"{name} must be numbers, got {type(value).__name__} of dtype {coefficients.dtype}")
+    if coefficients.size not in (0, size, size + 1):
+        raise ValueError(f"{name} must have {size} coefficients or one more, or none, got {coefficients.size}")
+    with np.errstate(over="ignore"):
+        coefficients = coefficients.astype(np.float32).ravel()
+    if not np.isfinite(coefficients).all():
+        raise ValueError(f"{name} must be finite in float32")
+    return coefficients
+
+
+def as_threshold(value: Any, name: str) -> float:
+    """`value` as a float; infinity is one, for whoever wants all or nothing."""
+    return value if isinstance(value, float) and math.isinf(value) else as_float(value, name)
+
+
+def check_bins(n_bins: int) -> None:
+    """Refuse more bins than have a number in 8 bits."""
+    if n_bins > 256:
+        raise ValueError(f"nbins must be <= 256, for their numbers are given as uint8, got {n_bins}")
 
 
 def as_initial_labels(labels: Any, n_samples: int, n_clusters: int, name: str) -> NDArray[np.int32]:

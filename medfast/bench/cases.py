@@ -49,6 +49,17 @@ def _head_volume(planes: int, side: int, dtype: str) -> Callable[[], Inputs]:
     return build
 
 
+def _window() -> Inputs:
+    return Inputs((np.ascontiguousarray(images.head(512, 512)[0][200:328, 200:264]),))
+
+
+def _thumbnails() -> Inputs:
+    """4000 cuts of 28 x 28 out of one image."""
+    rows, cols = np.random.default_rng(1).integers(0, 512 - 28, (2, 4000))
+    head = images.head(512, 512)[0]
+    return Inputs((np.stack([head[row : row + 28, col : col + 28] for row, col in zip(rows, cols, strict=True)]),))
+
+
 def _vectors() -> Inputs:
     """Samples, labels to start from, and the centers that those labels give: the same start for every library."""
     samples = images.voxel_features(100_000, 8, 8)
@@ -332,6 +343,34 @@ CASES = (
         {"opencv": Within(1e-5)},
         "Blocks of 16, stride and cells of 8, 9 bins, votes shared between cells and bins.",
         quick=True,
+    ),
+    Case(
+        "hog-window", "HOG of a window of 64×128", ("hog",), "hog_window", _window,
+        {"opencv": Within(1e-5)},
+        "The default descriptor, one call: the overhead is part of it.",
+        quick=True,
+    ),
+    Case(
+        "hog-sliding-512", "HOG of sliding windows, 512²", ("hog",), "hog_sliding", _head(512),
+        {"opencv": Within(1e-5)},
+        "Windows of 64×128, 8 pixels apart: 42 MB of descriptors, which memory bounds.",
+    ),
+    Case(
+        "hog-batch-28", "HOG of 4000 images of 28²", ("hog",), "hog_batch", _thumbnails,
+        {"opencv": Within(1e-5)},
+        "Blocks of 8, stride and cells of 4; one call here, one an image there.",
+        most_rounds=5,
+    ),
+    Case(
+        "hog-detect-512", "HOG detection in 512², scale 1.05", ("hog", "resample_u8"), "hog_detect", _head(512),
+        {"opencv": Within(1e-4)},
+        "The default detector of people at 28 sizes, grouped.",
+        {"scale": 1.05}, most_rounds=5,
+    ),
+    Case(
+        "hog-skimage-512", "scikit-image's HOG 512²", ("hog",), "hog_skimage", _head(512),
+        {"skimage": Within(1.5e-7)},
+        "scikit-image's own descriptor, in float64.",
     ),
     Case(
         "hog-plain-512", "HOG 512², plain votes", ("hog",), "hog_plain", _head(512),

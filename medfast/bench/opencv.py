@@ -84,6 +84,29 @@ def hog(image: NDArray[Any]) -> Prepared:
     return Prepared(lambda: descriptor.compute(image), lambda values: values.ravel())
 
 
+def hog_window(image: NDArray[Any]) -> Prepared:
+    descriptor = _default()
+    return Prepared(lambda: descriptor.compute(image), lambda values: values.ravel())
+
+
+def hog_sliding(image: NDArray[Any]) -> Prepared:
+    descriptor = _descriptor((128, 64))
+    return Prepared(lambda: descriptor.compute(image, (8, 8)), lambda values: values.ravel())
+
+
+def hog_batch(images: NDArray[Any]) -> Prepared:
+    if not hasattr(cv2, "HOGDescriptor"):
+        raise Unavailable(f"OpenCV {cv2.__version__} has no HOGDescriptor; 4.14 has it")
+    descriptor = cv2.HOGDescriptor(images.shape[:0:-1], (8, 8), (4, 4), (4, 4), 9)
+    return Prepared(lambda: [descriptor.compute(image) for image in images], np.stack)
+
+
+def hog_detect(image: NDArray[Any], *, scale: float) -> Prepared:
+    descriptor = _default()
+    descriptor.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+    return Prepared(lambda: descriptor.detectMultiScale(image, -1.5, scale=scale), lambda found: np.sort(found[1]))
+
+
 def pipeline(image: NDArray[Any], *, h: float, n_clusters: int, levels: int) -> Prepared:
     descriptors = [_descriptor((image.shape[0] >> level, image.shape[1] >> level)) for level in range(levels)]
     size = image.shape[::-1]
@@ -111,6 +134,13 @@ def _segment(image: NDArray[Any], n_clusters: int) -> Any:
     column = image.reshape(-1, 1).astype(np.float32)
     start: Any = None
     return cv2.kmeans(column, n_clusters, start, CRITERIA, ATTEMPTS, cv2.KMEANS_PP_CENTERS)[1]
+
+
+def _default() -> Any:
+    """The descriptor of windows of 64 x 128."""
+    if not hasattr(cv2, "HOGDescriptor"):
+        raise Unavailable(f"OpenCV {cv2.__version__} has no HOGDescriptor; 4.14 has it")
+    return cv2.HOGDescriptor()
 
 
 def _descriptor(shape: tuple[int, ...]) -> Any:

@@ -4,12 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 import medfast
 from medfast.bench.classifier import linear_svm
 from medfast.bench.library import Prepared
 from medfast.compat import opencv as drop_in
+from medfast.compat.skimage import feature as drop_in_skimage
 
 VERSION = medfast.__version__
 
@@ -90,6 +92,30 @@ def kmeans_vectors(samples: NDArray[Any], labels: NDArray[Any], centers: NDArray
 
 def hog(image: NDArray[Any]) -> Prepared:
     return Prepared(lambda: medfast.hog(image))
+
+
+def hog_window(image: NDArray[Any]) -> Prepared:
+    descriptor = drop_in.HOGDescriptor()
+    return Prepared(lambda: descriptor.compute(image))
+
+
+def hog_sliding(image: NDArray[Any]) -> Prepared:
+    descriptor = drop_in.HOGDescriptor((64, 128), (16, 16), (8, 8), (8, 8), 9)
+    return Prepared(lambda: descriptor.compute(image, (8, 8)))
+
+
+def hog_batch(images: NDArray[Any]) -> Prepared:
+    return Prepared(lambda: medfast.hog(images, cell=(4, 4)))
+
+
+def hog_detect(image: NDArray[Any], *, scale: float) -> Prepared:
+    descriptor = drop_in.HOGDescriptor()
+    descriptor.setSVMDetector(drop_in.HOGDescriptor_getDefaultPeopleDetector())
+    return Prepared(lambda: descriptor.detectMultiScale(image, -1.5, scale=scale), lambda found: np.sort(found[1]))
+
+
+def hog_skimage(image: NDArray[Any]) -> Prepared:
+    return Prepared(lambda: drop_in_skimage.hog(image))
 
 
 def hog_plain(image: NDArray[Any]) -> Prepared:

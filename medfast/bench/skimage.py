@@ -60,3 +60,7 @@ def hog_plain(image: NDArray[Any]) -> Prepared:
         lambda: skimage.feature.hog(image, 9, (8, 8), (2, 2), "L2-Hys", feature_vector=True),
         lambda values: np.asarray(values),
     )
+
+
+def hog_skimage(image: NDArray[Any]) -> Prepared:
+    return Prepared(lambda: skimage.feature.hog(image), lambda values: np.asarray(values))

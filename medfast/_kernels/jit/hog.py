@@ -1,4 +1,5 @@
-"""Numba twin of src/hog.pyx: votes are added to their two bins as they come, in the same order as there."""
+"""Numba twin of src/hog.pyx: votes are added to the histograms of their columns, these to the blocks', in the same order
+as there."""
 
 import math
 
@@ -15,9 +16,12 @@ def describe(
     image,
     row_of,
     column_of,
-    slot_of_tap,
+    run_start,
+    run_stop,
     row_stride,
+    stride,
     ties_high_from,
+    narrow,
     row_weights,
     column_weights,
     taps,
@@ -30,164 +34,368 @@ def describe(
     epsilon,
     start,
     stop,
-    line,
-    levels,
-    votes,
-    planes,
-    row_sums,
-    sums,
+    n_groups,
+    part_groups,
+    tile_groups,
+    base,
+    lines,
+    work,
+    places,
+    columns,
+    totals,
+    values,
+    scales,
     out,
 ):
     """Describe the block rows `start` to `stop` of a batch of images."""
-    n_block_rows, n_block_cols, n_bins = out.shape[1], out.shape[2], out.shape[5]
-    block_height, n_open = row_weights.shape[1], sums.shape[0]
+    n_block_rows, n_blocks, n_bins = out.shape[1], out.shape[2], out.shape[5]
+    n_open, n_lanes, n_cell_rows = row_weights.shape[0], row_weights.shape[2], out.shape[3]
+    block_height = len(row_of) - 2 - (n_block_rows - 1) * row_stride
+    n_at_once, n_columns = len(lines) - 2, len(column_of) - 2
+    histograms = np.empty((n_columns, n_bins + 1, n_lanes), lines.dtype)
+    blocks = np.empty((n_blocks, *taps.shape[1:2], n_bins + 1, n_lanes), lines.dtype)
+    found = np.empty((taps.shape[1], n_cell_rows, n_bins), lines.dtype)
+    votes = np.empty((4, n_columns), lines.dtype)
     while start < stop:
         item = start // n_block_rows
         first = start - item * n_block_rows
         last = min(stop - item * n_block_rows, n_block_rows)
         start = item * n_block_rows + last
-        _load_row(image[item, row_of[first * row_stride]], column_of, gamma, line, levels[(first * row_stride + 2) % 3])
-        _load_row(image[item, row_of[first * row_stride + 1]], column_of, gamma, line, levels[first * row_stride % 3])
-        for row in range(first * row_stride, (last - 1) * row_stride + block_height):
-            _load_row(image[item, row_of[row + 2]], column_of, gamma, line, levels[(row + 1) % 3])
-            block = first if row < block_height else max(first, (row - block_height) // row_stride + 1)
-            last_block = min(last - 1, row // row_stride)
-            if block > last_block:  # a stride beyond the block: a row in none
-                continue
-            rows = levels[(row + 2) % 3], levels[row % 3], levels[(row + 1) % 3]
-            _gradient(rows, column_of, ties_high_from, votes[3], votes[4])
-            if soft:
-                _vote_soft(votes, n_bins, is_signed)
-            else:
-                _vote_hard(votes, n_bins, is_signed, edges)
-            _sum_columns(votes, slot_of_tap, column_weights, taps, n_block_cols, row_sums)
-            while block <= last_block:
-                place, i = block % n_open, row - block * row_stride
-                if i == 0:
-                    sums[place] = 0
-                for cell_row in range(sums.shape[1]):
-                    weight = row_weights[cell_row, i]
-                    if weight != 0:
-                        for cell_col in range(sums.shape[2]):
-                            for k in range(n_bins):
-                                for j in range(n_block_cols):
-                                    sums[place, cell_row, cell_col, k, j] += weight * row_sums[cell_col, k, j]
-                if i == block_height - 1:
-                    for j in range(n_block_cols):
-                        _finish(sums[place, :, :, :, j], norm, clip, epsilon, out[item, block, j])
-                block += 1
+        blocks[:] = 0
+        for stride_row in range(first, last - 1 + n_open):
+            row, end = stride_row * row_stride, (last - 1) * row_stride + block_height
+            end = min(row + row_stride, row + block_height, end)
+            begin = row
+            while row < end:
+                rows_end = min(row + n_at_once, end)
+                histograms[:] = 0
+                for i in range(row - 1, row + 1):
+                    _load_row(image[item, row_of[i + 1]], column_of, gamma, lines[(i + 1) % len(lines)])
+                for i in range(row, rows_end):
+                    _load_row(image[item, row_of[i + 2]], column_of, gamma, lines[(i + 2) % len(lines)])
+                    three = lines[i % len(lines)], lines[(i + 1) % len(lines)], lines[(i + 2) % len(lines)]
+                    _vote(three, ties_high_from, narrow, is_signed, soft, edges, n_bins, votes)
+                    if soft and n_bins == 1:  # the lower share is lost, as in OpenCV
+                        votes[0] = 0
+                    weights = row_weights[stride_row % n_open, i - begin]
+                    for col in range(n_columns):
+                        low = int(votes[2, col])
+                        for lane in range(n_lanes):
+                            histograms[col, low, lane] += votes[0, col] * weights[lane]
+                            histograms[col, low + 1, lane] += votes[1, col] * weights[lane]
+                row = rows_end
+                _add_columns(histograms, stride, column_weights, taps, blocks)
+            block, lane = stride_row - n_open + 1, (stride_row + 1) % n_open * n_cell_rows
+            finished = blocks[:, :, :, lane : lane + n_cell_rows]
+            for j in range(n_blocks if block >= first else 0):
+                _take(finished[j], found)
+                _finish(found, norm, clip, epsilon, out[item, block, j].transpose(1, 0, 2))
+            finished[:] = 0
 
 
 @kernel
-def _load_row(image_row, column_of, gamma, line, target):
-    """One row of the image in order of phase."""
-    for channel in range(target.shape[0]):
-        for col in range(len(line)):
-            line[col] = image_row[col, channel]
-            if gamma:
-                line[col] = math.sqrt(line[col])
-        for i, col in enumerate(column_of.flat):
-            target[channel, i] = line[col]
+def _load_row(image_row, column_of, gamma, line):
+    """One row of the image, continued at its sides."""
+    for channel in range(line.shape[0]):
+        for i, col in enumerate(column_of):
+            value = line.dtype.type(image_row[col, channel])
+            line[channel, i] = math.sqrt(value) if gamma else value
 
 
 @kernel
-def _gradient(rows, column_of, ties_high_from, dx, dy):
-    """Centred differences of the strongest channel."""
-    above, here, below = rows
-    stride, n_groups = column_of.shape[0] - 2, column_of.shape[1]
-    for phase in range(stride):
-        for group in range(n_groups):
-            i = phase * n_groups + group
-            for channel in range(len(here)):
-                new_dx = here[channel, i + 2 * n_groups] - here[channel, i]
-                new_dy = below[channel, i + n_groups] - above[channel, i + n_groups]
-                new, old = new_dx * new_dx + new_dy * new_dy, dx[i] * dx[i] + dy[i] * dy[i]
-                if channel == 0 or new > old or (new == old and group * stride + phase >= ties_high_from):
-                    dx[i], dy[i] = new_dx, new_dy
+def _vote(lines, ties_high_from, narrow, is_signed, soft, edges, n_bins, votes):
+    """Centred differences of the strongest channel; two shares of the magnitude, and the bin of the first."""
+    above, here, below = lines
+    for i in range(votes.shape[1]):
+        dx, dy = here[0, i + 2] - here[0, i], below[0, i + 1] - above[0, i + 1]
+        for channel in range(1, len(here)):
+            new_dx = here[channel, i + 2] - here[channel, i]
+            new_dy = below[channel, i + 1] - above[channel, i + 1]
+            new, old = new_dx * new_dx + new_dy * new_dy, dx * dx + dy * dy
+            if new > old or (new == old and i >= ties_high_from):
+                dx, dy = new_dx, new_dy
+        if soft:
+            votes[0, i], votes[1, i], votes[2, i] = _vote_soft(dx, dy, n_bins, is_signed, narrow)
+        else:
+            votes[0, i], votes[1, i], votes[2, i] = _vote_hard(dx, dy, n_bins, is_signed, edges)
 
 
 @kernel
-def _vote_soft(votes, n_bins, is_signed):
+def _vote_soft(dx, dy, n_bins, is_signed, narrow):
     """Magnitude, shared between the two nearest bins; bin k is centred at k + 1/2 widths."""
-    real = votes.dtype.type
+    real = type(dx)
     to_radians, to_bins = real(np.pi / 180), real(n_bins / (2 * np.pi if is_signed else np.pi))
-    for i in range(votes.shape[1]):
-        dx, dy = votes[3, i], votes[4, i]
-        ax, ay = abs(dx), abs(dy)
-        ratio = min(ax, ay) / (max(ax, ay) + real(2.220446049250313e-16))
-        square = ratio * ratio
-        inner = real(np.float64(square) * P7 + P5)  # OpenCV rounds once for a product and a sum
-        outer = real(np.float64(inner) * square + P3)
-        angle = real(np.float64(outer) * square + P1) * ratio
-        if ax < ay:
-            angle = real(90) - angle
-        if dx < 0:
-            angle = real(180) - angle
-        if dy < 0:
-            angle = real(360) - angle
-        angle = angle * to_radians * to_bins - real(0.5)
-        low = math.floor(angle)
-        share = angle - real(low)
-        magnitude = real(math.sqrt(dx * dx + dy * dy))
-        votes[0, i], votes[1, i] = magnitude * (real(1) - share), magnitude * share
-        votes[2, i] = low % n_bins  # unsigned: the angle modulo half a circle
+    ax, ay = abs(dx), abs(dy)
+    ratio = min(ax, ay) / (max(ax, ay) + real(2.220446049250313e-16))
+    square = ratio * ratio
+    inner = real(np.float64(square) * P7 + P5)  # OpenCV rounds once for a product and a sum
+    outer = real(np.float64(inner) * square + P3)
+    slope = real(np.float64(outer) * square + P1)
+    angle = slope * ratio
+    if ax < ay:
+        angle = real(90.0 - np.float64(slope) * ratio) if narrow else real(90) - angle
+    if dx < 0:
+        angle = real(180) - angle
+    if dy < 0:
+        angle = real(360) - angle
+    angle = angle * to_radians * to_bins - real(0.5)
+    low = math.floor(angle)
+    share = angle - real(low)
+    magnitude = real(math.sqrt(dx * dx + dy * dy))
+    return magnitude * (real(1) - share), magnitude * share, low % n_bins  # unsigned: the angle modulo half a circle
 
 
 @kernel
-def _vote_hard(votes, n_bins, is_signed, edges):
+def _vote_hard(dx, dy, n_bins, is_signed, edges):
     """Magnitude, for the bin [k, k + 1) widths: as many edges as the direction lies on or beyond."""
-    real = votes.dtype.type
-    for i in range(votes.shape[1]):
-        dx, dy = votes[3, i], votes[4, i]
-        is_lower = dy < 0 or (dy == 0 and dx < 0)
-        magnitude = real(math.sqrt(dx * dx + dy * dy))
-        if is_lower:
-            dx, dy = -dx, -dy
-        in_bin = 0
-        for k in range(n_bins - 1):
-            beyond = edges[k, 0] * dy - edges[k, 1] * dx >= 0
-            if is_signed and 2 * (k + 1) >= n_bins:  # an edge of the lower half plane
-                in_bin += is_lower and beyond
-            else:
-                in_bin += beyond or (is_signed and is_lower)
-        votes[0, i], votes[1, i], votes[2, i] = 0, magnitude, (in_bin - 1) % n_bins  # all to the higher bin
+    real = type(dx)
+    is_lower = dy < 0 or (dy == 0 and dx < 0)
+    magnitude = real(math.sqrt(dx * dx + dy * dy))
+    if is_lower:
+        dx, dy = -dx, -dy
+    in_bin = 0
+    for k in range(n_bins - 1):
+        beyond = edges[k, 0] * dy - edges[k, 1] * dx >= 0
+        if is_signed and 2 * (k + 1) >= n_bins:  # an edge of the lower half plane
+            in_bin += is_lower and beyond
+        else:
+            in_bin += beyond or (is_signed and is_lower)
+    return magnitude, real(0), in_bin
 
 
 @kernel
-def _sum_columns(votes, slot_of_tap, weights, taps, n_block_cols, row_sums):
-    """The row's part in the histogram of each cell column of each block column: weighted sums over columns."""
-    row_sums[:] = 0
-    for cell in range(weights.shape[0]):
-        for tap in range(taps[cell, 0], taps[cell, 1]):
-            weight = weights[cell, tap]
-            for block in range(n_block_cols):
-                i = slot_of_tap[tap] + block
-                low = int(votes[2, i])
-                high = (low + 1) % row_sums.shape[1]
-                if low != high:  # with one bin the lower share is lost, as in OpenCV
-                    row_sums[cell, low, block] += weight * votes[0, i]
-                row_sums[cell, high, block] += weight * votes[1, i]
+def _add_columns(histograms, stride, weights, taps, blocks):
+    """The histograms of the columns into those of the blocks and cells that they lie in."""
+    for block in range(len(blocks)):
+        for cell in range(blocks.shape[1]):
+            for open_col in range(len(taps)):
+                begin, end = taps[open_col, cell]
+                for tap in range(begin, end):
+                    weight = weights[cell, open_col, tap]
+                    col = (block + open_col) * stride + tap
+                    for k in range(histograms.shape[1]):
+                        for lane in range(histograms.shape[2]):
+                            blocks[block, cell, k, lane] += weight * histograms[col, k, lane]
+
+
+@kernel
+def _take(source, values):
+    """(cell cols, bins + 1, cell rows) as (cell cols, cell rows, bins); the bin beyond the last is the first."""
+    n_bins = values.shape[2]
+    for cell_col, cell_row, k in np.ndindex(values.shape):
+        value = source[cell_col, k, cell_row]
+        values[cell_col, cell_row, k] = value + source[cell_col, n_bins, cell_row] if k == 0 else value
 
 
 @kernel
 def _finish(histograms, norm, clip, epsilon, out):
-    """Normalise the histograms of a block and write them."""
+    """Normalise the histograms of a block and write them; both have three axes."""
     real = histograms.dtype.type
-    total = real(0)
-    for value in histograms.flat:
-        total += value if norm < 2 else value * value
-    total += real(epsilon[0])
+    total = _sum(histograms, norm >= 2) + real(epsilon[0])
     scale = real(1) / ((total if norm < 2 else real(math.sqrt(total))) + real(epsilon[1]))
     if norm == 3:
-        total = real(0)
-        for cell_row, cell_col, k in np.ndindex(histograms.shape):
-            value = min(histograms[cell_row, cell_col, k] * scale, real(clip))
-            histograms[cell_row, cell_col, k] = value
-            total += value * value
-        scale = real(1) / (real(math.sqrt(total + real(epsilon[2]))) + real(epsilon[3]))
-    for cell_row, cell_col, k in np.ndindex(histograms.shape):
-        value = histograms[cell_row, cell_col, k] * scale
-        out[cell_row, cell_col, k] = real(math.sqrt(value)) if norm == 1 else value
+        for i, j, k in np.ndindex(histograms.shape):
+            histograms[i, j, k] = min(histograms[i, j, k] * scale, real(clip))
+        scale = real(1) / (real(math.sqrt(_sum(histograms, True) + real(epsilon[2]))) + real(epsilon[3]))
+    for i, j, k in np.ndindex(histograms.shape):
+        value = histograms[i, j, k] * scale
+        out[i, j, k] = real(math.sqrt(value)) if norm == 1 else value
+
+
+@kernel
+def _sum(values, of_squares):
+    """In sixteen parts, these in halves."""
+    parts = np.zeros(16, values.dtype)
+    for i, value in enumerate(values.flat):
+        parts[i % 16] += value * value if of_squares else value
+    for half in (8, 4):
+        for lane in range(half):
+            parts[lane] += parts[lane + half]
+    return (parts[0] + parts[2]) + (parts[1] + parts[3])
+
+
+@kernel
+def count(
+    image,
+    row_of,
+    column_of,
+    run_start,
+    run_stop,
+    cell_height,
+    cell_width,
+    gamma,
+    is_signed,
+    soft,
+    single,
+    edges,
+    special,
+    is_answered,
+    answers,
+    start,
+    stop,
+    base,
+    asked,
+    n_asked,
+    lines,
+    work,
+    places,
+    out,
+):
+    """Histograms of cells, pixels voting in their own: sums, or with `single` means."""
+    n_rows, n_bins = out.shape[1], out.shape[3] - 1
+    n_columns = len(column_of) - 2
+    is_float = isinstance(image[0, 0, 0, 0], np.float32)
+    votes = np.empty((4, n_columns), lines.dtype)
+    n_asked[0] = 0
+    for i in range(start, stop):
+        item, first = i // n_rows, i % n_rows * cell_height
+        totals = out[item, i % n_rows]
+        totals[:] = 0
+        for row in range(first, first + cell_height):
+            for k in range(3):
+                _load_row(image[item, row_of[row + k]], column_of, gamma, lines[k])
+                if is_float and gamma and single:
+                    lines[k] = lines[k].astype(np.float32)
+            three = lines[0], lines[1], lines[2]
+            if single:
+                _vote_single(three, is_float, edges, special, n_bins, votes)
+                for col in range(n_columns):
+                    if votes[2, col] < 0:  # in doubt: by arctan2, which the caller knows
+                        if is_answered:
+                            votes[2, col] = answers[n_asked[0]]
+                        else:
+                            votes[2, col] = 0
+                            if n_asked[0] < len(asked):
+                                asked[n_asked[0]] = votes[1, col], votes[3, col]
+                        n_asked[0] += 1
+            else:
+                _vote(three, n_columns, False, is_signed, soft, edges, n_bins, votes)
+                if soft and n_bins == 1:  # the lower share is lost, as in OpenCV
+                    votes[0] = 0
+            for col in range(n_columns):
+                low, cell = int(votes[2, col]), col // cell_width
+                if single:
+                    totals[cell, low] = np.float32(totals[cell, low] + votes[0, col])
+                else:
+                    totals[cell, low] += votes[0, col]
+                    totals[cell, low + 1] += votes[1, col]
+        for cell in range(len(totals)):
+            if single:
+                for k in range(n_bins):
+                    totals[cell, k] = np.float32(totals[cell, k] / (cell_height * cell_width))
+            else:
+                totals[cell, 0] += totals[cell, n_bins]
+
+
+@kernel
+def _vote_single(lines, is_float, edges, special, n_bins, votes):
+    """The magnitude of the strongest channel, and the bin that float64 puts its direction into, as scikit-image does."""
+    above, here, below = lines
+    for i in range(votes.shape[1]):
+        dx = dy = best = 0.0
+        for channel in range(len(here)):
+            new_dx = np.float64(here[channel, i + 2] - here[channel, i])
+            new_dy = np.float64(below[channel, i + 1] - above[channel, i + 1])
+            if is_float:
+                new_dx, new_dy = np.float64(np.float32(new_dx)), np.float64(np.float32(new_dy))
+            magnitude = math.hypot(new_dx, new_dy)
+            if is_float:
+                magnitude = np.float64(np.float32(math.sqrt(new_dx * new_dx + new_dy * new_dy)))
+            if channel == 0 or magnitude > best:
+                dx, dy, best = new_dx, new_dy, magnitude
+        votes[0, i], votes[2, i] = math.sqrt(dx * dx + dy * dy), _bin_of_degrees(dx, dy, edges, special, n_bins)
+        votes[1, i], votes[3, i] = dy, dx
+
+
+@kernel
+def _bin_of_degrees(dx, dy, edges, special, n_bins):
+    """By sides of lines; -1 where one is too near."""
+    x, y = -dx if dy < 0 else dx, abs(dy)
+    if y == 0:
+        return 0
+    if x == 0:
+        return special[1]
+    if abs(x) == y:
+        return special[0] if x > 0 else special[2]
+    found, doubt = 0, y <= 1e-12 * abs(x)
+    for k in range(n_bins - 1):
+        side = edges[k, 0] * y - edges[k, 1] * x
+        found += side >= 0
+        doubt |= abs(side) <= 1e-12 * (abs(x) + y)
+    return -1 if doubt else found
+
+
+@kernel
+def normalize(
+    histograms, row_step, step, rows_first, norm, clip, epsilon, start, stop, values, scales, out
+):
+    """Normalised blocks of cells."""
+    n_rows, n_cols, n_bins = out.shape[3:]
+    block = np.empty((n_rows, n_cols, n_bins) if rows_first else (n_cols, n_rows, n_bins), histograms.dtype)
+    done = np.empty_like(block)
+    for i in range(start, stop):
+        item, row = i // out.shape[1], i % out.shape[1]
+        for j in range(out.shape[2]):
+            for cell_row, cell_col, k in np.ndindex((n_rows, n_cols, n_bins)):
+                value = histograms[item, row * row_step + cell_row, j * step + cell_col, k]
+                if rows_first:
+                    block[cell_row, cell_col, k] = value
+                else:
+                    block[cell_col, cell_row, k] = value
+            _finish(block, norm, clip, epsilon, done)
+            for cell_row, cell_col, k in np.ndindex((n_rows, n_cols, n_bins)):
+                out[item, row, j, cell_row, cell_col, k] = (
+                    done[cell_row, cell_col, k] if rows_first else done[cell_col, cell_row, k]
+                )
+
+
+@kernel
+def votes(
+    image,
+    row_of,
+    column_of,
+    run_start,
+    run_stop,
+    ties_high_from,
+    narrow,
+    gamma,
+    is_signed,
+    n_bins,
+    start,
+    stop,
+    lines,
+    work,
+    places,
+    shares,
+    bins,
+):
+    """The two bins that each pixel votes for, and its votes."""
+    found = np.empty((3, shares.shape[1]), np.float32)
+    for row in range(start, stop):
+        for i in range(3):
+            _load_row(image[0, row_of[row + i]], column_of, gamma, lines[i])
+        _vote((lines[0], lines[1], lines[2]), ties_high_from, narrow, is_signed, True, found, n_bins, found)
+        for col in range(shares.shape[1]):
+            shares[row, col, 0], shares[row, col, 1] = found[0, col], found[1, col]
+            low = int(found[2, col])
+            bins[row, col, 0], bins[row, col, 1] = low, (low + 1) % n_bins
+
+
+@kernel
+def score(blocks, detector, row_step, step, rho, start, stop, out):
+    """The product of each window's blocks with a detector: in sixteen sums, these in double."""
+    size = blocks.shape[2]
+    for row in range(start, stop):
+        for col in range(out.shape[1]):
+            sums = np.zeros(16, np.float32)
+            for i in range(len(detector)):
+                for k in range(detector.shape[1]):
+                    sums[k % 16] += blocks[row * row_step + i, col * step + k // size, k % size] * detector[i, k]
+            totals = sums.astype(np.float64)
+            for half in (8, 4, 2, 1):
+                for lane in range(half):
+                    totals[lane] += totals[lane + half]
+            out[row, col] = rho + totals[0]
 
 
 @kernel

@@ -1,15 +1,16 @@
 """OpenCV's HOGDescriptor, which its main wheel has no longer from version 5 on."""
 
-import functools
-import math
+import os
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
 from medfast._drivers import hog as driver
+from medfast._drivers import hog_windows
+from medfast.compat.opencv import hog_files, hog_settings
+from medfast.compat.opencv.detection import Detection
 
 __all__ = [
     "HOGDESCRIPTOR_DEFAULT_NLEVELS",
@@ -17,22 +18,28 @@ __all__ = [
     "HOGDescriptor",
     "HOGDescriptor_DEFAULT_NLEVELS",
     "HOGDescriptor_L2Hys",
+    "HOGDescriptor_getDaimlerPeopleDetector",
+    "HOGDescriptor_getDefaultPeopleDetector",
 ]
 
 HOGDESCRIPTOR_L2HYS = HOGDescriptor_L2Hys = 0
 HOGDESCRIPTOR_DEFAULT_NLEVELS = HOGDescriptor_DEFAULT_NLEVELS = 64
 
 
-class HOGDescriptor:
-    """Describe windows of an image by histograms of oriented gradients.
+def _setting(name: str) -> Any:
+    return property(lambda self: getattr(self._settings, name), doc=f"OpenCV's {name}; as there, it cannot be set.")
+
+
+class HOGDescriptor(Detection):
+    """Describe windows of an image by histograms of oriented gradients, and find those that a linear SVM likes.
 
     Without arguments, a window of 64 x 128 with `gammaCorrection`, which is off as soon as arguments are given:
-    OpenCV's rule.
+    OpenCV's rule. Settings are attributes that cannot be set, as in OpenCV.
 
     Parameters
     ----------
-    _winSize : tuple of two ints
-        Width and height of a window, in pixels. Less `_blockSize`, it must be a multiple of `_blockStride`.
+    _winSize : tuple of two ints, or str
+        Width and height of a window, in pixels; or the name of a file that `save` wrote, alone. Less `_blockSize`, it must be a multiple of `_blockStride`.
     _blockSize : tuple of two ints
         Width and height of a block, in pixels; a multiple of `_cellSize`.
     _blockStride : tuple of two ints
@@ -54,16 +61,20 @@ class HOGDescriptor:
     _gammaCorrection : bool, default=False
         Whether the square root of the gray levels is taken first.
     _nlevels : int, default=64
-        Kept for detection; without effect on `compute`.
+        Most sizes that `detectMultiScale` looks at.
     _signedGradient : bool, default=False
         Whether opposite directions differ.
+    filename : str, optional
+        The same as a name in place of `_winSize`.
 
     Raises
     ------
     TypeError
         If a parameter has the wrong type.
     ValueError
-        If a size is not positive, or does not divide where it must.
+        If a size is not positive, or does not divide where it must; if a file is not one of a HOGDescriptor.
+    OSError
+        If there is no such file.
 
     Examples
     --------
@@ -76,7 +87,7 @@ class HOGDescriptor:
     # OpenCV's names
     def __init__(
         self,
-        _winSize: tuple[int, int] | None = None,
+        _winSize: tuple[int, int] | str | os.PathLike[str] | None = None,
         _blockSize: tuple[int, int] | None = None,
         _blockStride: tuple[int, int] | None = None,
         _cellSize: tuple[int, int] | None = None,
@@ -88,36 +99,38 @@ class HOGDescriptor:
         _gammaCorrection: bool = False,
         _nlevels: int = HOGDESCRIPTOR_DEFAULT_NLEVELS,
         _signedGradient: bool = False,
+        *,
+        filename: str | os.PathLike[str] | None = None,
     ) -> None:
-        sizes = (_winSize, _blockSize, _blockStride, _cellSize, _nbins)
+        self._detector = np.empty(0, np.float32)
+        sizes: tuple[Any, ...] = (_winSize, _blockSize, _blockStride, _cellSize, _nbins)
+        if isinstance(_winSize, str | os.PathLike) and sizes[1:] == (None,) * 4 and filename is None:
+            sizes, filename = (None,) * 5, _winSize
         if all(size is None for size in sizes):
             sizes, _gammaCorrection = ((64, 128), (16, 16), (8, 8), (8, 8), 9), True
-        elif any(size is None for size in sizes):
-            raise TypeError("HOGDescriptor needs _winSize, _blockSize, _blockStride, _cellSize and _nbins, or nothing")
-        self.winSize = _validate.as_size(sizes[0], "winSize")
-        self.blockSize = _validate.as_size(sizes[1], "blockSize")
-        self.blockStride = _validate.as_size(sizes[2], "blockStride")
-        self.cellSize = _validate.as_size(sizes[3], "cellSize")
-        self.nbins = _validate.as_int(sizes[4], "nbins", minimum=1)
-        self.derivAperture = _validate.as_int(_derivAperture, "derivAperture")
-        self.winSigma = _validate.as_float(_winSigma, "winSigma")
-        self.histogramNormType = _validate.as_int(_histogramNormType, "histogramNormType")
-        self.L2HysThreshold = _validate.as_float(_L2HysThreshold, "L2HysThreshold", above=0)
-        self.gammaCorrection = bool(_gammaCorrection)
-        self.nlevels = _validate.as_int(_nlevels, "nlevels")
-        self.signedGradient = bool(_signedGradient)
-        _validate.check_window(self.winSize, self.blockSize, self.blockStride, self.cellSize)
+        elif filename is not None or any(size is None for size in sizes):
+            raise TypeError(
+                "HOGDescriptor needs _winSize, _blockSize, _blockStride, _cellSize and _nbins, or a filename, or nothing"
+            )
+        self._settings = hog_settings.checked(
+            *sizes, _derivAperture, _winSigma, _histogramNormType, _L2HysThreshold, _gammaCorrection, _nlevels,
+            _signedGradient,
+        )  # fmt: skip
+        if filename is not None:
+            self.load(filename)
 
-    def getDescriptorSize(self) -> int:
-        """Count the values that describe a window.
-
-        Returns
-        -------
-        int
-            Bins of all cells of all blocks.
-        """
-        rows, cols = self._blocks()
-        return rows * cols * self._parameters().block_length
+    winSize = _setting("winSize")
+    blockSize = _setting("blockSize")
+    blockStride = _setting("blockStride")
+    cellSize = _setting("cellSize")
+    nbins = _setting("nbins")
+    derivAperture = _setting("derivAperture")
+    winSigma = _setting("winSigma")
+    histogramNormType = _setting("histogramNormType")
+    L2HysThreshold = _setting("L2HysThreshold")
+    gammaCorrection = _setting("gammaCorrection")
+    nlevels = _setting("nlevels")
+    signedGradient = _setting("signedGradient")
 
     def getWinSigma(self) -> float:
         """Tell the standard deviation of the Gaussian over a block.
@@ -127,13 +140,13 @@ class HOGDescriptor:
         float
             `winSigma` where it is above 0, else (block width + block height) / 8; in pixels.
         """
-        return self.winSigma if self.winSigma > 0 else sum(self.blockSize) / 8
+        return hog_settings.sigma(self._settings)
 
     def compute(
         self,
         img: ArrayLike,
-        winStride: tuple[int, int] = (0, 0),
-        padding: tuple[int, int] = (0, 0),
+        winStride: tuple[int, int] | None = (0, 0),
+        padding: tuple[int, int] | None = (0, 0),
         locations: Any = (),
     ) -> NDArray[np.float32]:
         """Describe every window of an image, or those at given places.
@@ -167,121 +180,214 @@ class HOGDescriptor:
         -----
         Values are within 1e-5 of OpenCV's. A block is computed once for all windows of a stride that it lies in.
         """
-        img = _validate.as_image(img, "img", dtypes=(np.dtype(np.uint8),))
-        _validate.check_channels(img.shape, None if img.ndim == 2 else 2, "img", (1, 3))
-        image = img[np.newaxis, ..., np.newaxis] if img.ndim == 2 else img[np.newaxis]
-        stride = _validate.as_size(winStride, "winStride", minimum=0)
-        if stride == (0, 0):
-            stride = self.cellSize
-        stride = _validate.as_size(stride, "winStride")
-        # rounded up to a multiple of the divisor where that is a power of 2, and as OpenCV does elsewhere
-        pad = [
-            (max(0, width) + divisor - 1) & -divisor
-            for width, divisor in zip(
-                _validate.as_size(padding, "padding", minimum=None),
-                (math.gcd(*pair) for pair in zip(stride, self.blockStride, strict=True)),
-                strict=True,
-            )
-        ]
-        room = image.shape[2] + 2 * pad[0] - self.winSize[0], image.shape[1] + 2 * pad[1] - self.winSize[1]
-        _validate.check_room(img, room, self.winSize)
+        windows = self._windows(img, winStride, padding)
         if len(locations):
-            return self._compute_at(image, pad, room, _validate.as_points(locations, "locations"))
-        return self._compute_all(image, pad, room, stride)
+            return hog_windows.describe_at(windows, _validate.as_points(locations, "locations")).ravel()
+        return hog_windows.describe(windows).ravel()
 
-    def _compute_at(self, image: NDArray[Any], pad: list[int], room: tuple[int, int], places: Any) -> NDArray[Any]:
-        features = np.zeros((len(places), self.getDescriptorSize()), np.float32)
-        parameters, blocks = self._parameters(), self._blocks()
-        for i, (x, y) in enumerate(places):
-            col, row = int(x) + pad[0], int(y) + pad[1]
-            if 0 <= col <= room[0] and 0 <= row <= room[1]:
-                view = driver.as_blocks(features[i : i + 1], blocks, parameters)
-                self._describe(image, pad, (row, col), parameters, view)
-        return features.ravel()
-
-    def _compute_all(
-        self, image: NDArray[Any], pad: list[int], room: tuple[int, int], stride: tuple[int, int]
-    ) -> NDArray[Any]:
-        """Windows whose blocks lie on one grid share them: those that are a multiple of the block stride apart."""
-        n_rows, n_cols = room[1] // stride[1] + 1, room[0] // stride[0] + 1
-        parameters = self._parameters()
-        block_rows, block_cols = parameters.blocks_in(self.winSize[1], self.winSize[0])
-        if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
-            single = np.empty((1, block_rows * block_cols * parameters.block_length), np.float32)
-            view = driver.as_blocks(single, (block_rows, block_cols), parameters)
-            self._describe(image, pad, (0, 0), parameters, view)
-            return single.ravel()
-        step_x, step_y = (math.lcm(*pair) // pair[0] for pair in zip(stride, self.blockStride, strict=True))
-        apart_x, apart_y = (math.lcm(*pair) // pair[1] for pair in zip(stride, self.blockStride, strict=True))
-        column_length = block_rows * parameters.block_length  # blocks stand in columns
-        features = np.empty((n_rows, n_cols, block_cols, column_length), np.float32)
-        for first_row in range(min(step_y, n_rows)):
-            for first_col in range(min(step_x, n_cols)):
-                windows = features[first_row::step_y, first_col::step_x]
-                shape = (len(windows) - 1) * apart_y + block_rows, (windows.shape[1] - 1) * apart_x + block_cols
-                grid = np.empty((1, shape[0] * shape[1] * parameters.block_length), np.float32)
-                corner = first_row * stride[1], first_col * stride[0]
-                self._describe(image, pad, corner, parameters, driver.as_blocks(grid, shape, parameters))
-                columns = sliding_window_view(grid.reshape(shape[1], -1), (block_cols, column_length))
-                windows[:] = columns[::apart_x, :: apart_y * parameters.block_length].swapaxes(0, 1)
-        return features.ravel()
-
-    def _describe(
+    def computeGradient(
         self,
-        image: NDArray[Any],
-        pad: list[int],
-        corner: tuple[int, int],
-        parameters: driver.Parameters,
-        blocks: NDArray[Any],
-    ) -> None:
-        """Fill `blocks`, the first of which has its `corner` (row, column) in the padded image."""
-        width = image.shape[2] + 2 * pad[0]
-        origin = corner[0] - pad[1], corner[1] - pad[0]
-        # OpenCV takes columns in fours, and among equally strong channels the first; in what is left over, the last.
-        ties_high_from = width - width % 4 - corner[1]
-        driver.describe(image, parameters, blocks, origin=origin, ties_high_from=ties_high_from)
+        img: ArrayLike,
+        grad: NDArray[Any] | None = None,
+        angleOfs: NDArray[Any] | None = None,
+        paddingTL: tuple[int, int] | None = (0, 0),
+        paddingBR: tuple[int, int] | None = (0, 0),
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """Find the two bins that each pixel votes for, and its votes.
 
-    def _blocks(self) -> tuple[int, int]:
-        """Block rows and block columns of a window."""
-        return self._parameters().blocks_in(self.winSize[1], self.winSize[0])
+        Parameters
+        ----------
+        img : array_like of shape (M, N) or (M, N, 3), dtype uint8
+            Image; of three channels the one with the strongest gradient counts, pixel by pixel.
+        grad : ndarray, optional
+            Where the votes go, if it has their shape and dtype; as in OpenCV it is else left alone.
+        angleOfs : ndarray, optional
+            The same for the bins.
+        paddingTL : tuple of two ints, default=(0, 0)
+            Columns on the left and rows above by which the image is continued by reflection.
+        paddingBR : tuple of two ints, default=(0, 0)
+            The same on the right and below.
 
-    def _parameters(self) -> driver.Parameters:
-        return _parameters(
-            self.nbins,
-            self.cellSize[::-1],
-            self.blockSize[::-1],
-            self.blockStride[::-1],
-            self.L2HysThreshold,
-            self.signedGradient,
-            self.gammaCorrection,
-            self.getWinSigma(),
-        )
+        Returns
+        -------
+        grad : ndarray of shape (rows, columns, 2), dtype float32
+            The gradient's magnitude, shared between the two nearest bins.
+        angleOfs : ndarray of shape (rows, columns, 2), dtype uint8
+            These bins.
+
+        Raises
+        ------
+        TypeError
+            If `img` is not uint8, or a parameter has the wrong type.
+        ValueError
+            If `img` has another shape or is empty, if a padding is negative, or if there are more than 256 bins.
+        """
+        image = self._image(img)
+        _validate.check_room(image, (0, 0), self.winSize)
+        _validate.check_bins(self.nbins)
+        before = _validate.as_size(paddingTL or (0, 0), "paddingTL", minimum=0)
+        after = _validate.as_size(paddingBR or (0, 0), "paddingBR", minimum=0)
+        shape = image.shape[1] + before[1] + after[1], image.shape[2] + before[0] + after[0], 2
+        votes, bins = _place(grad, shape, np.float32), _place(angleOfs, shape, np.uint8)
+        driver.votes(image, hog_settings.parameters(self._settings), before[::-1], votes, bins)
+        return votes, bins
+
+    @staticmethod
+    def getDefaultPeopleDetector() -> NDArray[np.float32]:
+        """Give OpenCV's detector of people in windows of 64 x 128; its coefficients come from `cv2`.
+
+        Returns
+        -------
+        ndarray of shape (3781,), dtype float32
+            For `setSVMDetector`.
+
+        Raises
+        ------
+        ImportError
+            If `cv2` is not installed, or is one that has no HOGDescriptor.
+        """
+        return _from_opencv("getDefaultPeopleDetector")
+
+    @staticmethod
+    def getDaimlerPeopleDetector() -> NDArray[np.float32]:
+        """Give Daimler's detector of people in windows of 48 x 96; its coefficients come from `cv2`.
+
+        Returns
+        -------
+        ndarray of shape (1981,), dtype float32
+            For `setSVMDetector`.
+
+        Raises
+        ------
+        ImportError
+            If `cv2` is not installed, or is one that has no HOGDescriptor.
+        """
+        return _from_opencv("getDaimlerPeopleDetector")
+
+    def save(self, filename: str | os.PathLike[str], objname: str = "") -> None:
+        """Write settings and detector to a file that OpenCV reads too.
+
+        Parameters
+        ----------
+        filename : str
+            Ends in .yml, .yaml, .xml or .json, and .gz for a compressed one.
+        objname : str, default=""
+            Name of the node; one made of the file's name where empty.
+
+        Raises
+        ------
+        ValueError
+            If the file's name ends otherwise.
+        """
+        hog_files.save(filename, objname, hog_settings.to_file(self._settings, self._detector))
+
+    def load(self, filename: str | os.PathLike[str], objname: str = "") -> bool:
+        """Take settings and detector from a file, of OpenCV's too; after an error, they are what they were.
+
+        Parameters
+        ----------
+        filename : str
+            YAML, XML or JSON, plain or compressed.
+        objname : str, default=""
+            Name of the node; the first one where empty.
+
+        Returns
+        -------
+        bool
+            True.
+
+        Raises
+        ------
+        ValueError
+            If the file is none of these, is cut off, or does not hold legal settings.
+        """
+        values = hog_files.load(filename, objname)
+        self._settings, self._detector = hog_settings.from_file(values, self._detector)
+        return True
+
+    def read(self, fn: Any) -> bool:
+        """Take settings and detector from an open file of OpenCV's.
+
+        Parameters
+        ----------
+        fn : cv2.FileNode
+            The node that holds them.
+
+        Returns
+        -------
+        bool
+            Whether the node holds anything by name; else nothing is changed.
+
+        Raises
+        ------
+        ValueError
+            If it does not hold legal settings.
+        """
+        values = hog_files.read_node(fn)
+        if values is not None:
+            self._settings, self._detector = hog_settings.from_file(values, self._detector)
+        return values is not None
+
+    def write(self, fs: Any, objname: str) -> None:
+        """Write settings and detector into an open file of OpenCV's.
+
+        Parameters
+        ----------
+        fs : cv2.FileStorage
+            Open for writing.
+        objname : str
+            Name of the node.
+        """
+        hog_files.write_node(fs, objname, hog_settings.to_file(self._settings, self._detector))
 
 
-@functools.lru_cache(maxsize=64)
-def _parameters(
-    n_bins: int,
-    cell: tuple[int, int],
-    block: tuple[int, int],
-    stride: tuple[int, int],
-    clip: float,
-    signed: bool,
-    gamma: bool,
-    sigma: float,
-) -> driver.Parameters:
-    """The settings as the driver takes them; pairs are (rows, columns) of pixels."""
-    cells = block[0] // cell[0], block[1] // cell[1]
-    return driver.Parameters(
-        orientations=n_bins,
-        cell=cell,
-        block=cells,
-        stride=stride,
-        norm="l2-hys",
-        clip=clip,
-        signed=signed,
-        gamma=gamma,
-        spatial_votes=True,
-        orientation_votes=True,
-        sigma=sigma,
-        epsilon=driver.opencv_epsilon(cells[0] * cells[1] * n_bins),
-    )
+def HOGDescriptor_getDefaultPeopleDetector() -> NDArray[np.float32]:
+    """Give OpenCV's detector of people; the same as `HOGDescriptor.getDefaultPeopleDetector`.
+
+    Returns
+    -------
+    ndarray of shape (3781,), dtype float32
+        For `HOGDescriptor.setSVMDetector`.
+
+    Examples
+    --------
+    >>> from medfast.compat.opencv.feature import HOGDescriptor_getDefaultPeopleDetector
+    >>> detector = HOGDescriptor_getDefaultPeopleDetector()  # doctest: +SKIP
+    """
+    return _from_opencv("getDefaultPeopleDetector")
+
+
+def HOGDescriptor_getDaimlerPeopleDetector() -> NDArray[np.float32]:
+    """Give Daimler's detector of people; the same as `HOGDescriptor.getDaimlerPeopleDetector`.
+
+    Returns
+    -------
+    ndarray of shape (1981,), dtype float32
+        For `HOGDescriptor.setSVMDetector`.
+
+    Examples
+    --------
+    >>> from medfast.compat.opencv.feature import HOGDescriptor_getDaimlerPeopleDetector
+    >>> detector = HOGDescriptor_getDaimlerPeopleDetector()  # doctest: +SKIP
+    """
+    return _from_opencv("getDaimlerPeopleDetector")
+
+
+def _from_opencv(name: str) -> NDArray[np.float32]:
+    try:
+        import cv2
+
+        found = cv2.HOGDescriptor
+    except (ImportError, AttributeError):
+        raise ImportError(
+            f"{name} has its coefficients from OpenCV: a cv2 with HOGDescriptor must be installed"
+            ' (pip install "opencv-python-headless<5")'
+        ) from None
+    return getattr(found, name)()
+
+
+def _place(given: Any, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """`given`, if the result fits there, else a new array."""
+    if isinstance(given, np.ndarray) and given.shape == shape and given.dtype == dtype and given.flags.writeable:
+        return given
+    return np.empty(shape, dtype)

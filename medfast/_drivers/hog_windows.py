@@ -1,0 +1,172 @@
+"""Windows that a detector slides over an image: their descriptors, and their scores without making descriptors.
+
+Pairs are (rows, columns) of pixels. Windows whose distance is a multiple of the block stride share their blocks, so each
+block is computed once for all of them.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from medfast import _kernels
+from medfast._drivers import hog as driver
+from medfast._parallel import for_rows
+
+_LANES = 16  # the kernel's: what lies beyond a detector's row is multiplied by zeros
+
+
+class Layout(NamedTuple):
+    """Where windows lie on images of one size, which are continued by reflection."""
+
+    parameters: driver.Parameters
+    size: tuple[int, int]
+    """Of an image."""
+    shape: tuple[int, int]
+    """Of a window."""
+    stride: tuple[int, int]
+    """From window to window."""
+    pad: tuple[int, int]
+    """Above and below, left and right."""
+    blocks: tuple[int, int]
+    """Block rows and block columns of a window."""
+    room: tuple[int, int]
+    """Rows and columns that a window may be moved by."""
+    count: tuple[int, int]
+    """Rows and columns of windows."""
+
+
+class Windows(NamedTuple):
+    """Windows on an image."""
+
+    image: NDArray[Any]
+    """(1, rows, cols, channels)"""
+    layout: Layout
+
+
+class _Grid(NamedTuple):
+    """Windows that share their blocks."""
+
+    windows: tuple[slice, slice]
+    """Which of the rows and columns of windows they are."""
+    corner: tuple[int, int]
+    """Pixels, in the continued image."""
+    shape: tuple[int, int]
+    """Blocks."""
+    apart: tuple[int, int]
+    """Blocks from window to window."""
+
+
+def place(layout: Layout, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Upper left corners (x, y), in the image, of some of the windows."""
+    x, y = cols * layout.stride[1] - layout.pad[1], rows * layout.stride[0] - layout.pad[0]
+    return np.column_stack([x, y]).astype(np.int32)
+
+
+def layout(
+    parameters: driver.Parameters,
+    size: tuple[int, int],
+    shape: tuple[int, int],
+    stride: tuple[int, int],
+    pad: tuple[int, int],
+) -> Layout:
+    """Windows of a `shape`, with `pad` as OpenCV rounds it: up to a multiple of the strides' divisor where that is a
+    power of 2, else oddly.
+    """
+    divisors = [math.gcd(*pair) for pair in zip(stride, parameters.stride, strict=True)]
+    rows, cols = ((max(0, n) + divisor - 1) & -divisor for n, divisor in zip(pad, divisors, strict=True))
+    room = size[0] + 2 * rows - shape[0], size[1] + 2 * cols - shape[1]
+    count = room[0] // stride[0] + 1, room[1] // stride[1] + 1
+    return Layout(parameters, size, shape, stride, (rows, cols), parameters.blocks_in(*shape), room, count)
+
+
+def describe(windows: Windows) -> NDArray[np.float32]:
+    """(windows, values): every window in OpenCV's order, row by row; its blocks by columns."""
+    layout, parameters = windows.layout, windows.layout.parameters
+    (n_rows, n_cols), (block_rows, block_cols), length = layout.count, layout.blocks, parameters.block_length
+    if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
+        single = np.empty((1, block_rows * block_cols * length), np.float32)
+        _fill(windows, (0, 0), driver.as_blocks(single, layout.blocks, parameters))
+        return single
+    features = np.empty((n_rows, n_cols, block_cols, block_rows * length), np.float32)
+    for grid in _grids(layout):
+        blocks = np.empty((1, grid.shape[0] * grid.shape[1] * length), np.float32)
+        _fill(windows, grid.corner, driver.as_blocks(blocks, grid.shape, parameters))
+        columns = sliding_window_view(blocks.reshape(grid.shape[1], -1), (block_cols, block_rows * length))
+        features[grid.windows] = columns[:: grid.apart[1], :: grid.apart[0] * length].swapaxes(0, 1)
+    return features.reshape(n_rows * n_cols, -1)
+
+
+def describe_at(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(places, values): the windows with their corners at `places` (x, y) of the image; zeros where they do not fit."""
+    layout, parameters = windows.layout, windows.layout.parameters
+    features = np.zeros((len(places), math.prod(layout.blocks) * parameters.block_length), np.float32)
+    for i in np.flatnonzero(fitting(windows, places)):
+        corner = int(places[i, 1]) + layout.pad[0], int(places[i, 0]) + layout.pad[1]
+        _fill(windows, corner, driver.as_blocks(features[i : i + 1], layout.blocks, parameters))
+    return features
+
+
+def fitting(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of `places` (x, y) hold a window inside the continued image."""
+    corners = places + windows.layout.pad[::-1]
+    return ((corners >= 0) & (corners <= windows.layout.room[::-1])).all(axis=1)
+
+
+def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], length: int) -> NDArray[np.float32]:
+    """The coefficients of a window, in OpenCV's order, row by row of blocks, each block padded with zeros."""
+    detector = np.zeros((*blocks, _padded(length)), np.float32)
+    detector[..., :length] = coefficients[: math.prod(blocks) * length].reshape(*blocks[::-1], length).swapaxes(0, 1)
+    return detector.reshape(blocks[0], -1)
+
+
+def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArray[np.float64]:
+    """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
+    parameters, length = windows.layout.parameters, windows.layout.parameters.block_length
+    scores = np.empty(windows.layout.count)
+    cells, run = (*parameters.block[::-1], parameters.orientations), _kernels.hog.score
+    for grid in _grids(windows.layout):
+        values = np.empty((*grid.shape, _padded(length)), np.float32)
+        values[..., length:] = 0
+        blocks = values[..., :length].reshape(*grid.shape, *cells)[np.newaxis].swapaxes(3, 4)
+        _fill(windows, grid.corner, blocks)
+        out = np.empty(scores[grid.windows].shape)
+
+        def work(start: int, stop: int, out=out, values=values, apart=grid.apart) -> None:
+            run(values, detector, *apart, rho, start, stop, out)
+
+        for_rows(len(out), work, work_per_row=out.shape[1] * detector.size / 16)
+        scores[grid.windows] = out
+    return scores
+
+
+def _padded(length: int) -> int:
+    return -(-length // _LANES) * _LANES
+
+
+def _grids(layout: Layout) -> Iterator[_Grid]:
+    pairs = list(zip(layout.stride, layout.parameters.stride, strict=True))
+    steps = [math.lcm(*pair) // pair[0] for pair in pairs]
+    apart = math.lcm(*pairs[0]) // pairs[0][1], math.lcm(*pairs[1]) // pairs[1][1]
+    n_rows, n_cols = layout.count
+    for row in range(min(steps[0], n_rows)):
+        for col in range(min(steps[1], n_cols)):
+            sharing = len(range(row, n_rows, steps[0])), len(range(col, n_cols, steps[1]))
+            rows, cols = ((n - 1) * step + m for n, step, m in zip(sharing, apart, layout.blocks, strict=True))
+            yield _Grid(
+                windows=(slice(row, None, steps[0]), slice(col, None, steps[1])),
+                corner=(row * layout.stride[0], col * layout.stride[1]),
+                shape=(rows, cols),
+                apart=apart,
+            )
+
+
+def _fill(windows: Windows, corner: tuple[int, int], blocks: NDArray[Any]) -> None:
+    """Fill `blocks`, the first of which has its `corner` in the continued image."""
+    layout = windows.layout
+    origin = corner[0] - layout.pad[0], corner[1] - layout.pad[1]
+    width = layout.size[1] + 2 * layout.pad[1]
+    driver.describe(windows.image, layout.parameters, blocks, origin=origin, opencv=(width, corner[1]))

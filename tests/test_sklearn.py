@@ -14,7 +14,7 @@ from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.svm import SVC  # noqa: E402
 from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
 
-from medfast._learning import svm  # noqa: E402
+from medfast._learning import kernel, svm  # noqa: E402
 from medfast.pipeline import Model  # noqa: E402
 from medfast.sklearn import (  # noqa: E402
     HOG,
@@ -323,11 +323,13 @@ def test_linear_svm_without_the_gram_matrix(clouds, monkeypatch):
     np.testing.assert_allclose(found.intercept_, expected.intercept_, rtol=1e-6)
 
 
-def test_gram_in_blocks(rng, monkeypatch):
+def test_products_in_blocks(rng, monkeypatch):
     X = rng.integers(0, 2**15, (30, 50)).astype(np.float32) / 2**15
     expected = np.array([[sum(float(a) * float(b) for a, b in zip(x, z, strict=True)) for z in X] for x in X])
-    monkeypatch.setattr(svm, "BLOCK_FEATURES", 7)
-    np.testing.assert_array_equal(svm._gram(X), expected)
+    monkeypatch.setattr(kernel, "BLOCK_FEATURES", 7)
+    np.testing.assert_array_equal(kernel.products(X), expected)
+    np.testing.assert_array_equal(kernel.products(X[:4], X[2:]), expected[:4, 2:])
+    np.testing.assert_array_equal(kernel.squares(X), np.diag(expected))
 
 
 def test_linear_svm_is_calibrated(rng):

@@ -46,6 +46,17 @@ class FeatureCache:
         If the file cannot be opened or written.
     ValueError
         If it is no feature cache, or a damaged one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from medfast.pipeline import FeatureCache, Model
+    >>> images = np.random.default_rng(0).integers(0, 255, (6, 16, 16), np.uint8)
+    >>> with FeatureCache() as cache:
+    ...     for penalty in (1.0, 10.0):
+    ...         model = Model(denoise=False, C=penalty).fit(images, [0, 1] * 3, cache=cache)
+    ...     cache.hits  # the second time
+    6
     """
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
@@ -78,8 +89,20 @@ class FeatureCache:
         self._database.commit()
 
     def get(self, hashes: Sequence[bytes], recipe: Recipe) -> list[NDArray[np.uint16] | None]:
-        """Packed features of the images with these hashes, None where they are not known; of a longer pyramid its
-        first levels."""
+        """Look up packed features.
+
+        Parameters
+        ----------
+        hashes : sequence of bytes
+            Of the images.
+        recipe : Recipe
+            How they are described.
+
+        Returns
+        -------
+        list of ndarray or None
+            Features as whole numbers, of a longer pyramid its first levels; None where they are not known.
+        """
         prefix = _prefix(recipe)
         found: list[NDArray[np.uint16] | None] = []
         with self._lock, _errors(self.path):
@@ -95,7 +118,17 @@ class FeatureCache:
         return found
 
     def put(self, hashes: Sequence[bytes], recipe: Recipe, features: Sequence[NDArray[np.uint16]]) -> None:
-        """Keep packed features; what is older than COMMIT_SECONDS survives whatever happens next."""
+        """Keep packed features; what is older than a second survives whatever happens next.
+
+        Parameters
+        ----------
+        hashes : sequence of bytes
+            Of the images.
+        recipe : Recipe
+            How they are described.
+        features : sequence of ndarray
+            Features of each as whole numbers.
+        """
         prefix = _prefix(recipe)
         rows = [
             (_key(prefix, image), zlib.crc32(data := values.astype("<u2").tobytes()), data)
@@ -111,7 +144,7 @@ class FeatureCache:
         self._committed = time.monotonic()
 
     def close(self) -> None:
-        """Keep everything and let the file go."""
+        """Keep everything, and let the file go."""
         with self._lock, _errors(self.path):
             try:
                 self._commit()

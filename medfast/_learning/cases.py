@@ -31,6 +31,14 @@ class Cases(NamedTuple):
         Rows and columns of each picture.
     hashes : ndarray of shape (n, 32), dtype uint8
         SHA-256 of the dtype, shape and pixels of each image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from medfast.pipeline import Model
+    >>> images = np.random.default_rng(0).integers(0, 255, (6, 16, 16), np.uint8)
+    >>> Model(denoise=False).fit(images, [0, 1] * 3).cases.pictures.shape
+    (6, 16, 16)
     """
 
     features: NDArray[np.uint16]
@@ -53,6 +61,15 @@ class Case(NamedTuple):
         What it looks like, at most 64 pixels a side.
     sha256 : str
         Of the dtype, shape and pixels of the image it was: what to find it by.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from medfast.pipeline import Model
+    >>> images = np.random.default_rng(0).integers(0, 255, (6, 16, 16), np.uint8)
+    >>> model = Model(denoise=False).fit(images, ["ill", "well"] * 3)
+    >>> [(case.label, case.distance) for case in model.similar(images[3:4], 1)[0]]
+    [('well', 0.0)]
     """
 
     label: Any

@@ -19,6 +19,13 @@ class Folder(NamedTuple):
         The class of each: the name of its folder.
     n_ignored : int
         Files that are no images by their names.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from medfast.pipeline import Folder
+    >>> Folder([Path("ill/1.png")], ["ill"], 0).labels
+    ['ill']
     """
 
     paths: list[Path]

@@ -36,6 +36,14 @@ class Manifest(NamedTuple):
         What each belongs to, such as a patient; None without such a column.
     splits : list of str or None
         "train", "validation" or "test" for each; None without such a column.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from medfast.pipeline import Manifest
+    >>> manifest = Manifest([Path("1.png"), Path("2.png")], ["ill", "well"], None, ["train", "test"])
+    >>> manifest.part("test").labels
+    ['well']
     """
 
     paths: list[Path]

@@ -31,11 +31,32 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # none, so that the same model gives the same byt
 
 
 class ModelFileError(ValueError):
-    """A model file that cannot be used: truncated, changed, or no model file at all."""
+    """A model file that cannot be used: truncated, changed, or no model file at all.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from medfast.pipeline import Model, ModelFileError
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model")
+    ...     _ = path.write_bytes(b"no model")
+    ...     try:
+    ...         Model.load(path)
+    ...     except ModelFileError as error:
+    ...         print(str(error).removeprefix(folder)[1:])
+    model: not a model file
+    """
 
 
 class ModelVersionError(ModelFileError):
-    """A model file of a newer format than this version of medfast reads."""
+    """A model file of a newer format than this version of medfast reads.
+
+    Examples
+    --------
+    >>> from medfast.pipeline import ModelFileError, ModelVersionError
+    >>> issubclass(ModelVersionError, ModelFileError)
+    True
+    """
 
 
 def write(path: str | os.PathLike[str], manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:

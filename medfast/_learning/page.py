@@ -116,7 +116,7 @@ def similar_report(
     for i, cases in enumerate(found):
         name = source.name_of(i) if names else f"Image {i + 1}"
         section = report.section(name)
-        section.pictures({"the image": _shrunk(source.read(i, model.options.window))})
+        section.pictures({"The image": _enlarged(_shrunk(source.read(i, model.options.window)))})
         section.pictures(
             {
                 f"{k + 1}. {case.label} · distance {case.distance:.3f} · {case.sha256[:12]}": _enlarged(case.picture)
@@ -185,10 +185,10 @@ def _curves(section: Section, model: Model, codes: NDArray[np.intp], decision: N
         section.text("There are no curves of images of a single class.")
         return
     roc.plot([0, 1], [0, 1], ":", color="0.6", lw=1)
-    roc.set(xlabel="others called so", ylabel="members found (recall)", title="ROC (area)")
+    roc.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC (area)")
     precision.set(
-        xlabel="members found (recall)",
-        ylabel="right of those called so (precision)",
+        xlabel="recall",
+        ylabel="precision",
         ylim=(-0.02, 1.02),
         title="Precision–recall (average precision)",
     )
@@ -223,18 +223,17 @@ def _mistakes(
         f"{len(worst)} of {len(wrong)} mistakes, those first to whose true class the model gave the least probability: "
         "the image, and the strokes that HOG saw in what the steps before it made of it."
     )
-    for i in worst.tolist():
+    pictures = {}
+    for rank, i in enumerate(worst.tolist(), 1):
         row = int(rows[i])
         image = source.read(row, model.options.window)
         seen = recipes.prepare(image, model.recipe)
         name = f" · {source.name_of(row)}" if names else ""
         said, true = model.classes[predicted[i]], model.classes[codes[i]]
-        caption = (
-            f"{judged.hashes[row].tobytes().hex()[:12]}{name}: is {true} (p = {shares[i, codes[i]]:.3f}), said {said}"
-        )
-        section.pictures(
-            {caption: _enlarged(_shrunk(image)), "what HOG saw": hog_picture(seen, model.recipe)}, width=300
-        )
+        share, number = shares[i, codes[i]], judged.hashes[row].tobytes().hex()[:12]
+        pictures[f"{rank}. Is {true} (p = {share:.3f}), said {said} · {number}{name}"] = _enlarged(_shrunk(image))
+        pictures[f"{rank}. What HOG saw"] = hog_picture(seen, model.recipe)
+    section.pictures(pictures, width=240)
 
 
 def _search(section: Section, found: Any) -> None:

@@ -65,6 +65,13 @@ class SearchResult(NamedTuple):
         error of that value's difference from the best of the same step, and whether it was chosen.
     judge : str
         What judged them: "validation images", "5 folds", or "5 folds by group".
+
+    Examples
+    --------
+    >>> from medfast.pipeline import Options
+    >>> from medfast._learning.search import SearchResult
+    >>> SearchResult(Options(C=10.0), [], "5 folds").options.C
+    10.0
     """
 
     options: Options

@@ -24,7 +24,7 @@ def hog_picture(image: NDArray[np.uint8], recipe: Recipe) -> NDArray[np.uint8]:
             place = slice(row, row + rows - BLOCK + 1), slice(col, col + cols - BLOCK + 1)
             total[place] += blocks[:, :, col, row].transpose(1, 0, 2)
             count[place] += 1
-    picture = np.einsum("rcb,bij->ricj", total / count, _strokes(n_bins))
+    picture = np.sqrt(np.einsum("rcb,bij->ricj", total / count, _strokes(n_bins)))  # or faint ones would be black
     return to_gray8(picture.reshape(rows * SIDE, cols * SIDE), low=0.0)
 
 

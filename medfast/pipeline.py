@@ -67,7 +67,8 @@ def train_folder(
         The like, with the same classes, that the model is evaluated on. The split "validation" of a CSV file where it
         has one. See `Model.fit` for what is learnt from it.
     choose : bool, default=False
-        Whether what `options` leaves open is chosen on the validation images, as by `search`.
+        Whether what `options` leaves open is chosen on the validation images, as by `search`; the defaults hold where
+        there is nothing to choose by.
     keep_cases : int, optional
         As for `Model.fit`.
     cache : FeatureCache, optional

@@ -34,7 +34,9 @@ def public_objects():
             value = getattr(module, member)
             home = getattr(value, "__module__", None)
             # what a public module hands on from a private one is public too
-            if (home != name and not str(home).startswith("medfast._")) or not (inspect.isfunction(value) or inspect.isclass(value)):
+            if (home != name and not str(home).startswith("medfast._")) or not (
+                inspect.isfunction(value) or inspect.isclass(value)
+            ):
                 continue
             found[f"{name}.{member}"] = value
             if inspect.isclass(value):

@@ -128,6 +128,8 @@ def train(
         best = [one for one in run.found.tried if one.chosen][-1]
         chosen = ", ".join(f"{name} {_shown(getattr(trained.options, name))}" for name in best.options)
         print(f"chosen by {run.found.judge} (AUC {best.score:.4f}): {chosen}")
+    if run.why_not:
+        print(f"nothing was chosen: {run.why_not}")
     if trained.validation is not None:
         _show(trained.validation, f"validation on {validation or data}")
         if "duplicates" in trained.validation and run.held_out is not None:

@@ -58,7 +58,7 @@ class Intervals:
     def cell(self, row: int, col: int) -> str:
         """A cell of the confusion matrix: how many, their share of the true class, and its interval."""
         members = self.confusion[row].sum()
-        if not members:
+        if not self.confusion[row, col]:
             return "0"
         low, high = _interval(self.shares[:, row, col])
         share = self.confusion[row, col] / members
@@ -223,7 +223,7 @@ def _mistakes(
         f"{len(worst)} of {len(wrong)} mistakes, those first to whose true class the model gave the least probability: "
         "the image, and the strokes that HOG saw in what the steps before it made of it."
     )
-    pictures = {}
+    pictures: dict[str, Any] = {}
     for rank, i in enumerate(worst.tolist(), 1):
         row = int(rows[i])
         image = source.read(row, model.options.window)

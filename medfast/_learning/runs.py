@@ -25,6 +25,8 @@ class Run(NamedTuple):
     model: Model
     found: Any
     """The search's result, if there was one."""
+    why_not: str
+    """Why there was none, though it was asked for."""
     train: Manifest
     held_out: Manifest | None
 
@@ -82,28 +84,34 @@ def train_run(
     source = Images(train.paths)
     source.note_thumbnails(keep_cases != 0)
     judges = None if held_out is None else (Images(held_out.paths, "validation images"), held_out.labels)
-    found = None
+    found, why_not = None, ""
     if choose:
+        need_learning()
+        from medfast._learning.search import CannotJudge
+
         cache = FeatureCache() if cache is None else cache
-        with stage("searching") as progress:
-            found = search_images(
-                source,
-                train.labels,
-                groups=train.groups,
-                validation=judges,
-                candidates={},
-                n_folds=5,
-                seed=seed,
-                cache=cache,
-                progress=progress,
-                num_threads=num_threads,
-                given=options,
-            )
-        options = {name: getattr(found.options, name) for name in vars(found.options)}
+        try:
+            with stage("searching") as progress:
+                found = search_images(
+                    source,
+                    train.labels,
+                    groups=train.groups,
+                    validation=judges,
+                    candidates={},
+                    n_folds=5,
+                    seed=seed,
+                    cache=cache,
+                    progress=progress,
+                    num_threads=num_threads,
+                    given=options,
+                )
+            options = {name: getattr(found.options, name) for name in vars(found.options)}
+        except CannotJudge as error:
+            why_not = str(error)
     model = Model(seed=seed, **options)
     with stage("training") as progress:
         learn(model, source, train.labels, train.groups, judges, keep_cases, cache, progress, num_threads)
-    return Run(model, found, train, held_out)
+    return Run(model, found, why_not, train, held_out)
 
 
 def search_images(

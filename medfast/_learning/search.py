@@ -43,6 +43,10 @@ SMALLEST = 32
 _OF_MACHINE = ("kernel", "gamma", "C", "class_weight")
 
 
+class CannotJudge(ValueError):
+    """There are neither validation images nor folds to choose by."""
+
+
 class Tried(NamedTuple):
     """A candidate and how it did."""
 
@@ -211,7 +215,7 @@ class _Searcher:
         parts = machines.folds(self.pool.codes[train], self.n_folds, self.seed, groups)
         if not parts:
             what = "members" if groups is None else "groups"
-            raise ValueError(f"labels must have at least 2 {what} of each class to choose options by cross-validation")
+            raise CannotJudge(f"labels must have at least 2 {what} of each class to choose options by cross-validation")
         return _Sample(train, parts)
 
     def choose(self, options: list[dict[str, Any]], sample: _Sample, screening: bool, stages: Stages) -> dict[str, Any]:

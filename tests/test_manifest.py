@@ -33,7 +33,7 @@ def test_columns(listed, tmp_path):
     "text",
     [
         "path,label,group,split\na.png,ill,P1,train\nc d.png,well,P2,val\né.png,ill,P3,TEST\n",
-        "\ufeffSplit;Group; Label;PATH;x\r\ntraining;P1;ill;a.png;7\r\n\r\nvalid;P2;well;c d.png;\r\ntest;P3;ill;é.png;",
+        "\ufeffSplit;Group; Label;PATH;\r\ntraining;P1;ill;a.png;7\r\n\r\nvalid;P2;well;c d.png;\r\ntest;P3;ill;é.png;",
         'path\tlabel\tgroup\tsplit\n"a.png"\till\tP1\ttrain\n"c d.png"\twell\tP2\tval\né.png\till\tP3\ttesting\n\n',
     ],
     ids=["commas", "semicolons", "tabs"],

@@ -37,6 +37,27 @@ def test_the_exponential(value):
     assert (found / kernel.KERNEL_STEP).is_integer()
 
 
+def test_doubtful_values_are_made_without_the_exponential_of_numpy(monkeypatch, rng):
+    values = rng.uniform(0, 19, (1, 200_000))
+    plain = kernel._exponential(values[0])
+    np.testing.assert_allclose(plain, np.exp(-values[0]), rtol=2**-49)
+    found = kernel.gaussian(-values / 2, np.zeros(1), np.zeros(200_000), 1.0)
+    np.testing.assert_array_equal(found[0], np.rint(plain * 2**26) / 2**26)
+    exact = np.exp
+    monkeypatch.setattr(kernel.np, "exp", lambda x: exact(x) * (1 + rng.uniform(-4, 4, x.shape) * 2**-52))
+    np.testing.assert_array_equal(kernel.gaussian(-values / 2, np.zeros(1), np.zeros(200_000), 1.0), found)
+
+
+def test_a_machine_of_some_samples_is_that_of_a_machine_without_the_others(rng):
+    X = rng.normal(0, 1, (80, 5))
+    positive, weights, gram = X[:, 0] + rng.normal(0, 1, 80) > 0.5, rng.uniform(0.5, 2, 80), X @ X.T
+    train = np.sort(rng.permutation(80)[:50])
+    found = machines.fit(gram, train, positive, weights, 1.0)
+    svc = SVC(kernel="linear").fit(X[train], positive[train], sample_weight=weights[train])
+    np.testing.assert_allclose(found.values(gram, np.arange(80)), svc.decision_function(X), atol=2e-3)
+    assert set(found.support) <= set(train)
+
+
 def test_the_kernel_of_a_sample_with_itself_is_one(rings):
     X = rings[0]
     lengths = kernel.squares(X)

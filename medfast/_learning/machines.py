@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.svm import SVC
 
@@ -33,11 +34,13 @@ def fit(
     C: float,
 ) -> Machine:
     """Fit a machine to the samples `train` of all; `positive` and `weights` are those of all samples."""
-    first, last = int(train[0]), int(train[-1])
-    in_a_row = last - first == len(train) - 1 and (np.diff(train) == 1).all()  # a view, where a copy takes 0.1 s
-    known = kernel[first : last + 1, first : last + 1] if in_a_row else kernel[np.ix_(train, train)]
+    # Samples of weight 0 are left out by libsvm itself, which counts the others alone: no part of the kernel is copied,
+    # which takes longer than the fit. The kernel was computed here, so nobody need look for NaN in it.
+    mine = np.zeros(len(weights))
+    mine[train] = weights[train]
     svc = SVC(kernel="precomputed", C=C)
-    svc.fit(known, positive[train], sample_weight=weights[train])
+    with config_context(assume_finite=True):
+        svc.fit(kernel, positive, sample_weight=mine)
     return Machine(train[svc.support_], svc.dual_coef_[0], float(svc.intercept_[0]))
 
 

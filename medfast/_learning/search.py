@@ -279,10 +279,12 @@ class _Searcher:
         if screening:  # with each kernel at its first penalty
             tries = [one for one in tries if one.C == tries[0].C and one.class_weight == tries[0].class_weight]
         trials: list[tuple[dict[str, Any], NDArray[np.float64]]] = []
-        dot, squares, begin = np.zeros((len(codes), len(codes))), np.zeros(len(codes)), 0
+        dot, squares, begin = None, np.zeros(len(codes)), 0
         for level in sorted(levels):
             end = recipe._replace(levels=level).n_features
-            dot += kernels.products(packed[:, begin:end]) * recipes.FEATURE_STEP**2
+            new = kernels.products(packed[:, begin:end])
+            new *= recipes.FEATURE_STEP**2
+            dot = new if dot is None else np.add(dot, new, out=dot)
             squares += kernels.squares(packed[:, begin:end]) * recipes.FEATURE_STEP**2
             begin = end
             matrices: dict[float | None, NDArray[np.float64]] = {None: dot}

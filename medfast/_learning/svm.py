@@ -202,7 +202,8 @@ class SVM(ClassifierMixin, BaseEstimator):
         known = kernels.products(samples)
         if kernel == "rbf":
             lengths = kernels.squares(samples)
-            known = kernels.gaussian(known, lengths, lengths, self.gamma_, self.num_threads)
+            # in the same memory: the first touch of so much takes longer than what is done there
+            known = kernels.gaussian(known, lengths, lengths, self.gamma_, self.num_threads, out=known)
         return known
 
     def _fit_to_features(

@@ -44,14 +44,14 @@ def test_everything_is_chosen(faint):
     found = search(images, labels, validation=faint(60), **FAST)
     assert found.judge == "validation images"
     assert {name for one in found.tried for name in one.options} == {
-        *("denoise", "equalize", "size", "levels", "kernel", "C")
+        *("denoise", "h", "equalize", "size", "levels", "kernel", "C")
     }
-    # two of denoising by three of equalisation, with each kernel; then two levels by two kernels by three penalties
-    assert len(found.tried) == 12 + 12
+    # three of denoising by three of equalisation, with each kernel; then two levels by two kernels by three penalties
+    assert len(found.tried) == 18 + 12
     assert len(chosen_of(found)) == 2
     assert found.options.size == (24, 24)
     assert found.options.levels in (1, 2)
-    for step in (found.tried[:12], found.tried[12:]):
+    for step in (found.tried[:18], found.tried[18:]):
         (winner,) = chosen_of(type(found)(found.options, step, ""))
         best = max(one.score for one in step)
         assert winner.score >= best - winner.error

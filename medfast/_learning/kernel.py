@@ -27,17 +27,23 @@ _LN2_HIGH, _LN2_LOW = 0.693147180369123816490, 1.90821492927058770002e-10  # the
 _TAYLOR = [1.0 / math.factorial(n) for n in range(14, -1, -1)]  # |r| ≤ ln2/2: off by less than 2⁻⁵⁰
 
 
-def products(left: NDArray[Any], right: NDArray[Any] | None = None) -> NDArray[np.float64]:
+def products(
+    left: NDArray[Any], right: NDArray[Any] | None = None, out: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Products of samples, (n, m), a block of features at a time to spare float64 copies of all; `right` is `left` when
     omitted."""
-    total = None
+    total = np.empty((len(left), len(left if right is None else right))) if out is None else out
+    if not left.shape[1]:
+        total[...] = 0.0
     for start in range(0, left.shape[1], BLOCK_FEATURES):
         part = slice(start, start + BLOCK_FEATURES)
         block = np.ascontiguousarray(left[:, part], np.float64)
         other = block if right is None else np.ascontiguousarray(right[:, part], np.float64)
-        found = block @ other.T  # of one array with itself BLAS computes half
-        total = found if total is None else np.add(total, found, out=total)
-    return np.zeros((len(left), len(left if right is None else right))) if total is None else total
+        if start == 0:
+            np.matmul(block, other.T, out=total)  # of one array with itself BLAS computes half
+        else:
+            total += block @ other.T
+    return total
 
 
 def squares(samples: NDArray[Any]) -> NDArray[np.float64]:

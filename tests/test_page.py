@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from images import smooth_image, stripes
-from medfast._learning import probability, recipes
+from medfast._learning import judging, probability, recipes
 from medfast.pipeline import Model, Options
 
 pytest.importorskip("jinja2")
@@ -21,7 +21,7 @@ from medfast._learning.training import codes_of
 
 def page_of(model, images, labels, **options):
     source = Images(images)
-    judged = model._judge(source, codes_of(labels, len(images), model.classes), None, None)
+    judged = judging.judge(model, source, codes_of(labels, len(images), model.classes), None, None)
     page = model_report(model, judged, source, title="A page", lead="A lead.", **options).to_html()
     return re.sub(r"data:image/png;base64,[^\"]*", "picture", page)
 

@@ -156,7 +156,7 @@ def evaluate(
     The AUC is that of the second of two classes in sorted order, and of more classes the mean of each against the rest.
     """
     from medfast import pipeline
-    from medfast._learning import runs
+    from medfast._learning import judging, runs
     from medfast._learning.manifest import SPLITS
     from medfast._learning.source import Images
     from medfast._learning.training import codes_of
@@ -172,8 +172,8 @@ def evaluate(
     source = Images(images.paths)
     codes = codes_of(images.labels, len(source), loaded.classes)
     with terminal.progress_bar("evaluating") as progress, _optional_cache(cache) as features:
-        judged = loaded._judge(source, codes, progress, threads, features)
-    found = loaded._report(judged)
+        judged = judging.judge(loaded, source, codes, progress, threads, features)
+    found = judging.report(loaded, judged)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
@@ -198,13 +198,13 @@ def _train_report(
     run: Any, data: Path, validation: Path | None, features: Any, threads: int | None, names: bool
 ) -> Any:
     """The page on the validation images; without those on the training images, by the folds of the calibration."""
-    from medfast._learning import page
+    from medfast._learning import judging, page
     from medfast._learning.source import Images
     from medfast._learning.training import codes_of
 
     model, images = run.model, run.held_out or run.train
     source = Images(images.paths)
-    judged = model._judge(source, codes_of(images.labels, len(source), model.classes), None, threads, features)
+    judged = judging.judge(model, source, codes_of(images.labels, len(source), model.classes), None, threads, features)
     if run.held_out is None:
         lead = "There were no validation images: these are the training images, so the figures say nothing of new ones."
     else:

@@ -3,32 +3,19 @@
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
 from medfast._learning import cases as known_cases
-from medfast._learning import kernel, probability, stored
+from medfast._learning import judging, probability, stored
 from medfast._learning.cache import FeatureCache
 from medfast._learning.cases import Case, Cases
 from medfast._learning.recipes import Options, Recipe
-from medfast._learning.source import Images, Progress, features_of, for_all_features, for_features
+from medfast._learning.source import Images, Progress, features_of, for_features
 from medfast._learning.training import codes_of, train
-
-LOT = 512
-"""Images that are compared with all support vectors at once."""
-
-
-class Judged(NamedTuple):
-    """What came of images whose classes are known."""
-
-    codes: NDArray[np.intp]
-    decision: NDArray[np.float64]
-    known: NDArray[np.bool_]
-    """Whether the image is one that the model learnt from, byte for byte."""
-    hashes: NDArray[np.uint8]
 
 
 class Model:
@@ -208,7 +195,7 @@ class Model:
         ndarray of shape (n,)
             Labels.
         """
-        decision = self._decision(Images(images), progress, num_threads)
+        decision = judging.decide(self, Images(images), progress, num_threads)
         return np.array(self.classes)[probability.to_codes(decision, self.threshold)]
 
     def predict_proba(
@@ -234,7 +221,7 @@ class Model:
         ndarray of shape (n, n_classes)
             In the order of `classes`; each row sums to 1.
         """
-        return probability.to_probabilities(self._decision(Images(images), progress, num_threads))
+        return probability.to_probabilities(judging.decide(self, Images(images), progress, num_threads))
 
     def evaluate(
         self,
@@ -278,7 +265,7 @@ class Model:
         source = Images(images)
         _validate.check_some(len(source), source.name)
         codes = codes_of(labels, len(source), self.classes)
-        return self._report(self._judge(source, codes, progress, num_threads, cache))
+        return judging.report(self, judging.judge(self, source, codes, progress, num_threads, cache))
 
     def features(
         self,
@@ -396,76 +383,6 @@ class Model:
         """
         return stored.read(cls, path)
 
-    def _judge(
-        self,
-        source: Images,
-        codes: NDArray[np.intp],
-        progress: Progress | None,
-        num_threads: int | None,
-        cache: FeatureCache | None = None,
-    ) -> Judged:
-        """What comes of images of known classes: `_report` puts it in figures."""
-        source.note_hashes()
-        decision = self._decision(source, progress, num_threads, cache)
-        assert source.hashes is not None
-        learnt = {row.tobytes() for row in self.hashes}
-        known = np.array([row.tobytes() in learnt for row in source.hashes], bool)
-        return Judged(codes, decision, known, source.hashes)
-
-    def _report(self, judged: Judged) -> dict[str, Any]:
-        """The figures of `evaluate`."""
-        found = probability.report(judged.codes, judged.decision, self.classes, self.threshold)
-        if judged.known.any():
-            new = ~judged.known
-            without = probability.report(judged.codes[new], judged.decision[new], self.classes, self.threshold)
-            found["duplicates"] = {"count": int(judged.known.sum()), "without": without}
-        return found
-
     def _check_is_fitted(self) -> None:
         if not hasattr(self, "coef"):
             raise ValueError("the model is not trained: call fit, or load one")
-
-    def _decision(
-        self, source: Images, progress: Progress | None, num_threads: int | None, cache: FeatureCache | None = None
-    ) -> NDArray[np.float64]:
-        """Logits of shape (n, 1 or n_classes); features are let go as soon as they are used."""
-        self._check_is_fitted()
-        weights = np.ascontiguousarray(self.coef.T)
-        decision = np.empty((len(source), len(self.intercept)))
-
-        def use(start: int, features: NDArray[np.float32]) -> None:
-            decision[start : start + len(features)] = features.astype(np.float64) @ weights + self.intercept
-
-        if self.support is None:
-            for_features(source, self.recipe, use, num_threads, progress, cache)
-        else:
-            self._compare(source, weights, decision, progress, num_threads, cache)
-        return decision
-
-    def _compare(
-        self,
-        source: Images,
-        weights: NDArray[np.float64],
-        decision: NDArray[np.float64],
-        progress: Progress | None,
-        num_threads: int | None,
-        cache: FeatureCache | None,
-    ) -> None:
-        """The decision of the Gaussian kernel, for many images at once: all support vectors are read for each lot."""
-        assert self.support is not None
-        assert self.gamma is not None
-        squares, n = kernel.squares(self.support), len(source)
-        for first in range(0, n, LOT):
-            indices = np.arange(first, min(first + LOT, n))
-            features = np.empty((len(indices), self.recipe.n_features), np.float32)
-
-            def use(start: int, some: list[NDArray[np.float32]], features: NDArray[np.float32] = features) -> None:
-                features[start : start + len(some[0])] = some[0]
-
-            def report(done: int, _: int, first: int = first) -> None:
-                if progress is not None:
-                    progress(first + done, n)
-
-            for_all_features(source, indices, [self.recipe], use, num_threads, report, cache)
-            values = kernel.gaussian_of(features, self.support, self.gamma, squares, num_threads)
-            decision[indices] = values @ weights + self.intercept

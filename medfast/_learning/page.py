@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfast._learning import probability, recipes
+from medfast._learning import judging, probability, recipes
 from medfast._learning.cases import Case
-from medfast._learning.model import Judged, Model
+from medfast._learning.judging import Judged
+from medfast._learning.model import Model
 from medfast._learning.source import Images
 from medfast._learning.strokes import hog_picture
 from medfast._version import __version__
@@ -78,7 +79,7 @@ def model_report(
 ) -> Report:
     """The page on what came of images of known classes; those that the model learnt from are left out of the curves."""
     report = Report(title, f"{lead} {_NO_DEVICE}")
-    whole = model._report(judged)
+    whole = judging.report(model, judged)
     rows = np.arange(len(judged.codes))
     if judged.known.any() and not judged.known.all():
         rows = np.flatnonzero(~judged.known)

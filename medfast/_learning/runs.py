@@ -14,7 +14,8 @@ from medfast._learning.cache import FeatureCache
 from medfast._learning.folder import load_folder
 from medfast._learning.manifest import Manifest, load_manifest
 from medfast._learning.model import Model
-from medfast._learning.source import Images, Progress
+from medfast._learning.recipes import Options
+from medfast._learning.source import Images, Progress, Stages
 from medfast._learning.training import codes_of, need_learning
 from medfast._learning.training import train as learn
 
@@ -89,6 +90,12 @@ def train_run(
         need_learning()
         from medfast._learning.search import CannotJudge
 
+        window = Options(**options).window
+        with stage("reading") as progress:  # sizes, and what is in both sources
+            stages = Stages(progress, len(train.paths) + (0 if held_out is None else len(held_out.paths)))
+            source.hash_all(window, num_threads, stages.next(len(source)))
+            if judges is not None:
+                judges[0].hash_all(window, num_threads, stages.next(len(judges[0])))
         cache = FeatureCache() if cache is None else cache
         try:
             with stage("searching") as progress:

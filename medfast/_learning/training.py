@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
 from medfast._learning import cases as known_cases
-from medfast._learning import probability, recipes
+from medfast._learning import judging, probability, recipes
 from medfast._learning.cache import FeatureCache
 from medfast._learning.source import Images, Progress, Stages, features_of
 from medfast._version import __version__
@@ -79,11 +79,11 @@ def train(
         model.cases = known_cases.cases_of(source, features, codes, chosen)
     model.threshold, model.validation = 0.0, None
     if held_out is not None:
-        judged = model._judge(held_out, held_out_codes, stages.next(n_held_out), num_threads, cache)
+        judged = judging.judge(model, held_out, held_out_codes, stages.next(n_held_out), num_threads, cache)
         if len(classes) == 2:
             new = ~judged.known
             model.threshold = probability.best_threshold(judged.codes[new], judged.decision[new])
-        model.validation = model._report(judged)
+        model.validation = judging.report(model, judged)
 
 
 def _take(model: Any, machine: Any) -> None:

@@ -126,7 +126,8 @@ def train(
     print(f"{model}: {trained.n_train} images of {trained.size[0]}x{trained.size[1]}, classes {_join(trained.classes)}")
     if run.found is not None:
         best = [one for one in run.found.tried if one.chosen][-1]
-        chosen = ", ".join(f"{name} {_shown(getattr(trained.options, name))}" for name in best.options)
+        values = {name: getattr(trained.options, name) for name in best.options}
+        chosen = ", ".join(f"{name} {_shown(value)}" for name, value in values.items() if value is not None)
         print(f"chosen by {run.found.judge} (AUC {best.score:.4f}): {chosen}")
     if run.why_not:
         print(f"nothing was chosen: {run.why_not}")

@@ -6,7 +6,7 @@ read → 8 bits → denoise → equalise → resize → segment → HOG on sever
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -18,11 +18,9 @@ from medfast._learning.manifest import Manifest, load_manifest
 from medfast._learning.model import Model
 from medfast._learning.model_file import ModelFileError, ModelVersionError
 from medfast._learning.recipes import Options
+from medfast._learning.results import SearchResult, Tried
 from medfast._learning.runs import search_images, train_run
 from medfast._learning.source import Progress
-
-if TYPE_CHECKING:
-    from medfast._learning.search import SearchResult
 
 __all__ = [
     "SUFFIXES",
@@ -35,13 +33,29 @@ __all__ = [
     "ModelFileError",
     "ModelVersionError",
     "Options",
+    "SearchResult",
+    "Tried",
     "load_folder",
     "load_manifest",
     "search",
     "train_folder",
 ]
 
-for _public in (Case, Cases, FeatureCache, Folder, Manifest, Model, ModelFileError, ModelVersionError, Options):
+for _public in (
+    *(
+        Case,
+        Cases,
+        FeatureCache,
+        Folder,
+        Manifest,
+        Model,
+        ModelFileError,
+        ModelVersionError,
+        Options,
+        SearchResult,
+        Tried,
+    ),
+):
     _public.__module__ = __name__  # where they are imported from
 
 
@@ -131,7 +145,7 @@ def search(
     progress: Progress | None = None,
     num_threads: int | None = None,
     **options: Any,
-) -> "SearchResult":
+) -> SearchResult:
     """Choose the options of a model on validation data.
 
     Size, denoising, equalisation, levels, kernel and C are chosen, as far as `options` leaves them open, by the area

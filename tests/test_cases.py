@@ -5,6 +5,7 @@ import pytest
 from test_model_file import forge, npy
 
 from images import smooth_image, stripes
+from medfast import _kernels
 from medfast._learning import cases, model_file
 from medfast._learning.cache import hash_of
 from medfast.pipeline import Model, ModelFileError
@@ -95,6 +96,14 @@ def test_the_gaussian_kernel_has_the_same_bits_for_any_batch(known, rng, n_threa
     new = stripes(rng, 20)[0]
     together = model.predict_proba(new)
     np.testing.assert_array_equal(np.vstack([model.predict_proba(image[None]) for image in new]), together)
+
+
+def test_the_gaussian_kernel_has_the_same_bits_at_every_level(known, rng, level):
+    model, new = known[0], stripes(rng, 2)[0]
+    found, near = model.predict_proba(new), [case.distance for case in model.similar(new[:1], 3)[0]]
+    _kernels._activate(_kernels.LEVEL)
+    np.testing.assert_array_equal(found, model.predict_proba(new))
+    assert near == [case.distance for case in model.similar(new[:1], 3)[0]]
 
 
 def test_no_name_is_in_a_model(rng, tmp_path):

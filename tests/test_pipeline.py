@@ -14,7 +14,7 @@ import medfast
 from images import stripes
 from medfast import _kernels
 from medfast._learning import probability, recipes
-from medfast.pipeline import Model, Options, load_folder, train_folder
+from medfast.pipeline import FeatureCache, Model, Options, load_folder, search, train_folder
 
 pytest.importorskip("sklearn")
 
@@ -499,3 +499,44 @@ def test_pneumonia():
     assert model.validation["balanced_accuracy"] > 0.92
     assert model.validation["accuracy"] > 0.92
     assert model.validation["auc"] > 0.98
+
+
+def test_a_folder_may_choose(folders):
+    directory, validation, (images, labels), held_out = folders
+    calls = []
+    model = train_folder(
+        directory, validation=validation, choose=True, denoise=False, progress=lambda *call: calls.append(call)
+    )
+    order = np.argsort(labels, kind="stable")
+    found = search(images[order], np.array(labels)[order], validation=held_out, denoise=False)
+    assert model.options == found.options
+    assert model.options.size == (32, 32)
+    finished = [call for call in calls if call[0] == call[1]]
+    assert {total for _, total in finished} == {24 + 8, 24 + 8 + 1 + 24 + 8 + 1, 24 + 1 + 8}  # read, search, train
+    with pytest.raises(TypeError, match="choose must be True or False, got 1"):
+        train_folder(directory, choose=1)
+
+
+def test_a_list_is_its_folder(folders, tmp_path):
+    directory = folders[0]
+    lines = [f"train/{path.parent.name}/{path.name},{path.parent.name}" for path in sorted(directory.rglob("*.png"))]
+    (tmp_path / "list.csv").write_text("path,label\n" + "\n".join(lines), encoding="utf-8")
+    listed = train_folder(tmp_path / "list.csv", denoise=False)
+    np.testing.assert_array_equal(listed.coef, train_folder(directory, denoise=False).coef)
+
+
+@pytest.mark.skipif(not PNEUMONIA.exists(), reason=f"no {PNEUMONIA}; MEDFAST_DATA names its folder")
+def test_pneumonia_as_it_is_chosen():
+    with np.load(PNEUMONIA) as data:
+        images, labels = data["train_images"], data["train_labels"].ravel()
+        held_out = data["val_images"], data["val_labels"].ravel()
+    with FeatureCache() as cache:
+        found = search(images, labels, validation=held_out, cache=cache)
+        model = Model(**vars(found.options)).fit(images, labels, validation=held_out, cache=cache)
+    assert found.options.kernel == "rbf"
+    assert found.options.size == (28, 28)
+    new = model.validation["duplicates"]["without"]
+    assert model.validation["duplicates"]["count"] == 8
+    assert new["auc"] > 0.99
+    assert new["balanced_accuracy"] > 0.94
+    assert new["accuracy"] > 0.94

@@ -15,6 +15,7 @@ from medfast._learning.folder import load_folder
 from medfast._learning.manifest import Manifest, load_manifest
 from medfast._learning.model import Model
 from medfast._learning.recipes import Options
+from medfast._learning.results import CannotJudge, SearchResult
 from medfast._learning.source import Images, Progress, Stages
 from medfast._learning.training import codes_of, need_learning
 from medfast._learning.training import train as learn
@@ -24,7 +25,7 @@ class Run(NamedTuple):
     """What a training has come to, and what it was made of."""
 
     model: Model
-    found: Any
+    found: SearchResult | None
     """The search's result, if there was one."""
     why_not: str
     """Why there was none, though it was asked for."""
@@ -81,6 +82,19 @@ def train_run(
 ) -> Run:
     """Train on a folder or a CSV file; with `choose` on what suits the validation images best. `stage` gives the
     progress of the stage that it is told."""
+    if choose and cache is None:  # what the search has seen the training need not see again
+        with FeatureCache() as cache:
+            return train_run(
+                path,
+                validation=validation,
+                choose=True,
+                seed=seed,
+                keep_cases=keep_cases,
+                cache=cache,
+                stage=stage,
+                num_threads=num_threads,
+                **options,
+            )
     train, held_out = load_parts(path, validation)
     source = Images(train.paths)
     source.note_thumbnails(keep_cases != 0)
@@ -88,15 +102,12 @@ def train_run(
     found, why_not = None, ""
     if choose:
         need_learning()
-        from medfast._learning.search import CannotJudge
-
         window = Options(**options).window
         with stage("reading") as progress:  # sizes, and what is in both sources
             stages = Stages(progress, len(train.paths) + (0 if held_out is None else len(held_out.paths)))
             source.hash_all(window, num_threads, stages.next(len(source)))
             if judges is not None:
                 judges[0].hash_all(window, num_threads, stages.next(len(judges[0])))
-        cache = FeatureCache() if cache is None else cache
         try:
             with stage("searching") as progress:
                 found = search_images(
@@ -134,7 +145,7 @@ def search_images(
     progress: Progress | None,
     num_threads: int | None,
     given: dict[str, Any],
-) -> Any:
+) -> SearchResult:
     """What `medfast.pipeline.search` does."""
     need_learning()
     from medfast._learning import search

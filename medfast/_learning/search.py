@@ -22,6 +22,7 @@ from medfast._learning import kernel as kernels
 from medfast._learning import machines, probability, recipes
 from medfast._learning.cache import FeatureCache
 from medfast._learning.recipes import Options, Recipe
+from medfast._learning.results import CannotJudge, SearchResult, Tried
 from medfast._learning.source import Images, Progress, Stages, for_all_features
 
 CANDIDATES: dict[str, tuple[Any, ...]] = {
@@ -43,46 +44,6 @@ SMALLEST = 32
 """Half the size is tried where it has no side shorter than this."""
 
 _OF_MACHINE = ("kernel", "gamma", "C", "class_weight")
-
-
-class CannotJudge(ValueError):
-    """There are neither validation images nor folds to choose by."""
-
-
-class Tried(NamedTuple):
-    """A candidate and how it did."""
-
-    options: dict[str, Any]
-    score: float
-    error: float
-    """Standard error of its difference from the best one of its step."""
-    chosen: bool
-
-
-class SearchResult(NamedTuple):
-    """What a search has found.
-
-    Parameters
-    ----------
-    options : Options
-        The given ones, with everything filled in that was searched.
-    tried : list of Tried
-        Every candidate in the order in which they were tried: its options, the area under the ROC curve, the standard
-        error of that value's difference from the best of the same step, and whether it was chosen.
-    judge : str
-        What judged them: "validation images", "5 folds", or "5 folds by group".
-
-    Examples
-    --------
-    >>> from medfast.pipeline import Options
-    >>> from medfast._learning.search import SearchResult
-    >>> SearchResult(Options(C=10.0), [], "5 folds").options.C
-    10.0
-    """
-
-    options: Options
-    tried: list[Tried]
-    judge: str
 
 
 class _Pool(NamedTuple):

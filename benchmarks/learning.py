@@ -26,8 +26,8 @@ from medfast.pipeline import FeatureCache, Model, search
 CASES: dict[str, dict[str, Any]] = {
     "HOG, linear": {"denoise": False, "equalize": "none", "levels": 1},
     "HOG, rbf": {"denoise": False, "equalize": "none", "levels": 1, "kernel": "rbf"},
-    "NLM, equalise, HOG on two levels, linear": {"h": 5.0, "levels": 2},
-    "NLM, equalise, HOG on two levels, rbf": {"h": 5.0, "levels": 2, "kernel": "rbf"},
+    "NLM, HOG, rbf": {"h": 8.0, "equalize": "none", "levels": 1, "kernel": "rbf"},
+    "NLM, equalise, HOG on two levels, linear": {"h": 8.0, "levels": 2},
 }
 """Options of `medfast.pipeline.Model`."""
 

@@ -41,23 +41,6 @@ __all__ = [
     "train_folder",
 ]
 
-for _public in (
-    *(
-        Case,
-        Cases,
-        FeatureCache,
-        Folder,
-        Manifest,
-        Model,
-        ModelFileError,
-        ModelVersionError,
-        Options,
-        SearchResult,
-        Tried,
-    ),
-):
-    _public.__module__ = __name__  # where they are imported from
-
 
 def train_folder(
     directory: str | os.PathLike[str],
@@ -227,3 +210,8 @@ def search(
         num_threads=num_threads,
         given=options,
     )
+
+
+for _name in __all__:
+    if isinstance(globals()[_name], type):
+        globals()[_name].__module__ = __name__  # where they are imported from

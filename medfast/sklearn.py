@@ -43,9 +43,6 @@ __all__ = [
     "search_classifier",
 ]
 
-for _public in (HOG, SVM, Denoiser, Equalizer, LinearSVM, Resizer, Segmenter):
-    _public.__module__ = __name__  # where they are imported from, and what a pickle names
-
 
 def make_classifier(
     *, threshold: str | None = None, memory: Any = None, seed: int = 0, num_threads: int | None = None, **options: Any
@@ -241,3 +238,8 @@ def search_classifier(
     found.best_estimator_.set_params(memory=classifier.memory)
     found.estimator, found.scoring, found.scorer_ = classifier, scoring, score
     return found
+
+
+for _name in __all__:
+    if isinstance(globals()[_name], type):
+        globals()[_name].__module__ = __name__  # where they are imported from, and what a pickle names

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import medfast
-from images import stripes
+from images import smooth_image, stripes
 from medfast import _kernels
-from medfast._learning import probability, recipes
+from medfast._learning import joint, probability, recipes
 from medfast.pipeline import FeatureCache, Model, Options, load_folder, search, train_folder
 
 pytest.importorskip("sklearn")
@@ -134,6 +134,25 @@ def test_features_are_the_steps_in_order(trained):
     image = medfast.equalize_hist(image)
     expected = medfast.hog(image, cell=(8, 8), levels=2)
     np.testing.assert_allclose(model.features(images[:1])[0], expected, rtol=0, atol=2.0**-16)
+
+
+@pytest.mark.parametrize(("patch", "search"), [(7, 21), (3, 5), (5, 1)])
+def test_images_denoised_together_are_those_denoised_alone(rng, level, patch, search):
+    shapes = [(12, 16)] * 3 + [(16, 20)] * 2 + [(5, 130), (9, 14), (1, 20), (1, 20), (6, 13), (6, 13), (3, 14), (3, 14)]
+    images = {i: smooth_image(rng, shape) for i, shape in enumerate(shapes)}
+    options = Options(h=9.0, patch_size=patch, search_size=search)
+    done = {i: {} for i in images}
+    joint.denoise(images, done, options, 1)
+    joined = [i for i in images if done[i]]
+    assert set(joined) == {
+        i for i, shape in enumerate(shapes) if shapes.count(shape) > 1 and shape[1] > (patch + search) // 2 - 1
+    }
+    for i in joined:
+        expected = medfast.denoise_nl_means(images[i], 9.0, patch_size=patch, search_size=search)
+        np.testing.assert_array_equal(done[i][recipes.denoising(options)], expected)
+    model = Model(h=9.0, patch_size=patch, search_size=search).fit(*stripes(rng, 20, (24, 24)))
+    new = stripes(rng, 6, (24, 24))[0]
+    np.testing.assert_array_equal(model.features(new), np.vstack([model.features(image[None]) for image in new]))
 
 
 def test_every_step_is_optional(rng):

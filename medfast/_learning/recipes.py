@@ -235,7 +235,7 @@ def prepare(
     options, done = recipe.options, {} if done is None else done
     key: tuple[Any, ...] = ()
     if options.denoise:
-        key += (options.h, options.patch_size, options.search_size)
+        key = denoising(options)
         if key not in done:
             done[key] = medfast.denoise_nl_means(
                 image,
@@ -256,6 +256,11 @@ def prepare(
     if options.segment:
         image = spread(medfast.segment(image, options.segment), options.segment)
     return image
+
+
+def denoising(options: Options) -> tuple[Any, ...]:
+    """What `prepare` keeps a denoised image under."""
+    return options.h, options.patch_size, options.search_size
 
 
 def shrink_or_grow(image: NDArray[Any], size: tuple[int, int], num_threads: int | None = None) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import medfast
 from medfast import _validate
-from medfast._learning import recipes
+from medfast._learning import joint, recipes
 from medfast._learning.batch import for_batches, for_images
 from medfast._learning.cache import FeatureCache, hash_of
 from medfast._learning.recipes import Recipe
@@ -214,6 +214,8 @@ class _Batch:
 
     def described(self, some: list[int], recipe: Recipe, threads: int | None) -> NDArray[np.float32]:
         prepared = np.empty((len(some), *recipe.size), np.uint8)
+        if len(some) > 1:
+            joint.denoise({i: self.image(i) for i in some}, self.done, recipe.options, threads)
         for place, i in zip(prepared, some, strict=True):
             place[...] = recipes.prepare(self.image(i), recipe, threads, self.done[i])
         return recipes.describe(prepared, recipe, threads) if some else np.empty((0, recipe.n_features), np.float32)

@@ -7,424 +7,48 @@ images of one size, an estimator refuses stacks and flattened images of another 
 differ. Threads work on whole images.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, OneToOneFeatureMixin
+from numpy.typing import ArrayLike
+from sklearn.base import clone
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import (
+    GridSearchCV,
+    ParameterGrid,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    TunedThresholdClassifierCV,
+    check_cv,
+)
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import has_fit_parameter
 
-import medfast
 from medfast import _validate
 from medfast._learning import recipes
 from medfast._learning.clustering import KMeans
-from medfast._learning.svm import LinearSVM
-from medfast._learning.transformers import ImageTransformer, OneByOne, shapes_of
+from medfast._learning.descriptor import HOG
+from medfast._learning.steps import Denoiser, Equalizer, Resizer, Segmenter
+from medfast._learning.svm import SVM, LinearSVM
 
-__all__ = ["HOG", "Denoiser", "Equalizer", "KMeans", "LinearSVM", "Resizer", "Segmenter", "make_classifier"]
-
-
-class Denoiser(OneToOneFeatureMixin, OneByOne):
-    """Denoise each image by non-local means.
-
-    Parameters
-    ----------
-    h : float, optional
-        Strength, in gray levels, > 0. Taken from the noise level of each image when omitted.
-    patch_size : int, default=7
-        Side of the patches, in pixels. Odd, >= 1.
-    search_size : int, default=21
-        Side of the search window, in pixels. Odd, >= 1.
-    norm : {"l2", "l1"}, default="l2"
-        How patches are compared.
-    noise : {"gaussian", "rician"}, default="gaussian"
-        Kind of noise; the bias of Rician noise is removed.
-    image_shape : tuple of two ints, optional
-        Rows and columns of flattened images.
-    num_threads : int, optional
-        Most threads to use, >= 1.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Pixels of an image seen in `fit`.
-
-    See Also
-    --------
-    medfast.denoise_nl_means : The function behind it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from medfast.sklearn import Denoiser
-    >>> images = np.random.default_rng(0).normal(100, 5, (2, 16, 16)).astype(np.float32)
-    >>> denoised = Denoiser(h=10).fit_transform(images)
-    >>> denoised.shape, bool(denoised.std() < images.std())
-    ((2, 16, 16), True)
-    """
-
-    def __init__(
-        self,
-        h: float | None = None,
-        *,
-        patch_size: int = 7,
-        search_size: int = 21,
-        norm: str = "l2",
-        noise: str = "gaussian",
-        image_shape: tuple[int, int] | None = None,
-        num_threads: int | None = None,
-    ) -> None:
-        self.h = h
-        self.patch_size = patch_size
-        self.search_size = search_size
-        self.norm = norm
-        self.noise = noise
-        self.image_shape = image_shape
-        self.num_threads = num_threads
-
-    def _one(self, image: NDArray[Any], num_threads: int | None) -> NDArray[Any]:
-        return medfast.denoise_nl_means(
-            image,
-            self.h,
-            patch_size=self.patch_size,
-            search_size=self.search_size,
-            norm=self.norm,
-            noise=self.noise,
-            num_threads=num_threads,
-        )
+__all__ = [
+    "HOG",
+    "SVM",
+    "Denoiser",
+    "Equalizer",
+    "KMeans",
+    "LinearSVM",
+    "Resizer",
+    "Segmenter",
+    "make_classifier",
+    "search_classifier",
+]
 
 
-class Equalizer(OneToOneFeatureMixin, OneByOne):
-    """Equalise the histogram of each image.
-
-    Parameters
-    ----------
-    method : {"hist", "clahe"}, default="hist"
-        Global equalisation, or contrast-limited adaptive equalisation.
-    clip_limit : float, default=2.0
-        Clip limit of CLAHE.
-    tile_grid : tuple of two ints or None, default=(8, 8)
-        Tiles of CLAHE along rows and columns. None: 8 by 8, fewer where a tile of the smallest image seen in `fit`
-        would have less than 12 pixels.
-    image_shape : tuple of two ints, optional
-        Rows and columns of flattened images.
-    num_threads : int, optional
-        Most threads to use, >= 1.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Pixels of an image seen in `fit`.
-    tile_grid_ : tuple of two ints
-        The tiles that follow from the images; with ``tile_grid=None`` alone.
-
-    See Also
-    --------
-    medfast.equalize_hist : The function behind it.
-    medfast.clahe : The function behind ``method="clahe"``.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from medfast.sklearn import Equalizer
-    >>> Equalizer().fit_transform(np.array([[[10, 10], [20, 30]]], np.uint8))
-    array([[[  0,   0],
-            [128, 255]]], dtype=uint8)
-    """
-
-    def __init__(
-        self,
-        method: str = "hist",
-        *,
-        clip_limit: float = 2.0,
-        tile_grid: tuple[int, int] | None = (8, 8),
-        image_shape: tuple[int, int] | None = None,
-        num_threads: int | None = None,
-    ) -> None:
-        self.method = method
-        self.clip_limit = clip_limit
-        self.tile_grid = tile_grid
-        self.image_shape = image_shape
-        self.num_threads = num_threads
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = self.method == "clahe" and self.tile_grid is None
-        return tags
-
-    def _note(self, images: Any) -> None:
-        if self.tile_grid is None:
-            self.tile_grid_ = recipes.tile_grid_for(tuple(shapes_of(images).min(axis=0).tolist()))
-
-    def _one(self, image: NDArray[Any], num_threads: int | None) -> NDArray[Any]:
-        if _validate.as_choice(self.method, "method", ("hist", "clahe")) == "hist":
-            return medfast.equalize_hist(image, num_threads=num_threads)
-        if self.tile_grid is None:
-            check_is_fitted(self, "tile_grid_")
-        grid = self.tile_grid_ if self.tile_grid is None else self.tile_grid
-        return medfast.clahe(image, self.clip_limit, grid, num_threads=num_threads)
-
-
-class Resizer(ClassNamePrefixFeaturesOutMixin, OneByOne):
-    """Resize each image, so that images of different sizes become one stack.
-
-    Parameters
-    ----------
-    shape : tuple of two ints or None, default=(256, 256)
-        Rows and columns of the results. None: 256, or the side of the smallest image seen in `fit` where that is less,
-        of which a `UserWarning` tells if that is less than half of what the median image would give.
-    interpolation : str, default="area"
-        As for `medfast.resize`; or "auto": by area where neither side grows, else linearly.
-    image_shape : tuple of two ints, optional
-        Rows and columns of flattened images.
-    num_threads : int, optional
-        Most threads to use, >= 1.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Pixels of an image seen in `fit`; none where that was a list.
-    shape_ : tuple of two ints
-        The rows and columns that follow from the images; with ``shape=None`` alone.
-
-    See Also
-    --------
-    medfast.resize : The function behind it.
-
-    Notes
-    -----
-    A list of images becomes a stack of shape (n, rows, columns); they must have one dtype.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from medfast.sklearn import Resizer
-    >>> images = [np.zeros((12, 20), np.uint8), np.zeros((30, 10), np.uint8)]
-    >>> Resizer((8, 8)).fit_transform(images).shape
-    (2, 8, 8)
-    """
-
-    def __init__(
-        self,
-        shape: tuple[int, int] | None = (256, 256),
-        *,
-        interpolation: Any = "area",
-        image_shape: tuple[int, int] | None = None,
-        num_threads: int | None = None,
-    ) -> None:
-        self.shape = shape
-        self.interpolation = interpolation
-        self.image_shape = image_shape
-        self.num_threads = num_threads
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = self.shape is None
-        return tags
-
-    @property
-    def _n_features_out(self) -> int:
-        rows, cols = self._target()
-        return rows * cols
-
-    def _note(self, images: Any) -> None:
-        if self.shape is None:
-            self.shape_ = recipes.size_for(shapes_of(images), lambda i: f"X[{i}]", stacklevel=3)
-
-    def _target(self) -> tuple[int, int]:
-        if self.shape is not None:
-            return _validate.as_pair(self.shape, "shape")
-        check_is_fitted(self, "shape_")
-        return self.shape_
-
-    def _out_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return self._target()
-
-    def _one(self, image: NDArray[Any], num_threads: int | None) -> NDArray[Any]:
-        if isinstance(self.interpolation, str) and self.interpolation == "auto":
-            return recipes.shrink_or_grow(image, self._target(), num_threads)
-        return medfast.resize(image, self._target(), interpolation=self.interpolation, num_threads=num_threads)
-
-    def _transform(self, images: Any) -> Any:
-        results = super()._transform(images)
-        return results if isinstance(results, np.ndarray) else _stack(results)
-
-
-class Segmenter(OneToOneFeatureMixin, OneByOne):
-    """Segment each image by k-means on its gray levels.
-
-    Parameters
-    ----------
-    n_classes : int, default=3
-        Classes, at most 255.
-    spread : bool, default=False
-        Whether the labels are spread evenly over the gray levels from 0 to 255, for a picture, or for HOG.
-    image_shape : tuple of two ints, optional
-        Rows and columns of flattened images.
-    num_threads : int, optional
-        Most threads to use, >= 1.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Pixels of an image seen in `fit`.
-
-    See Also
-    --------
-    medfast.segment : The function behind it.
-
-    Notes
-    -----
-    The result holds the labels 1 to `n_classes`, in rising order of brightness, in the dtype of the images, so that the
-    next step takes them.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from medfast.sklearn import Segmenter
-    >>> Segmenter(2).fit_transform(np.array([[[10, 12], [200, 220]]], np.uint8))
-    array([[[1, 1],
-            [2, 2]]], dtype=uint8)
-    """
-
-    def __init__(
-        self,
-        n_classes: int = 3,
-        *,
-        spread: bool = False,
-        image_shape: tuple[int, int] | None = None,
-        num_threads: int | None = None,
-    ) -> None:
-        self.n_classes = n_classes
-        self.spread = spread
-        self.image_shape = image_shape
-        self.num_threads = num_threads
-
-    def _one(self, image: NDArray[Any], num_threads: int | None) -> NDArray[Any]:
-        n_classes = _validate.as_int(self.n_classes, "n_classes", minimum=1, maximum=255)
-        labels = medfast.segment(image, n_classes)
-        return (recipes.spread(labels, n_classes) if self.spread else labels).astype(image.dtype)
-
-
-class HOG(ClassNamePrefixFeaturesOutMixin, ImageTransformer):
-    """Describe each image by histograms of oriented gradients.
-
-    Parameters
-    ----------
-    orientations : int, default=9
-        Bins of each histogram.
-    cell : tuple of two ints or None, default=(8, 8)
-        Rows and columns of a cell, in pixels. None: the largest square of side 8, 4, 2 or 1 of which four fit each side
-        of the image.
-    block : tuple of two ints, default=(2, 2)
-        Rows and columns of a block, in cells.
-    stride : tuple of two ints, optional
-        Rows and columns from one block to the next, in pixels; one cell when omitted.
-    norm : {"l1", "l1-sqrt", "l2", "l2-hys"}, default="l2-hys"
-        How a block is normalised.
-    clip : float, default=0.2
-        Largest value under ``norm="l2-hys"``.
-    signed : bool, default=False
-        Whether opposite directions differ.
-    gamma : bool, default=False
-        Whether the square root of the gray levels is taken first.
-    levels : int or None, default=1
-        Levels of the pyramid, the image halved each time. None: 5, or as many as hold a block.
-    feature_step : float, optional
-        Features are rounded to multiples of this, > 0; for `LinearSVM`, to be exact.
-    image_shape : tuple of two ints, optional
-        Rows and columns of flattened images.
-    num_threads : int, optional
-        Most threads to use, >= 1.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Pixels of an image seen in `fit`.
-
-    See Also
-    --------
-    medfast.hog : The function behind it.
-
-    Notes
-    -----
-    All images of a batch must have one size: features of different sizes do not compare. `Resizer` sees to that.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from medfast.sklearn import HOG
-    >>> HOG(levels=2).fit_transform(np.zeros((3, 32, 32), np.uint8)).shape
-    (3, 360)
-    """
-
-    def __init__(
-        self,
-        orientations: int = 9,
-        *,
-        cell: tuple[int, int] | None = (8, 8),
-        block: tuple[int, int] = (2, 2),
-        stride: tuple[int, int] | None = None,
-        norm: str = "l2-hys",
-        clip: float = 0.2,
-        signed: bool = False,
-        gamma: bool = False,
-        levels: int | None = 1,
-        feature_step: float | None = None,
-        image_shape: tuple[int, int] | None = None,
-        num_threads: int | None = None,
-    ) -> None:
-        self.orientations = orientations
-        self.cell = cell
-        self.block = block
-        self.stride = stride
-        self.norm = norm
-        self.clip = clip
-        self.signed = signed
-        self.gamma = gamma
-        self.levels = levels
-        self.feature_step = feature_step
-        self.image_shape = image_shape
-        self.num_threads = num_threads
-
-    def _note(self, images: Any) -> None:
-        self._n_features_out = self._describe(_as_stack(images)[:1]).shape[1]
-
-    def _transform(self, images: Any) -> NDArray[Any]:
-        features = self._describe(_as_stack(images))
-        expected = getattr(self, "_n_features_out", features.shape[1])
-        if features.shape[1] != expected:  # as many pixels in other rows, or a list
-            raise ValueError(f"images of X must give {expected} features as in fit, got {features.shape[1]}")
-        return features
-
-    def _describe(self, images: NDArray[Any]) -> NDArray[Any]:
-        cell, levels = self.cell, self.levels
-        if cell is None:
-            cell = (recipes.cell_for(images.shape[1:]),) * 2
-        if levels is None:
-            (rows, cols), block = _validate.as_pair(cell, "cell"), _validate.as_pair(self.block, "block")
-            most = recipes.most_levels(images.shape[1:], (rows * block[0], cols * block[1]))
-            levels = max(1, min(recipes.MOST_LEVELS, most))
-        features = medfast.hog(
-            images,
-            orientations=self.orientations,
-            cell=cell,
-            block=self.block,
-            stride=self.stride,
-            norm=self.norm,
-            clip=self.clip,
-            signed=self.signed,
-            gamma=self.gamma,
-            levels=levels,
-            num_threads=self.num_threads,
-        )
-        if self.feature_step is None:
-            return features
-        return recipes.rounded(features, _validate.as_float(self.feature_step, "feature_step", above=0))
-
-
-def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options: Any) -> Pipeline:
+def make_classifier(
+    *, threshold: str | None = None, memory: Any = None, seed: int = 0, num_threads: int | None = None, **options: Any
+) -> Pipeline:
     """Return the steps of a `medfast.pipeline.Model` as a scikit-learn pipeline.
 
     It serves to search parameters and to cross-validate. For gray images of uint8, features and probabilities are those
@@ -432,6 +56,13 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
 
     Parameters
     ----------
+    threshold : str, optional
+        With two classes, what the decision threshold is tuned for by cross-validation, such as "balanced_accuracy": the
+        last step is then a `sklearn.model_selection.TunedThresholdClassifierCV` around the machine. When omitted, the
+        most probable class is said.
+    memory : str, path or joblib.Memory, optional
+        Where the pipeline keeps what its steps have come to, so that a search over the machine's parameters computes
+        the features once.
     seed : int, default=0
         How the folds of the calibration are shuffled.
     num_threads : int, optional
@@ -446,6 +77,12 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
         The steps ``denoise``, ``equalize``, ``resize``, ``segment``, ``hog`` and ``svm``, of which those left out by
         the options are ``"passthrough"``. What the options leave open follows from the images of `fit`, as it does for
         the model.
+
+    Notes
+    -----
+    Probabilities are calibrated on folds of the training images; give `fit` the patients as ``svm__groups=`` where
+    images belong together, and no patient is on both sides of a fold. For isotonic calibration put
+    `sklearn.calibration.CalibratedClassifierCV` around the pipeline.
 
     Examples
     --------
@@ -473,13 +110,17 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
         feature_step=recipes.FEATURE_STEP,
         num_threads=num_threads,
     )
-    svm = LinearSVM(
+    svm: Any = SVM(
         chosen.C,
+        kernel=chosen.kernel,
+        gamma=chosen.gamma,
         class_weight=weight,
         random_state=seed,
         feature_step=recipes.FEATURE_STEP,
         num_threads=num_threads,
     )
+    if threshold is not None:
+        svm = TunedThresholdClassifierCV(svm, scoring=threshold, random_state=seed)
     segmenter = Segmenter(chosen.segment, spread=True, num_threads=num_threads)
     return Pipeline(
         [
@@ -489,17 +130,118 @@ def make_classifier(*, seed: int = 0, num_threads: int | None = None, **options:
             ("segment", segmenter if chosen.segment else passthrough),
             ("hog", hog),
             ("svm", svm),
-        ]
+        ],
+        memory=memory,
     )
 
 
-def _as_stack(images: Any) -> NDArray[Any]:
-    return images if isinstance(images, np.ndarray) else _stack(images)
+def search_classifier(
+    classifier: Pipeline,
+    grid: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Sequence[Any]]],
+    images: ArrayLike | Sequence[Any],
+    labels: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    cv: Any = 5,
+    scoring: Any = None,
+    progress: Callable[[int, int], Any] | None = None,
+    seed: int = 0,
+) -> GridSearchCV:
+    """Search the parameters of a pipeline by cross-validation, by group where there are groups.
+
+    Parameters
+    ----------
+    classifier : sklearn.pipeline.Pipeline
+        Such as `make_classifier` returns; it is cloned.
+    grid : dict or sequence of dict
+        Parameters and the values to try: ``{"svm__C": [0.1, 1, 10], "equalize": [Equalizer(), "passthrough"]}``.
+    images : array_like or sequence
+        Images, as the classifier takes them.
+    labels : array_like of shape (n,)
+        The class of each.
+    groups : array_like of shape (n,), optional
+        What belongs together, such as the images of a patient: no group is on both sides of a fold, neither of the
+        search nor of the calibration.
+    cv : int or cross-validation splitter, default=5
+        Folds, stratified by class and shuffled by `seed`; or anything else that scikit-learn takes.
+    scoring : str or callable, optional
+        What is best, as scikit-learn takes it. The area under the ROC curve when omitted, of several classes the mean
+        of one against the rest.
+    progress : callable, optional
+        Called as ``progress(done, total)`` after each fit.
+    seed : int, default=0
+        How folds are shuffled.
+
+    Returns
+    -------
+    sklearn.model_selection.GridSearchCV
+        Fitted: ``best_estimator_`` is the classifier with the best parameters, fitted to all images, ``cv_results_``
+        says what else was tried.
+
+    Raises
+    ------
+    ValueError
+        If there are groups, and the last step knows none.
+
+    Notes
+    -----
+    Each step is fitted once per fold and parameters: the pipeline's `memory` keeps what it has come to, in a temporary
+    folder for as long as the search takes where the pipeline has none of its own.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from medfast.sklearn import make_classifier, search_classifier
+    >>> rng = np.random.default_rng(0)
+    >>> stripes = np.repeat(rng.integers(0, 255, (20, 16, 1), np.uint8), 16, axis=2)
+    >>> images = np.concatenate([stripes[:10], stripes[10:].transpose(0, 2, 1)])
+    >>> patients = np.arange(20) // 2
+    >>> classifier = make_classifier(denoise=False, equalize="none")
+    >>> found = search_classifier(
+    ...     classifier, {"svm__C": [0.1, 1.0]}, images, [0] * 10 + [1] * 10, groups=patients, cv=2
+    ... )
+    >>> float(found.best_score_), found.best_params_
+    (1.0, {'svm__C': 0.1})
+    """
+    progress = _validate.as_callback(progress)
+    seed = _validate.as_int(seed, "seed", minimum=0, maximum=2**32 - 1)
+    fit_parameters: dict[str, Any] = {}
+    if isinstance(cv, int):
+        n_folds = _validate.as_int(cv, "cv", minimum=2)
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        cv = kind(n_folds, shuffle=True, random_state=seed)
+    if groups is not None:
+        name, machine = classifier.steps[-1]
+        if not has_fit_parameter(machine, "groups"):
+            raise ValueError(
+                f"classifier must end in a machine that takes groups in fit, such as SVM, got "
+                f"{type(machine).__name__}; tune a threshold after the search"
+            )
+        fit_parameters = {"groups": groups, f"{name}__groups": groups}
+    cv = check_cv(cv, labels, classifier=True)
+    score = check_scoring(classifier, scoring="roc_auc_ovr" if scoring is None else scoring)
+    total = len(ParameterGrid(grid)) * cv.get_n_splits(images, labels, groups)
+    done = 0
+
+    def count(estimator: Any, X: Any, y: Any) -> Any:
+        nonlocal done
+        value = score(estimator, X, y)
+        done += 1
+        if progress is not None:
+            progress(done, total)
+        return value
+
+    with TemporaryDirectory() as folder:
+        searched = clone(classifier)
+        if searched.memory is None:
+            searched.set_params(memory=folder)
+        found = GridSearchCV(searched, grid, scoring=count, cv=cv, error_score="raise")
+        found.fit(images, labels, **fit_parameters)
+    found.best_estimator_.set_params(memory=classifier.memory)
+    found.estimator, found.scoring, found.scorer_ = classifier, scoring, score
+    return found
 
 
-def _stack(images: list[NDArray[Any]]) -> NDArray[Any]:
-    for name in ("shape", "dtype"):
-        found = {str(getattr(image, name)) for image in images}
-        if len(found) > 1:
-            raise ValueError(f"images of X must have one {name} here, got {', '.join(sorted(found))}")
-    return np.stack(images)
+for _name in __all__:
+    if isinstance(globals()[_name], type):
+        globals()[_name].__module__ = __name__  # where they are imported from, and what a pickle names

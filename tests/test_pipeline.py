@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import medfast
-from images import stripes
+from images import smooth_image, stripes
 from medfast import _kernels
-from medfast._learning import probability, recipes
-from medfast.pipeline import Model, Options, load_folder, train_folder
+from medfast._learning import joint, probability, recipes
+from medfast.pipeline import FeatureCache, Model, Options, load_folder, search, train_folder
 
 pytest.importorskip("sklearn")
 
@@ -134,6 +134,25 @@ def test_features_are_the_steps_in_order(trained):
     image = medfast.equalize_hist(image)
     expected = medfast.hog(image, cell=(8, 8), levels=2)
     np.testing.assert_allclose(model.features(images[:1])[0], expected, rtol=0, atol=2.0**-16)
+
+
+@pytest.mark.parametrize(("patch", "search"), [(7, 21), (3, 5), (5, 1)])
+def test_images_denoised_together_are_those_denoised_alone(rng, level, patch, search):
+    shapes = [(12, 16)] * 3 + [(16, 20)] * 2 + [(5, 130), (9, 14), (1, 20), (1, 20), (6, 13), (6, 13), (3, 14), (3, 14)]
+    images = {i: smooth_image(rng, shape) for i, shape in enumerate(shapes)}
+    options = Options(h=9.0, patch_size=patch, search_size=search)
+    done = {i: {} for i in images}
+    joint.denoise(images, done, options, 1)
+    joined = [i for i in images if done[i]]
+    assert set(joined) == {
+        i for i, shape in enumerate(shapes) if shapes.count(shape) > 1 and shape[1] > (patch + search) // 2 - 1
+    }
+    for i in joined:
+        expected = medfast.denoise_nl_means(images[i], 9.0, patch_size=patch, search_size=search)
+        np.testing.assert_array_equal(done[i][recipes.denoising(options)], expected)
+    model = Model(h=9.0, patch_size=patch, search_size=search).fit(*stripes(rng, 20, (24, 24)))
+    new = stripes(rng, 6, (24, 24))[0]
+    np.testing.assert_array_equal(model.features(new), np.vstack([model.features(image[None]) for image in new]))
 
 
 def test_every_step_is_optional(rng):
@@ -499,3 +518,44 @@ def test_pneumonia():
     assert model.validation["balanced_accuracy"] > 0.92
     assert model.validation["accuracy"] > 0.92
     assert model.validation["auc"] > 0.98
+
+
+def test_a_folder_may_choose(folders):
+    directory, validation, (images, labels), held_out = folders
+    calls = []
+    model = train_folder(
+        directory, validation=validation, choose=True, denoise=False, progress=lambda *call: calls.append(call)
+    )
+    order = np.argsort(labels, kind="stable")
+    found = search(images[order], np.array(labels)[order], validation=held_out, denoise=False)
+    assert model.options == found.options
+    assert model.options.size == (32, 32)
+    finished = [call for call in calls if call[0] == call[1]]
+    assert {total for _, total in finished} == {24 + 8, 24 + 8 + 1 + 24 + 8 + 1, 24 + 1 + 8}  # read, search, train
+    with pytest.raises(TypeError, match="choose must be True or False, got 1"):
+        train_folder(directory, choose=1)
+
+
+def test_a_list_is_its_folder(folders, tmp_path):
+    directory = folders[0]
+    lines = [f"train/{path.parent.name}/{path.name},{path.parent.name}" for path in sorted(directory.rglob("*.png"))]
+    (tmp_path / "list.csv").write_text("path,label\n" + "\n".join(lines), encoding="utf-8")
+    listed = train_folder(tmp_path / "list.csv", denoise=False)
+    np.testing.assert_array_equal(listed.coef, train_folder(directory, denoise=False).coef)
+
+
+@pytest.mark.skipif(not PNEUMONIA.exists(), reason=f"no {PNEUMONIA}; MEDFAST_DATA names its folder")
+def test_pneumonia_as_it_is_chosen():
+    with np.load(PNEUMONIA) as data:
+        images, labels = data["train_images"], data["train_labels"].ravel()
+        held_out = data["val_images"], data["val_labels"].ravel()
+    with FeatureCache() as cache:
+        found = search(images, labels, validation=held_out, cache=cache)
+        model = Model(**vars(found.options)).fit(images, labels, validation=held_out, cache=cache)
+    assert found.options.kernel == "rbf"
+    assert found.options.size == (28, 28)
+    new = model.validation["duplicates"]["without"]
+    assert model.validation["duplicates"]["count"] == 8
+    assert new["auc"] > 0.99
+    assert new["balanced_accuracy"] > 0.94
+    assert new["accuracy"] > 0.94

@@ -14,10 +14,11 @@ from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.svm import SVC  # noqa: E402
 from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
 
-from medfast._learning import svm  # noqa: E402
+from medfast._learning import kernel, svm  # noqa: E402
 from medfast.pipeline import Model  # noqa: E402
 from medfast.sklearn import (  # noqa: E402
     HOG,
+    SVM,
     Denoiser,
     Equalizer,
     LinearSVM,
@@ -39,6 +40,7 @@ CHECKED = {
     "HOG": HOG(cell=(1, 1), block=(1, 1)),
     "HOG-auto": HOG(cell=None, block=(1, 1), levels=None, feature_step=2.0**-15),
     "LinearSVM": LinearSVM(),
+    "SVM-rbf": SVM(kernel="rbf"),
 }
 
 # Each with the function of one image that it stands for.
@@ -150,6 +152,21 @@ def test_read_only_memmaps(rng, transformer, tmp_path):
     )
 
 
+def test_read_only_memmaps_of_joblib(rng):
+    joblib = pytest.importorskip("joblib")
+    images = np.stack([smooth_image(rng, (16, 16)) for _ in range(3)])
+    chosen = [sklearn_base.clone(estimator) for estimator, _ in TRANSFORMERS.values()]
+    workers = joblib.Parallel(n_jobs=2, max_nbytes=1)  # every array goes as a memmap
+    found = workers(joblib.delayed(_fit_transform)(estimator, images) for estimator in chosen)
+    for (result, was_mapped), (_, function) in zip(found, TRANSFORMERS.values(), strict=True):
+        assert was_mapped
+        np.testing.assert_array_equal(result, np.stack([function(image) for image in images]))
+
+
+def _fit_transform(estimator, images):
+    return estimator.fit_transform(images), isinstance(images, np.memmap) and not images.flags.writeable
+
+
 def test_big_endian_keeps_its_depth(rng, transformer):
     estimator, function = transformer
     images = np.stack([smooth_image(rng, (16, 16), "uint16") for _ in range(2)])
@@ -174,7 +191,7 @@ def test_set_output(rng, transformer):
     np.testing.assert_array_equal(frame.to_numpy(), plain)
 
 
-@pytest.mark.parametrize("cls", [Denoiser, Equalizer, Resizer, Segmenter, HOG, LinearSVM])
+@pytest.mark.parametrize("cls", [Denoiser, Equalizer, Resizer, Segmenter, HOG, LinearSVM, SVM])
 def test_nothing_happens_before_fit(cls):
     nonsense = dict.fromkeys(cls().get_params(), object())
     estimator = cls(**nonsense)
@@ -323,11 +340,13 @@ def test_linear_svm_without_the_gram_matrix(clouds, monkeypatch):
     np.testing.assert_allclose(found.intercept_, expected.intercept_, rtol=1e-6)
 
 
-def test_gram_in_blocks(rng, monkeypatch):
+def test_products_in_blocks(rng, monkeypatch):
     X = rng.integers(0, 2**15, (30, 50)).astype(np.float32) / 2**15
     expected = np.array([[sum(float(a) * float(b) for a, b in zip(x, z, strict=True)) for z in X] for x in X])
-    monkeypatch.setattr(svm, "BLOCK_FEATURES", 7)
-    np.testing.assert_array_equal(svm._gram(X), expected)
+    monkeypatch.setattr(kernel, "BLOCK_FEATURES", 7)
+    np.testing.assert_array_equal(kernel.products(X), expected)
+    np.testing.assert_array_equal(kernel.products(X[:4], X[2:]), expected[:4, 2:])
+    np.testing.assert_array_equal(kernel.squares(X), np.diag(expected))
 
 
 def test_linear_svm_is_calibrated(rng):

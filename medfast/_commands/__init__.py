@@ -1,9 +1,9 @@
 """The commands of `medfast.cli`, which need typer and rich."""
 
-from medfast._commands import images, learning, system
+from medfast._commands import images, learning, reading, system
 from medfast._commands.app import app, run
 
-__all__ = ["app", "images", "learning", "names", "run", "system"]
+__all__ = ["app", "images", "learning", "names", "reading", "run", "system"]
 
 
 def names() -> set[str]:

@@ -1,7 +1,8 @@
-"""Commands that train, use and judge a classifier of images."""
+"""Commands that train and judge a classifier of images."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,36 +10,74 @@ import typer
 from rich.table import Table
 
 from medfast._commands import terminal
-from medfast._commands.app import app, complain, describe
+from medfast._commands.app import app, complain
 
-CHUNK = 32
-"""Images that `predict` holds in memory at once."""
+Data = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="A folder that has a folder of images per class; or a CSV file with the columns path and label, and "
+        "optionally group (the patient) and split (train, validation, test).",
+    ),
+]
+Report = Annotated[
+    Path | None, typer.Option("--report", help="HTML page to write: curves, intervals, the worst mistakes.")
+]
+Names = Annotated[bool, typer.Option("--names", help="Put file names on the page; they may name patients.")]
 
 
 @app.command()
 def train(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that has a folder of images per class.")],
+    data: Data,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="File to write the model to.")],
-    validation: Annotated[Path | None, typer.Option(help="A like folder to judge the model on.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option(help="The like, to choose by and to judge the model on; a CSV file may have a split.")
+    ] = None,
+    search: Annotated[
+        bool,
+        typer.Option(
+            "--search/--no-search",
+            help="Choose what is not given below on the validation images; without those by cross-validation.",
+        ),
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random: the same seed gives the same model.")] = 0,
     denoise: Annotated[bool | None, typer.Option("--denoise/--no-denoise", help="Non-local means.")] = None,
     h: Annotated[float | None, typer.Option("--h", help="Filter strength; from the noise of each image.")] = None,
     equalize: Annotated[str | None, typer.Option(help="none, hist or clahe.")] = None,
     clip_limit: Annotated[float | None, typer.Option(help="Contrast limit of clahe.")] = None,
-    size: Annotated[str | None, typer.Option(help="Side or ROWSxCOLUMNS that images are resized to.")] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Side or ROWSxCOLUMNS that images are resized to; alone this blows images up.")
+    ] = None,
     segment: Annotated[int | None, typer.Option(min=0, help="Classes of k-means before HOG; 0 is none.")] = None,
     levels: Annotated[int | None, typer.Option(min=1, help="Levels of the HOG pyramid.")] = None,
     cell: Annotated[int | None, typer.Option(min=1, help="Side of a HOG cell, in pixels.")] = None,
     orientations: Annotated[int | None, typer.Option(min=1, help="Bins of orientation.")] = None,
+    kernel: Annotated[str | None, typer.Option(help="linear or rbf.")] = None,
+    gamma: Annotated[float | None, typer.Option(help="Of the rbf kernel; from the features.")] = None,
     c: Annotated[float | None, typer.Option("--C", help="Cost of a training error in the SVM.")] = None,
     class_weight: Annotated[str | None, typer.Option(help="balanced or none.")] = None,
     window: Annotated[
         str | None, typer.Option(help="CENTER,WIDTH of the gray levels, for data that is not 8-bit.")
     ] = None,
+    cases: Annotated[
+        int | None,
+        typer.Option(min=0, help="Known cases to keep for `similar`, with a small picture of each; 0 is none."),
+    ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(help="File to keep features in. MODEL.cache, which goes when the model is there, if not given."),
+    ] = None,
+    report: Report = None,
+    names: Names = False,
     threads: terminal.Threads = None,
 ) -> None:
-    """Train a classifier from a folder of images: denoise, equalise, resize, HOG, linear SVM."""
+    """Train a classifier of images: denoise, equalise, resize, HOG, support vector machine.
+
+    Size, denoising, equalisation, levels, kernel and C are chosen on the validation images. A training that was
+    interrupted goes on where it stopped.
+    """
     from medfast import pipeline
+    from medfast._learning import runs
 
     given: dict[str, Any] = {
         "denoise": denoise,
@@ -50,6 +89,8 @@ def train(
         "levels": levels,
         "cell": cell,
         "orientations": orientations,
+        "kernel": kernel,
+        "gamma": gamma,
         "C": c,
         "class_weight": class_weight,
         "window": None if window is None else terminal.numbers(window, "--window", 2, ","),
@@ -60,105 +101,145 @@ def train(
     except (TypeError, ValueError) as error:
         raise typer.BadParameter(str(error)) from None
     terminal.check_writable(model)
-    with terminal.progress_bar("training") as progress:
-        trained = pipeline.train_folder(
-            directory, validation=validation, seed=seed, progress=progress, num_threads=threads, **options
+    if report is not None:
+        terminal.check_writable(report)
+    kept = cache or model.with_name(f"{model.name}.cache")
+    runs.load_parts(data, validation)  # before anything is written
+    with pipeline.FeatureCache(kept) as features:
+        run = runs.train_run(
+            data,
+            validation=validation,
+            choose=search,
+            seed=seed,
+            keep_cases=cases,
+            cache=features,
+            stage=terminal.progress_bar,
+            num_threads=threads,
+            **options,
         )
-    trained.save(model)
+        run.model.save(model)
+        if report is not None:
+            _train_report(run, data, validation, features, threads, names).write(report)
+    if cache is None:
+        features.delete()
+    trained = run.model
     print(f"{model}: {trained.n_train} images of {trained.size[0]}x{trained.size[1]}, classes {_join(trained.classes)}")
+    if run.found is not None:
+        best = [one for one in run.found.tried if one.chosen][-1]
+        values = {name: getattr(trained.options, name) for name in best.options}
+        chosen = ", ".join(f"{name} {_shown(value)}" for name, value in values.items() if value is not None)
+        print(f"chosen by {run.found.judge} (AUC {best.score:.4f}): {chosen}")
+    if run.why_not:
+        print(f"nothing was chosen: {run.why_not}")
     if trained.validation is not None:
-        _show(trained.validation, f"validation on {validation}")
-
-
-@app.command()
-def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `medfast train` wrote.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILES...", help="Images.")],
-    as_json: Annotated[bool, typer.Option("--json", help="A list of objects as JSON.")] = False,
-    threads: terminal.Threads = None,
-) -> None:
-    """Say which class each image shows, and how surely. A file that cannot be judged is reported; the rest are done."""
-    from medfast import pipeline
-
-    loaded = pipeline.Model.load(model)
-    with terminal.progress_bar("predicting") as progress:
-        answers = list(_predict(loaded, files, progress, threads))
-    if as_json:
-        print(json.dumps(answers, indent=2))
-    else:
-        table = Table("file", "class", *(f"p({name})" for name in loaded.classes))
-        for answer in answers:
-            if "error" not in answer:
-                shares = (f"{value:.3f}" for value in answer["probabilities"].values())
-                table.add_row(answer["file"], str(answer["class"]), *shares)
-        if table.row_count:
-            terminal.output().print(table)
-    broken = [answer for answer in answers if "error" in answer]
-    for answer in broken:
-        complain(answer["error"])
-    if broken:
-        raise typer.Exit(1)
+        _show(trained.validation, f"validation on {validation or data}")
+        if "duplicates" in trained.validation and run.held_out is not None:
+            print(_duplicates(trained.validation["duplicates"], len(run.held_out.paths)))
+    if report is not None:
+        print(f"{report}: written")
 
 
 @app.command()
 def evaluate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model that `medfast train` wrote.")],
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that has a folder of images per class.")],
+    data: Data,
+    split: Annotated[
+        str, typer.Option(help="Split of a CSV file to judge on, if it has splits: train, validation or test.")
+    ] = "test",
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="File to keep features in; none if not given.")] = None,
+    report: Report = None,
+    names: Names = False,
     threads: terminal.Threads = None,
 ) -> None:
-    """Judge a model on a folder of images: accuracy, balanced accuracy, AUC, confusion matrix."""
+    """Judge a model on images of known classes: accuracy, balanced accuracy, AUC, confusion matrix.
+
+    The AUC is that of the second of two classes in sorted order, and of more classes the mean of each against the rest.
+    """
     from medfast import pipeline
+    from medfast._learning import judging, runs
+    from medfast._learning.manifest import SPLITS
+    from medfast._learning.source import Images
+    from medfast._learning.training import codes_of
 
+    if split not in SPLITS:
+        raise typer.BadParameter(f"expected train, validation or test, got {split!r}", param_hint="--split")
+    if report is not None:
+        terminal.check_writable(report)
     loaded = pipeline.Model.load(model)
-    folder = pipeline.load_folder(directory)
-    with terminal.progress_bar("evaluating") as progress:
-        report = loaded.evaluate(folder.paths, folder.labels, progress=progress, num_threads=threads)
+    images = runs.load(data).part(SPLITS[split])
+    if not images.paths:
+        raise ValueError(f"{data} must have images of split {split}, got none")
+    source = Images(images.paths)
+    codes = codes_of(images.labels, len(source), loaded.classes)
+    with terminal.progress_bar("evaluating") as progress, _optional_cache(cache) as features:
+        judged = judging.judge(loaded, source, codes, progress, threads, features)
+    found = judging.report(loaded, judged)
     if as_json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(found, indent=2))
     else:
-        _show(report, f"{model} on {directory}")
+        _show(found, f"{model} on {data}")
+    if "duplicates" in found:
+        complain(f"warning: {_duplicates(found['duplicates'], len(source))}")
+    missing = [str(label) for code, label in enumerate(loaded.classes) if code not in codes]
+    if missing:
+        complain(f"warning: no image shows {_join(missing)}: the figures are those of the other classes")
+    if report is not None:
+        from medfast._learning import page
+
+        lead = f"{len(source)} images, judged by a model that learnt from {loaded.n_train}."
+        page.model_report(
+            loaded, judged, source, title="Evaluation", lead=lead, groups=images.groups, names=names
+        ).write(report)
+        if not as_json:
+            print(f"{report}: written")
 
 
-def _predict(
-    model: Any, files: Sequence[Path], progress: Callable[..., Any], threads: int | None
-) -> Iterator[dict[str, Any]]:
-    """What the model says about each file, in order; for a file that it cannot judge, the error."""
-    from medfast import io
+def _train_report(
+    run: Any, data: Path, validation: Path | None, features: Any, threads: int | None, names: bool
+) -> Any:
+    """The page on the validation images; without those on the training images, by the folds of the calibration."""
+    from medfast._learning import judging, page
+    from medfast._learning.source import Images
+    from medfast._learning.training import codes_of
 
-    for start in range(0, len(files), CHUNK):
-        answers: list[dict[str, Any]] = [{"file": str(file)} for file in files[start : start + CHUNK]]
-        images, readable = [], []
-        for answer in answers:
-            try:
-                images.append(io.read_image(answer["file"]))
-                readable.append(answer)
-            except (OSError, ValueError) as error:
-                answer["error"] = describe(error)
-        try:
-            shares = model.predict_proba(images, num_threads=threads).tolist() if images else []
-            for answer, row in zip(readable, shares, strict=True):
-                answer.update(_answer(model, row))
-        except (OSError, TypeError, ValueError):  # one is unsuitable; each alone shows which
-            for answer in readable:
-                answer.update(_predict_one(model, Path(answer["file"]), threads))
-        progress(start + len(answers), len(files))
-        yield from answers
+    model, images = run.model, run.held_out or run.train
+    source = Images(images.paths)
+    judged = judging.judge(model, source, codes_of(images.labels, len(source), model.classes), None, threads, features)
+    if run.held_out is None:
+        lead = "There were no validation images: these are the training images, so the figures say nothing of new ones."
+    else:
+        lead = (
+            "These are the validation images, by which options and threshold were chosen: on new images expect figures "
+            "that are a little worse."
+        )
+    return page.model_report(
+        model, judged, source, title="Training", lead=lead, groups=images.groups, found=run.found, names=names
+    )
 
 
-def _predict_one(model: Any, file: Path, threads: int | None) -> dict[str, Any]:
-    try:
-        with terminal.about(file):
-            return _answer(model, model.predict_proba([file], num_threads=threads)[0].tolist())
-    except (OSError, TypeError, ValueError) as error:
-        return {"error": describe(error)}
+@contextmanager
+def _optional_cache(path: Path | None) -> Iterator[Any]:
+    from medfast.pipeline import FeatureCache
+
+    if path is None:
+        yield None
+        return
+    with FeatureCache(path) as cache:
+        yield cache
 
 
-def _answer(model: Any, shares: list[float]) -> dict[str, Any]:
-    return {
-        "class": model.classes[shares.index(max(shares))],
-        "probabilities": dict(zip(map(str, model.classes), shares, strict=True)),
-    }
+def _duplicates(found: dict[str, Any], total: int) -> str:
+    """What `evaluate` says of images that the model learnt from."""
+    text = f"{found['count']} of {total} images are among those that the model learnt from, byte for byte"
+    without = found["without"]
+    if without["accuracy"] is None:
+        return f"{text}; there are no others"
+    parts = [
+        f"{name.replace('_', ' ')} {'undefined' if without[name] is None else format(without[name], '.4f')}"
+        for name in ("accuracy", "balanced_accuracy", "auc")
+    ]
+    return f"{text}; without them: {', '.join(parts)}"
 
 
 def _show(report: dict[str, Any], title: str) -> None:
@@ -172,6 +253,12 @@ def _show(report: dict[str, Any], title: str) -> None:
     for name, row in zip(report["classes"], report["confusion_matrix"], strict=True):
         matrix.add_row(str(name), *map(str, row))
     console.print(matrix)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _size(text: str | None) -> int | tuple[int, ...] | None:

@@ -19,6 +19,13 @@ class Folder(NamedTuple):
         The class of each: the name of its folder.
     n_ignored : int
         Files that are no images by their names.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from medfast.pipeline import Folder
+    >>> Folder([Path("ill/1.png")], ["ill"], 0).labels
+    ['ill']
     """
 
     paths: list[Path]
@@ -73,14 +80,20 @@ def load_folder(directory: str | os.PathLike[str]) -> Folder:
     labels: list[str] = []
     n_ignored = 0
     for folder in classes:
-        files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
-        images = [path for path in files if path.name.lower().endswith(SUFFIXES)]
+        images, n_others = images_in(folder)
         if not images:
             raise ValueError(f"{folder} holds no image (a name that ends in {', '.join(SUFFIXES)})")
-        n_ignored += len(files) - len(images)
+        n_ignored += n_others
         paths += images
         labels += [folder.name] * len(images)
     return Folder(paths, labels, n_ignored)
+
+
+def images_in(folder: Path) -> tuple[list[Path], int]:
+    """Images anywhere below a folder, sorted, and how many other files there are."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not _is_hidden(path, folder))
+    images = [path for path in files if path.name.lower().endswith(SUFFIXES)]
+    return images, len(files) - len(images)
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

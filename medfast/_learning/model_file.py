@@ -21,7 +21,7 @@ from medfast._files import whole_file
 
 FORMAT = "medfast-model"
 FORMAT_VERSION = 1
-DTYPE = "<f8"
+DTYPES = ("<f8", "<u2", "<i4", "|u1")
 MOST_BYTES = 1 << 30
 """Largest file that is read."""
 
@@ -31,21 +31,49 @@ _TIME = (1980, 1, 1, 0, 0, 0)  # none, so that the same model gives the same byt
 
 
 class ModelFileError(ValueError):
-    """A model file that cannot be used: truncated, changed, or no model file at all."""
+    """A model file that cannot be used: truncated, changed, or no model file at all.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> from medfast.pipeline import Model, ModelFileError
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model")
+    ...     _ = path.write_bytes(b"no model")
+    ...     try:
+    ...         Model.load(path)
+    ...     except ModelFileError as error:
+    ...         print(str(error).removeprefix(folder)[1:])
+    model: not a model file
+    """
 
 
 class ModelVersionError(ModelFileError):
-    """A model file of a newer format than this version of medfast reads."""
+    """A model file of a newer format than this version of medfast reads.
+
+    Examples
+    --------
+    >>> from medfast.pipeline import ModelFileError, ModelVersionError
+    >>> issubclass(ModelVersionError, ModelFileError)
+    True
+    """
 
 
-def write(path: str | os.PathLike[str], manifest: dict[str, Any], arrays: dict[str, NDArray[np.float64]]) -> None:
+def write(path: str | os.PathLike[str], manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
     """Write a model file: whole, or not at all."""
+    n_bytes = sum(array.nbytes for array in arrays.values())
+    if n_bytes > MOST_BYTES - (1 << 20):
+        largest = max(arrays, key=lambda name: arrays[name].nbytes)
+        raise ValueError(
+            f"a model file must have at most {MOST_BYTES:,} bytes, got {n_bytes:,}, most of them in {largest}: "
+            "choose a smaller size, fewer levels, or the linear kernel"
+        )
     content = _encode(manifest, arrays)
     with whole_file(path) as file:
         file.write(content)
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Manifest and arrays of a model file, after every digest, shape and dtype was checked.
 
     Raises
@@ -68,14 +96,15 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, NDArra
         raise ModelFileError(f"{path}: not a model file that medfast wrote ({error})") from error
 
 
-def _encode(manifest: dict[str, Any], arrays: dict[str, NDArray[np.float64]]) -> bytes:
+def _encode(manifest: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> bytes:
     files, described = {}, {}
     for name, array in arrays.items():
         buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, np.ascontiguousarray(array, DTYPE), version=(1, 0), allow_pickle=False)
+        plain = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+        np.lib.format.write_array(buffer, plain, version=(1, 0), allow_pickle=False)
         files[f"{name}.npy"] = buffer.getvalue()
         digest = hashlib.sha256(buffer.getvalue()).hexdigest()
-        described[name] = {"shape": list(array.shape), "dtype": DTYPE, "sha256": digest}
+        described[name] = {"shape": list(array.shape), "dtype": plain.dtype.str, "sha256": digest}
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, **manifest, "arrays": described}
     text = json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False)
     whole = io.BytesIO()
@@ -87,7 +116,7 @@ def _encode(manifest: dict[str, Any], arrays: dict[str, NDArray[np.float64]]) ->
     return content + hashlib.sha256(content).hexdigest().encode()
 
 
-def _decode(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+def _decode(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if not content.startswith(b"PK"):
         raise ModelFileError("not a model file")
     body, digest = content[:-_DIGEST_LENGTH], content[-_DIGEST_LENGTH:]
@@ -115,16 +144,19 @@ def _decode(content: bytes) -> tuple[dict[str, Any], dict[str, NDArray[np.float6
         return manifest, {name: _array(archive.read(f"{name}.npy"), name, described[name]) for name in described}
 
 
-def _array(data: bytes, name: str, expected: dict[str, Any]) -> NDArray[np.float64]:
+def _array(data: bytes, name: str, expected: dict[str, Any]) -> NDArray[Any]:
     if hashlib.sha256(data).hexdigest() != expected["sha256"]:
         raise ModelFileError(f"array {name} was changed: its SHA-256 does not match")
-    if math.prod(expected["shape"]) * 8 > len(data):  # before anything of that size is allocated
+    if expected["dtype"] not in DTYPES:
+        raise ModelFileError(f"array {name} has dtype {expected['dtype']!r}, none of {', '.join(DTYPES)}")
+    dtype = np.dtype(expected["dtype"])
+    if math.prod(expected["shape"]) * dtype.itemsize > len(data):  # before anything of that size is allocated
         raise ModelFileError(f"array {name} is shorter than its shape {expected['shape']}")
     array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    if array.dtype != np.dtype(DTYPE) or expected["dtype"] != DTYPE or list(array.shape) != expected["shape"]:
+    if array.dtype != dtype or list(array.shape) != expected["shape"]:
         raise ModelFileError(
             f"array {name} is {array.dtype} {array.shape}, not {expected['dtype']} {expected['shape']}"
         )
-    if not np.isfinite(array).all():
+    if dtype.kind == "f" and not np.isfinite(array).all():
         raise ModelFileError(f"array {name} holds NaN or infinity")
-    return array.astype(np.float64, copy=False)
+    return array.astype(dtype.newbyteorder("="), copy=False)

@@ -21,6 +21,7 @@ millions of products are exact in float64 whatever the order: kernels and predic
 BLAS."""
 
 EQUALIZE = ("none", "hist", "clahe")
+KERNELS = ("linear", "rbf")
 CLASS_WEIGHTS = ("balanced", "none")
 
 
@@ -61,6 +62,10 @@ class Options:
         Side of a HOG cell, in pixels. When omitted, the largest of 8, 4, 2 and 1 of which four fit each side.
     orientations : int, default=9
         Bins of the HOG histograms.
+    kernel : {"linear", "rbf"}, default="linear"
+        Kernel of the support vector machine: the dot product, or the Gaussian ``exp(-gamma · d²)``.
+    gamma : float, optional
+        Of the Gaussian kernel, > 0. When omitted, 1 over the number of features times their variance.
     C : float, default=1.0
         Penalty of the support vector machine, > 0.
     class_weight : {"balanced", "none"}, default="balanced"
@@ -86,6 +91,8 @@ class Options:
     levels: int | None = None
     cell: int | None = None
     orientations: int = 9
+    kernel: str = "linear"
+    gamma: float | None = None
     C: float = 1.0
     class_weight: str = "balanced"
 
@@ -98,11 +105,14 @@ class Options:
             "clip_limit": _validate.as_float(self.clip_limit, "clip_limit", minimum=0),
             "segment": _validate.as_int(self.segment, "segment", minimum=0, maximum=255),
             "orientations": _validate.as_int(self.orientations, "orientations", minimum=1),
+            "kernel": _validate.as_choice(self.kernel, "kernel", KERNELS),
             "C": _validate.as_float(self.C, "C", above=0),
             "class_weight": _validate.as_choice(self.class_weight, "class_weight", CLASS_WEIGHTS),
         }
         if self.window is not None:
             checked["window"] = _validate.as_window(self.window, "window")
+        if self.gamma is not None:
+            checked["gamma"] = _validate.as_float(self.gamma, "gamma", above=0)
         if self.h is not None:
             checked["h"] = _validate.as_float(self.h, "h", above=0)
         if self.tile_grid is not None:
@@ -218,21 +228,39 @@ def _gray(array: NDArray[Any]) -> NDArray[Any]:
     return array[:, :, 0] * 0.299 + array[:, :, 1] * 0.587 + array[:, :, 2] * 0.114
 
 
-def prepare(image: NDArray[np.uint8], recipe: Recipe, num_threads: int | None = None) -> NDArray[np.uint8]:
-    """What HOG sees of an 8-bit gray image."""
-    options = recipe.options
+def prepare(
+    image: NDArray[np.uint8], recipe: Recipe, num_threads: int | None = None, done: dict[Any, Any] | None = None
+) -> NDArray[np.uint8]:
+    """What HOG sees of an 8-bit gray image; `done` keeps the steps that several recipes of one image share."""
+    options, done = recipe.options, {} if done is None else done
+    key: tuple[Any, ...] = ()
     if options.denoise:
-        image = medfast.denoise_nl_means(
-            image, options.h, patch_size=options.patch_size, search_size=options.search_size, num_threads=num_threads
-        )
-    if options.equalize == "hist":
-        image = medfast.equalize_hist(image, num_threads=num_threads)
-    elif options.equalize == "clahe":
-        image = medfast.clahe(image, options.clip_limit, recipe.tile_grid, num_threads=num_threads)
+        key = denoising(options)
+        if key not in done:
+            done[key] = medfast.denoise_nl_means(
+                image,
+                options.h,
+                patch_size=options.patch_size,
+                search_size=options.search_size,
+                num_threads=num_threads,
+            )
+        image = done[key]
+    if options.equalize != "none":
+        key += (options.equalize, options.clip_limit, recipe.tile_grid)
+        if key not in done and options.equalize == "hist":
+            done[key] = medfast.equalize_hist(image, num_threads=num_threads)
+        elif key not in done:
+            done[key] = medfast.clahe(image, options.clip_limit, recipe.tile_grid, num_threads=num_threads)
+        image = done[key]
     image = shrink_or_grow(image, recipe.size, num_threads)
     if options.segment:
         image = spread(medfast.segment(image, options.segment), options.segment)
     return image
+
+
+def denoising(options: Options) -> tuple[Any, ...]:
+    """What `prepare` keeps a denoised image under."""
+    return options.h, options.patch_size, options.search_size
 
 
 def shrink_or_grow(image: NDArray[Any], size: tuple[int, int], num_threads: int | None = None) -> NDArray[Any]:
@@ -268,6 +296,16 @@ def rounded(features: NDArray[Any], step: float) -> NDArray[Any]:
     np.rint(features, out=features)
     features *= features.dtype.type(step)
     return features
+
+
+def packed(features: NDArray[Any]) -> NDArray[np.uint16]:
+    """Features as the whole numbers of FEATURE_STEP that they are: half the memory, and exact."""
+    return (features * np.float32(1.0 / FEATURE_STEP)).astype("<u2")
+
+
+def unpacked(features: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Features from what `packed` made of them."""
+    return features.astype(np.float32) * np.float32(FEATURE_STEP)
 
 
 def exact_weights(coef: NDArray[np.float64], step: float) -> NDArray[np.float64]:

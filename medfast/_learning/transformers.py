@@ -150,5 +150,14 @@ def shapes_of(images: Any) -> NDArray[np.intp]:
     return np.array([images.shape[1:]] if isinstance(images, np.ndarray) else [image.shape for image in images])
 
 
+def stack(images: list[NDArray[Any]]) -> NDArray[Any]:
+    """A list of images as a stack, if one can hold them."""
+    for name in ("shape", "dtype"):
+        found = {str(getattr(image, name)) for image in images}
+        if len(found) > 1:
+            raise ValueError(f"images of X must have one {name} here, got {', '.join(sorted(found))}")
+    return np.stack(images)
+
+
 def _is_list_of_images(X: Any) -> bool:
     return isinstance(X, list | tuple) and len(X) > 0 and getattr(X[0], "ndim", None) == 2

@@ -140,23 +140,23 @@ def as_bins(bins: Any, array: NDArray[Any], one_channel: bool = True) -> int | N
     return as_int(bins, "bins", minimum=2, maximum=65536)
 
 
-def as_labels(labels: Any, n_images: int) -> NDArray[Any]:
+def as_labels(labels: Any, n_images: int, name: str = "labels") -> NDArray[Any]:
     """`labels` as strings or integers, one per image."""
     if hasattr(labels, "__iter__") and not hasattr(labels, "__array__") and not isinstance(labels, str):
         labels = list(labels)
         kinds = sorted({_kind(label) for label in labels})
         if len(kinds) > 1:  # NumPy would make strings of them
-            raise TypeError(f"labels must be all strings or all integers, got {' and '.join(kinds)}")
-    check_plain(labels, "labels")
+            raise TypeError(f"{name} must be all strings or all integers, got {' and '.join(kinds)}")
+    check_plain(labels, name)
     array = np.asarray(labels)
     if not array.size:  # of no dtype to speak of
         array = array.astype(np.intp)
     if array.dtype.kind == "O" and all(isinstance(label, str) for label in array.ravel()):
         array = array.astype(str)
     if array.dtype.kind not in "iuU":
-        raise TypeError(f"labels must be strings or integers, got dtype {array.dtype}")
+        raise TypeError(f"{name} must be strings or integers, got dtype {array.dtype}")
     if array.shape != (n_images,):
-        raise ValueError(f"labels must have shape ({n_images},), one per image, got {array.shape}")
+        raise ValueError(f"{name} must have shape ({n_images},), one per image, got {array.shape}")
     return array
 
 

@@ -123,8 +123,8 @@ static inline void medfast_count_pairs_u8(const uint8_t *line, ptrdiff_t n, uint
     }
 }
 
-/* A line by whichever way is faster for each block of it: that of pairs where few of them repeat. What stands `ahead` is
-   asked for: 4096 x 4096 by 2048 pixels ahead 2.7 ms, and 2.9 without (AVX2: 3.0 and 3.6). */
+/* A line by whichever way is faster for each block of it: that of pairs where few of them repeat. What stands `ahead`
+   is asked for: 4096 x 4096 by 2048 pixels ahead 2.7 ms, and 2.9 without (AVX2: 3.0 and 3.6). */
 static inline void medfast_count_line_u8(const uint8_t *line, ptrdiff_t n, ptrdiff_t ahead,
                                          uint8_t pairs[MEDFAST_PAIRS], uint32_t counts[MEDFAST_SUBTABLES * 256])
 {

@@ -6,8 +6,8 @@
 
 enum { MEDFAST_AHEAD = 2048 };
 
-/* out[i] = table[line[i]] for a table of 256 bytes; `out` may be `line`. The vector forms stop at a whole vector, and ask
-   for what stands ahead: 4096 x 4096 1.4 ms, and 1.8 without (VBMI). */
+/* out[i] = table[line[i]] for a table of 256 bytes; `out` may be `line`. The vector forms stop at a whole vector, and
+   ask for what stands ahead: 4096 x 4096 1.4 ms, and 1.8 without (VBMI). */
 #if defined(__AVX512BW__)
 
 /* The table is 128 pairs of bytes in four registers; a pixel's upper seven bits choose the pair, bit 0 the byte.

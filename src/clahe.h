@@ -81,8 +81,8 @@ MEDFAST_LOOK_UP static void medfast_fetch_u8(const uint8_t *line, ptrdiff_t n, c
     }
 }
 
-/* The same for 16 bits, two words a pixel, moved at once (0.3 ns a pixel; 0.55 apart). The entry of a pixel is its value
-   minus `origin`, modulo 65 536. */
+/* The same for 16 bits, two words a pixel, moved at once (0.3 ns a pixel; 0.55 apart). The entry of a pixel is its
+   value minus `origin`, modulo 65 536. */
 #define MEDFAST_FETCH(i) memcpy(words + 2 * (i), cell + 2 * (size_t)(uint16_t)(line[i] - origin), 2 * sizeof(*words))
 
 MEDFAST_LOOK_UP static void medfast_fetch_u16(const uint16_t *line, ptrdiff_t n, uint16_t origin,
@@ -178,7 +178,8 @@ static inline void medfast_blend_cell_u16(const uint16_t *image, ptrdiff_t strid
 
 /* The mean of bytes in whole numbers. With tiles of T pixels a weight is a multiple of 1 / 2T, or of 1 / T for even T;
    so the exact mean is a sum of integers over a common unit. It decides the result unless it lies so close to a half
-   that OpenCV's float32 could round the other way; then float32 has the word. With look-ups 0.47 ns a pixel against 0.57. */
+   that OpenCV's float32 could round the other way; then float32 has the word. With look-ups 0.47 ns a pixel against
+   0.57. */
 enum { MEDFAST_SHARE_BITS = 6, MEDFAST_LARGEST_SHARE = 126 }; /* 255 * 126 fits 16 bits with a sign */
 
 typedef struct {

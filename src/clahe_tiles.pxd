@@ -72,7 +72,7 @@ cdef inline int64_t count_tile(const integer[:, :, :] image, const uint8_t[:, :,
                         medfast_prefetch(&image[z, mirrored(row + 1, n_rows), left], n_direct * sizeof(integer))
                     if integer is uint8_t:
                         if in_pairs:
-                            medfast_count_line_u8(&image[z, y, left], n_direct, pairs, subtables)
+                            medfast_count_line_u8(&image[z, y, left], n_direct, 0, pairs, subtables)
                         else:
                             medfast_count_u8(&image[z, y, left], n_direct, subtables)
                     elif is_narrow:

@@ -49,6 +49,7 @@ def _set_beyond(bint is_wanted):
 
 cdef enum:
     LINE = 1 << 24  # pixels of rows that are read as one
+    AHEAD = 2048  # pixels that are asked for before they are counted
 
 
 cdef inline Py_ssize_t rows_a_line(const integer[:, :, :] image) noexcept nogil:
@@ -79,7 +80,7 @@ cdef void count_rows(const integer[:, :, :] image, const uint8_t[:, :, :] mask, 
             n = min(n_joined, row_stop - row) * n_cols
             if integer is uint8_t:
                 if in_pairs:
-                    medfast_count_line_u8(line, n, pairs, subtables)
+                    medfast_count_line_u8(line, n, AHEAD, pairs, subtables)
                 else:
                     medfast_count_u8(line, n, subtables)
                 n_counted += n

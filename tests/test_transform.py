@@ -208,7 +208,7 @@ def test_lanczos_on_a_pixel_that_rounding_places_below_zero(level, rng):
         np.testing.assert_allclose(result[24, 24].astype(np.float64), image[0, 0], rtol=1e-12)
 
 
-@pytest.mark.parametrize("n_channels", (1, 2, 4))
+@pytest.mark.parametrize("n_channels", [1, 2, 4])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nearest_at_half_the_size_is_every_second_pixel(level, n_threads, rng, dtype, n_channels):
     for n_cols in (2, 3, 15, 16, 33, 64, 65, 130, 131):

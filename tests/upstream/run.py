@@ -27,8 +27,8 @@ EXPLAINED = dict.fromkeys(
 EXPECTED = {
     "image (has|is a ndarray of) dtype": "another dtype, or empty",
     r"image has \d+ values": "fewer values than classes: scikit-image's error, or more than 2048",
+    "image is a ": "no array",
     "image is not finite": "NaN, infinity, or a constant image of floats",
-    "image is a": "no array",
     "its weights are no exponentials": "non-local means: scikit-image's weights are a broken line, which no kernel has",
     "image has shape": "colours, or another number of axes",
     "reference has dtype": "another dtype",
@@ -36,6 +36,7 @@ EXPECTED = {
     "order is": "splines of order 2 to 5, other modes, or smoothed integers",
     "anti_aliasing_sigma is": "an axis that does not shrink is smoothed: scikit-image warns",
     "channel_axis is": "channels that do not agree",
+    r"image must be \d-D|image is too small|block_norm must": "HOG of what does not fit: scikit-image's error",
     r"image has \d+ axes": "numbers of axes that do not agree",
     "hist is given": "a histogram in place of an image",
     "image has values outside": "floats outside of -1 to 1: scikit-image's error",

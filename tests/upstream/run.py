@@ -38,7 +38,7 @@ EXPECTED = {
     "channel_axis is": "channels that do not agree",
     r"image must be \d-D|image is too small|block_norm must": "HOG of what does not fit: scikit-image's error",
     r"image has \d+ axes": "numbers of axes that do not agree",
-    "hist is given": "a histogram in place of an image",
+    "hist (is|has)": "a histogram that is no array, or with an image",
     "image has values outside": "floats outside of -1 to 1: scikit-image's error",
     "the noise level is 0": "no noise at all",
     "kernel_size is": "a kernel_size that does not fit: scikit-image's error",

@@ -165,6 +165,26 @@ def test_methods_of_clahe():
             assert getattr(ours, name)() == getattr(theirs, name)()
 
 
+def test_static_methods_that_look_into_a_patched_opencv():
+    """They would find themselves there."""
+    import medfast
+    from medfast.compat.opencv import _classes
+
+    class HOGDescriptor:
+        @staticmethod
+        def getDefaultPeopleDetector():
+            return cv2.HOGDescriptor.getDefaultPeopleDetector()
+
+    ours = _classes.with_opencv_errors(HOGDescriptor)
+    if not hasattr(cv2, "HOGDescriptor"):
+        with medfast.patched("cv2"), pytest.raises(ImportError, match="has no HOGDescriptor here"):
+            ours.getDefaultPeopleDetector()
+        return
+    expected = ours.getDefaultPeopleDetector()
+    with medfast.patched("cv2"):
+        np.testing.assert_array_equal(ours().getDefaultPeopleDetector(), expected)
+
+
 def test_without_opencv():
     code = """if True:
         import sys

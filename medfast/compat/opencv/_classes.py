@@ -27,9 +27,28 @@ def with_opencv_errors(ours: type, peers: dict[str, Peer] | None = None) -> type
     name = ours.__name__
     members: dict[str, Any] = {"__doc__": ours.__doc__, "__module__": "medfast.compat.opencv", "__qualname__": name}
     for method, function in inspect.getmembers(ours, inspect.isfunction):
-        if method == "__init__" or not method.startswith("_"):
+        if method.startswith("_") and method != "__init__":
+            continue
+        if isinstance(inspect.getattr_static(ours, method), staticmethod):
+            members[method] = staticmethod(_of_peer(f"cv2.{name}", function))
+        else:
             members[method] = _converting(f"cv2.{name}.{method}", function, (peers or {}).get(method))
     return type(name, (ours,), members)
+
+
+def _of_peer(path: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A static method that looks into `cv2`: while that is patched, OpenCV's own, or it would find itself there."""
+
+    @functools.wraps(function)
+    def method(*arguments: Any, **keywords: Any) -> Any:
+        if path not in _calls.originals:
+            return function(*arguments, **keywords)
+        theirs = getattr(_calls.originals[path], function.__name__, None)
+        if theirs is None:
+            raise ImportError(f"{function.__name__} asks OpenCV, which has no {path.rpartition('.')[2]} here")
+        return theirs(*arguments, **keywords)
+
+    return method
 
 
 def _converting(path: str, function: Callable[..., Any], peer: Peer | None) -> Callable[..., Any]:

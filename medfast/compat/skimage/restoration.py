@@ -61,7 +61,7 @@ def denoise_nl_means(
 
     Notes
     -----
-    scikit-image's weights are no exponentials: they are a broken line through one, up to 6 % off, and zero from
+    scikit-image's weights are no exponentials: they are a broken line beside one, up to 4 % off, and zero from
     ``exp(-5)`` on; and its fast mode leaves out of each patch the first row and column. Kernels of medfast compute
     none of that, and what they compute differs by more than 1e-6: so scikit-image answers, and the log says so.
 

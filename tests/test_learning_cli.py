@@ -214,9 +214,10 @@ def test_similar_cases(capsys, learnt, tmp_path):
     loaded = pipeline.Model.load(model)
     for answer, found in zip(answers, loaded.similar(files, 3), strict=True):
         assert answer["cases"] == [
-            {"label": case.label, "distance": case.distance, "sha256": case.sha256} for case in found
+            {"label": case.label, "distance": case.distance, "rarity": case.rarity, "sha256": case.sha256}
+            for case in found
         ]
-    assert answers[0]["cases"][0]["distance"] == 0.0
+    assert (answers[0]["cases"][0]["distance"], answers[0]["cases"][0]["rarity"]) == (0.0, 0.0)
     text = page.read_text(encoding="utf-8")
     assert text.count("data:image/png") == 2 * (1 + 3)
     assert answers[1]["cases"][2]["sha256"][:12] in text

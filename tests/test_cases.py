@@ -41,6 +41,7 @@ def test_how_unusual_a_distance_is(known, rng):
     features = model.features(images).astype(float)
     distances = np.sqrt(((features[:, None] - features) ** 2).sum(axis=2)) + np.diag(np.full(30, np.inf))
     np.testing.assert_allclose(model.cases.gaps, np.sort(distances.min(axis=1)), rtol=1e-12)
+    np.testing.assert_array_equal(np.sort(cases._gaps(model.cases.features)), model.cases.gaps)
     for case in model.similar(stripes(rng, 1)[0], 30)[0]:
         assert case.rarity == np.mean(distances.min(axis=1) < case.distance)
     checks = np.kron(np.indices((8, 8)).sum(axis=0) % 2, np.ones((4, 4))) * 200  # neither lying nor standing

@@ -94,8 +94,11 @@ def choose(n: int, n_features: int, most: int | None, seed: int) -> NDArray[np.i
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 
 
-def cases_of(source: Images, features: NDArray[np.float32], codes: NDArray[np.intp], chosen: NDArray[np.intp]) -> Cases:
-    """The chosen images of a source whose thumbnails and hashes were noted."""
+def cases_of(
+    source: Images, features: NDArray[np.float32], codes: NDArray[np.intp], chosen: NDArray[np.intp], gaps: Any = None
+) -> Cases:
+    """The chosen images of a source whose thumbnails and hashes were noted; `gaps` are their distances from the nearest
+    other one, if something has come by them already."""
     assert source.thumbnails is not None
     assert source.hashes is not None
     found = [source.thumbnails[int(i)] for i in chosen]
@@ -105,17 +108,24 @@ def cases_of(source: Images, features: NDArray[np.float32], codes: NDArray[np.in
     for place, picture in zip(pictures, found, strict=True):
         place[: picture.shape[0], : picture.shape[1]] = picture
     packed = recipes.packed(features[chosen])
-    return Cases(packed, codes[chosen].astype(np.int32), pictures, shapes, source.hashes[chosen], _gaps(packed))
+    return Cases(
+        packed,
+        codes[chosen].astype(np.int32),
+        pictures,
+        shapes,
+        source.hashes[chosen],
+        np.sort(_gaps(packed) if gaps is None else gaps),
+    )
 
 
 def _gaps(packed: NDArray[np.uint16]) -> NDArray[np.float64]:
-    """Distance of each case from the nearest other one, sorted; some rows at a time, to spare memory."""
+    """Distance of each case from the nearest other one; some rows at a time, to spare memory."""
     gaps, own = np.zeros(len(packed)), kernel.squares(packed)
     for start in range(0, len(packed) if len(packed) > 1 else 0, 512):
         square = own[start : start + 512, None] + own - 2.0 * kernel.products(packed[start : start + 512], packed)
         square[np.arange(len(square)), start + np.arange(len(square))] = np.inf
         gaps[start : start + 512] = np.sqrt(square.min(axis=1)) * recipes.FEATURE_STEP
-    return np.sort(gaps)
+    return gaps
 
 
 def nearest(cases: Cases, features: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:

@@ -12,6 +12,8 @@ from medfast.pipeline import Model, ModelFileError
 
 pytest.importorskip("sklearn")
 
+from medfast._learning.page import usual
+
 
 @pytest.fixture(scope="module")
 def known():
@@ -32,6 +34,21 @@ def test_the_nearest_are_those_of_brute_force(known, rng):
         for case, i in zip(found, order, strict=True):
             np.testing.assert_array_equal(case.picture, images[i])
             assert case.sha256 == hash_of(images[i]).hex()
+
+
+def test_how_unusual_a_distance_is(known, rng):
+    model, images, _ = known
+    features = model.features(images).astype(float)
+    distances = np.sqrt(((features[:, None] - features) ** 2).sum(axis=2)) + np.diag(np.full(30, np.inf))
+    np.testing.assert_allclose(model.cases.gaps, np.sort(distances.min(axis=1)), rtol=1e-12)
+    np.testing.assert_array_equal(np.sort(cases._gaps(model.cases.features)), model.cases.gaps)
+    for case in model.similar(stripes(rng, 1)[0], 30)[0]:
+        assert case.rarity == np.mean(distances.min(axis=1) < case.distance)
+    checks = np.kron(np.indices((8, 8)).sum(axis=0) % 2, np.ones((4, 4))) * 200  # neither lying nor standing
+    (odd,) = model.similar([checks.astype(np.uint8)], 1)[0]
+    assert odd.rarity == 1.0
+    assert usual([odd]).endswith("Nothing known is much like this image.")
+    assert not usual(model.similar(images[:1], 1)[0]).endswith("Nothing known is much like this image.")
 
 
 def test_an_image_is_nearest_to_itself(known):
@@ -131,6 +148,7 @@ def test_no_name_is_in_a_model(rng, tmp_path):
         ("case_shapes", lambda a: a + 1, "beyond its classes or pictures"),
         ("case_pictures", lambda a: a[:, 1:], "case_pictures must have shape"),
         ("case_hashes", lambda a: a[:, :8], "case_hashes must have shape"),
+        ("case_gaps", lambda a: a[:-1], "case_gaps must have shape"),
         ("hashes", lambda a: a[:, :8], "hashes must have shape"),
         ("support", lambda a: a[1:], "coef must have shape"),
         ("support", lambda a: a[:, 1:], "support must have shape"),

@@ -150,6 +150,19 @@ def test_one_class_and_classes_that_are_missing(capsys, tmp_path):
     assert not (tmp_path / "n").exists()
 
 
+def test_classes_may_be_numbers(capsys, tmp_path):
+    data = write_list(tmp_path, 24, splits=False)
+    images, labels = stripes(np.random.default_rng(3), 24, (24, 24))
+    pipeline.Model(denoise=False).fit(images, [int(label == "standing") for label in labels]).save(tmp_path / "m")
+    text = data.read_text(encoding="utf-8").replace("lying", "0").replace("standing", "1")
+    data.write_text(text, encoding="utf-8")
+    found = json.loads(invoke(capsys, "evaluate", tmp_path / "m", data, "--json")[0])
+    assert found["accuracy"] == 1.0
+    assert found["classes"] == [0, 1]
+    data.write_text(text.replace(",1,", ",2,"), encoding="utf-8")
+    one_line(invoke(capsys, "evaluate", tmp_path / "m", data, "--json", fails=1)[1], "labels must be")
+
+
 def test_duplicates_are_told(capsys, learnt):
     data, model = learnt
     out, err = invoke(capsys, "evaluate", model, data, "--split", "train", "--json")
@@ -201,9 +214,10 @@ def test_similar_cases(capsys, learnt, tmp_path):
     loaded = pipeline.Model.load(model)
     for answer, found in zip(answers, loaded.similar(files, 3), strict=True):
         assert answer["cases"] == [
-            {"label": case.label, "distance": case.distance, "sha256": case.sha256} for case in found
+            {"label": case.label, "distance": case.distance, "rarity": case.rarity, "sha256": case.sha256}
+            for case in found
         ]
-    assert answers[0]["cases"][0]["distance"] == 0.0
+    assert (answers[0]["cases"][0]["distance"], answers[0]["cases"][0]["rarity"]) == (0.0, 0.0)
     text = page.read_text(encoding="utf-8")
     assert text.count("data:image/png") == 2 * (1 + 3)
     assert answers[1]["cases"][2]["sha256"][:12] in text

@@ -171,7 +171,8 @@ def evaluate(
     if not images.paths:
         raise ValueError(f"{data} must have images of split {split}, got none")
     source = Images(images.paths)
-    codes = codes_of(images.labels, len(source), loaded.classes)
+    names_of = {str(label): label for label in loaded.classes}  # a model may know numbers; folders are called by text
+    codes = codes_of([names_of.get(label, label) for label in images.labels], len(source), loaded.classes)
     with terminal.progress_bar("evaluating") as progress, _optional_cache(cache) as features:
         judged = judging.judge(loaded, source, codes, progress, threads, features)
     found = judging.report(loaded, judged)

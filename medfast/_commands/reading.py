@@ -59,8 +59,9 @@ def similar(
 ) -> None:
     """List the known cases that resemble an image most, by the distance of their HOG features.
 
-    A model keeps labels and small pictures of the images it learnt from, and their SHA-256, but neither names nor
-    paths. A file that cannot be read is reported; the rest are done.
+    `others nearer` is the share of the known cases that have another one nearer than that: near 100% nothing known is
+    much like the image. A model keeps labels and small pictures of the images it learnt from, and their SHA-256, but
+    neither names nor paths. A file that cannot be read is reported; the rest are done.
     """
     from medfast import pipeline
     from medfast._learning.source import Images
@@ -84,13 +85,14 @@ def similar(
             else:
                 found.append((file, cases))
                 answers[-1]["cases"] = [
-                    {"label": case.label, "distance": case.distance, "sha256": case.sha256} for case in cases
+                    {"label": case.label, "distance": case.distance, "rarity": case.rarity, "sha256": case.sha256}
+                    for case in cases
                 ]
             progress(done + 1, len(files))
     if as_json:
         print(json.dumps(answers, indent=2))
     elif found:
-        table = Table("file", "", "label", "distance", "sha256")
+        table = Table("file", "", "label", "distance", "others nearer", "sha256")
         for file, cases in found:
             for rank, case in enumerate(cases):
                 table.add_row(
@@ -98,6 +100,7 @@ def similar(
                     str(rank + 1),
                     str(case.label),
                     f"{case.distance:.4f}",
+                    f"{case.rarity:.0%}",
                     case.sha256[:16],
                     end_section=rank == len(cases) - 1,
                 )

@@ -31,6 +31,8 @@ class Cases(NamedTuple):
         Rows and columns of each picture.
     hashes : ndarray of shape (n, 32), dtype uint8
         SHA-256 of the dtype, shape and pixels of each image.
+    gaps : ndarray of shape (n,), dtype float64
+        Distance of each case from its nearest other case, in rising order: what is usual.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class Cases(NamedTuple):
     pictures: NDArray[np.uint8]
     shapes: NDArray[np.uint8]
     hashes: NDArray[np.uint8]
+    gaps: NDArray[np.float64]
 
 
 class Case(NamedTuple):
@@ -61,6 +64,9 @@ class Case(NamedTuple):
         What it looks like, at most 64 pixels a side.
     sha256 : str
         Of the dtype, shape and pixels of the image it was: what to find it by.
+    rarity : float
+        Share of the known cases that have another one nearer than this distance: near 1 nothing known is much like the
+        image.
 
     Examples
     --------
@@ -76,6 +82,7 @@ class Case(NamedTuple):
     distance: float
     picture: NDArray[np.uint8]
     sha256: str
+    rarity: float
 
 
 def choose(n: int, n_features: int, most: int | None, seed: int) -> NDArray[np.intp]:
@@ -87,8 +94,11 @@ def choose(n: int, n_features: int, most: int | None, seed: int) -> NDArray[np.i
     return np.sort(np.random.default_rng(seed).permutation(n)[:count])
 
 
-def cases_of(source: Images, features: NDArray[np.float32], codes: NDArray[np.intp], chosen: NDArray[np.intp]) -> Cases:
-    """The chosen images of a source whose thumbnails and hashes were noted."""
+def cases_of(
+    source: Images, features: NDArray[np.float32], codes: NDArray[np.intp], chosen: NDArray[np.intp], gaps: Any = None
+) -> Cases:
+    """The chosen images of a source whose thumbnails and hashes were noted; `gaps` are their distances from the nearest
+    other one, if something has come by them already."""
     assert source.thumbnails is not None
     assert source.hashes is not None
     found = [source.thumbnails[int(i)] for i in chosen]
@@ -97,9 +107,25 @@ def cases_of(source: Images, features: NDArray[np.float32], codes: NDArray[np.in
     pictures = np.zeros((len(found), side, side), np.uint8)
     for place, picture in zip(pictures, found, strict=True):
         place[: picture.shape[0], : picture.shape[1]] = picture
+    packed = recipes.packed(features[chosen])
     return Cases(
-        recipes.packed(features[chosen]), codes[chosen].astype(np.int32), pictures, shapes, source.hashes[chosen]
+        packed,
+        codes[chosen].astype(np.int32),
+        pictures,
+        shapes,
+        source.hashes[chosen],
+        np.sort(_gaps(packed) if gaps is None else gaps),
     )
+
+
+def _gaps(packed: NDArray[np.uint16]) -> NDArray[np.float64]:
+    """Distance of each case from the nearest other one; some rows at a time, to spare memory."""
+    gaps, own = np.zeros(len(packed)), kernel.squares(packed)
+    for start in range(0, len(packed) if len(packed) > 1 else 0, 512):
+        square = own[start : start + 512, None] + own - 2.0 * kernel.products(packed[start : start + 512], packed)
+        square[np.arange(len(square)), start + np.arange(len(square))] = np.inf
+        gaps[start : start + 512] = np.sqrt(square.min(axis=1)) * recipes.FEATURE_STEP
+    return gaps
 
 
 def nearest(cases: Cases, features: NDArray[np.float32], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -120,4 +146,5 @@ def case_of(cases: Cases, row: int, distance: float, classes: tuple[Any, ...]) -
     """The case of a row."""
     rows, cols = cases.shapes[row]
     picture = cases.pictures[row, :rows, :cols]
-    return Case(classes[cases.codes[row]], float(distance), picture, cases.hashes[row].tobytes().hex())
+    rarity = float(np.searchsorted(cases.gaps, distance, side="left")) / max(1, len(cases.gaps))
+    return Case(classes[cases.codes[row]], float(distance), picture, cases.hashes[row].tobytes().hex(), rarity)

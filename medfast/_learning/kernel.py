@@ -83,6 +83,22 @@ def gaussian(
     return out
 
 
+def gaps(dot: NDArray[np.float64], lengths: NDArray[np.float64], num_threads: int | None = None) -> NDArray[np.float64]:
+    """Distance of each sample from the nearest other one, from the products and the squared lengths of all."""
+    nearest = np.zeros(len(dot))
+
+    def rows(start: int, stop: int) -> None:
+        for first in range(start, stop, 8):
+            some = np.arange(first, min(first + 8, stop))
+            square = lengths[some, None] + lengths - 2.0 * dot[some[0] : some[-1] + 1]
+            square[some - first, some] = np.inf
+            nearest[some] = np.sqrt(square.min(axis=1))
+
+    if len(dot) > 1:
+        _parallel.for_rows(len(dot), rows, work_per_row=2.0 * len(dot), num_threads=num_threads)
+    return nearest
+
+
 def gaussian_of(
     left: NDArray[Any],
     right: NDArray[Any],

@@ -317,7 +317,8 @@ class Model:
         Returns
         -------
         list of list of Case
-            For each image the nearest cases, nearest first: label, distance, a small picture and a SHA-256.
+            For each image the nearest cases, nearest first: label, distance, a small picture, a SHA-256, and how
+            unusual such a distance is.
 
         Raises
         ------

@@ -23,6 +23,8 @@ from medfast.report import Report, Section, to_gray8
 RESAMPLES = 1000
 """Bootstrap samples behind the intervals."""
 MOST_MISTAKES = 12
+UNLIKE = 0.95
+"""Share of the known cases that have a nearer one, from which on an image resembles none of them."""
 PICTURE = 256
 """Longest side of an image on the page, in pixels."""
 
@@ -127,8 +129,16 @@ def similar_report(
         )
         counts = {label: sum(case.label == label for case in cases) for label in model.classes}
         shares = ", ".join(f"{n} {label}" for label, n in counts.items() if n)
-        section.text(f"Of {len(cases)} known cases: {shares}. The digits are the beginning of the SHA-256 of a case.")
+        section.text(
+            f"Of {len(cases)} known cases: {shares}. {usual(cases)} The digits are the beginning of a case's SHA-256."
+        )
     return report
+
+
+def usual(cases: Sequence[Case]) -> str:
+    """How much the nearest case resembles an image, compared with what is usual."""
+    text = f"{cases[0].rarity:.0%} of the known cases have another one nearer than the nearest of these."
+    return text if cases[0].rarity < UNLIKE else f"{text} Nothing known is much like this image."
 
 
 def _interval(samples: NDArray[np.float64]) -> tuple[float, float]:

@@ -77,6 +77,7 @@ def _cases(arrays: dict[str, NDArray[Any]], n_features: int, n_classes: int) -> 
     _check(arrays, "case_pictures", np.uint8, (n, side, side))
     _check(arrays, "case_shapes", np.uint8, (n, 2))
     _check(arrays, "case_hashes", np.uint8, (n, 32))
+    _check(arrays, "case_gaps", np.float64, (n,))
     codes, shapes = arrays["case_codes"], arrays["case_shapes"]
     if n and not (codes.min() >= 0 and codes.max() < n_classes and shapes.min() > 0 and shapes.max() <= side):
         raise ValueError("known cases are beyond its classes or pictures")

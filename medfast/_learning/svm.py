@@ -93,6 +93,9 @@ class SVM(ClassifierMixin, BaseEstimator):
     array(['low', 'high', 'low'], dtype='<U4')
     """
 
+    _wants_gaps = False  # whether `_gaps` is to hold the distance of each sample from the nearest other one
+    _gaps: NDArray[np.float64] | None = None
+
     def __init__(
         self,
         C: float = 1.0,
@@ -200,8 +203,10 @@ class SVM(ClassifierMixin, BaseEstimator):
 
     def _kernel_of(self, samples: NDArray[Any], kernel: str) -> NDArray[np.float64]:
         known = kernels.products(samples)
+        lengths = kernels.squares(samples)
+        if self._wants_gaps:
+            self._gaps = kernels.gaps(known, lengths, self.num_threads)
         if kernel == "rbf":
-            lengths = kernels.squares(samples)
             # in the same memory: the first touch of so much takes longer than what is done there
             known = kernels.gaussian(known, lengths, lengths, self.gamma_, self.num_threads, out=known)
         return known

@@ -65,7 +65,12 @@ def train(
         random_state=model.seed,
         feature_step=recipes.FEATURE_STEP,
         num_threads=num_threads,
-    ).fit(features, codes, members)
+    )
+    chosen = np.empty(0, np.intp)
+    if keep_cases != 0:
+        chosen = known_cases.choose(len(source), recipe.n_features, keep_cases, model.seed)
+    machine._wants_gaps = len(chosen) == len(source)
+    machine.fit(features, codes, members)
     stages.next(1)(1, 1)
 
     model.recipe, model.n_train = recipe, len(source)
@@ -75,8 +80,7 @@ def train(
     assert source.hashes is not None
     model.hashes, model.cases = source.hashes, None
     if keep_cases != 0:
-        chosen = known_cases.choose(len(source), recipe.n_features, keep_cases, model.seed)
-        model.cases = known_cases.cases_of(source, features, codes, chosen)
+        model.cases = known_cases.cases_of(source, features, codes, chosen, machine._gaps)
     model.threshold, model.validation = 0.0, None
     if held_out is not None:
         judged = judging.judge(model, held_out, held_out_codes, stages.next(n_held_out), num_threads, cache)

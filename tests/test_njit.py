@@ -223,6 +223,7 @@ def test_hog(rng):
         (lambda image: medfast.resize(image, (2, 2), interpolation="best"), "interpolation must be one of"),
         (lambda image: medfast.resize(image), "exactly one of shape, scale and new_spacing"),
         (lambda image: medfast.kmeans(image, 2, sample_weight=image), "sample_weight is not supported inside njit"),
+        (lambda image: medfast.kmeans(image, 2, bins=16), "bins is not supported inside njit"),
         (lambda image: medfast.equalize_hist(image > 1), "image must have dtype uint8"),
         (lambda image: medfast.equalize_hist(image, mask=image), "mask must be a boolean array"),
     ],

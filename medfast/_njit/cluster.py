@@ -33,9 +33,10 @@ def _kmeans(
     tol=1e-4,
     random_state=None,
     sample_weight=None,
+    bins=None,
     num_threads=None,
 ):
-    arguments.unsupported(sample_weight=sample_weight)
+    arguments.unsupported(sample_weight=sample_weight, bins=bins)
     arguments.check_image(data, tuple(range(1, 8)), "data")
     axis = arguments.check_axis(channel_axis, data.ndim)
     for name, each in (("n_clusters", n_clusters), ("n_init", n_init), ("max_iter", max_iter)):
@@ -69,6 +70,7 @@ def _of_channel(data, mask):
         tol=1e-4,
         random_state=None,
         sample_weight=None,
+        bins=None,
         num_threads=None,
     ):
         check_data(data)
@@ -121,6 +123,7 @@ def _of_vectors(data, axis, mask, init, random_state):
         tol=1e-4,
         random_state=None,
         sample_weight=None,
+        bins=None,
         num_threads=None,
     ):
         check_data(data)

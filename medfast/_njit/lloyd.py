@@ -12,16 +12,18 @@ from medfast._njit import arguments, kernels
 from medfast._njit.sums import pairwise_sum
 
 kernel = kernels.kmeans
-STRIP, TILE_STEPS, MOST_TILES = lloyd.STRIP, lloyd.TILE_STEPS, lloyd.MOST_TILES
+BLOCK, GROUP, PARTS = lloyd.BLOCK, lloyd.GROUP, lloyd.PARTS
+TILE_STEPS, MOST_TILES, LEAST_ROWS = lloyd.TILE_STEPS, lloyd.MOST_TILES, lloyd.LEAST_ROWS
 
 
-class Pass(NamedTuple):
-    """What a pass over the samples gives."""
+class Labelling(NamedTuple):
+    """Labels, and what is kept with them from pass to pass."""
 
+    labels: np.ndarray
+    gaps: np.ndarray
     sums: np.ndarray
-    weights: np.ndarray
-    inertia: float
-    n_changed: int
+    totals: np.ndarray
+    shift: np.ndarray
 
 
 def as_samples(moved, mask, n_features):
@@ -106,41 +108,99 @@ def _runs(samples, n_clusters, init, n_init, max_iter, tolerance, random_state, 
 
 @register_jitable
 def tiles_of(n_samples, n_features, n_clusters):
-    """Samples of a tile, and tiles: those of the driver, for sums over tiles are added in order."""
-    rows = max(math.ceil(n_samples / MOST_TILES), math.ceil(TILE_STEPS / (n_clusters * n_features)))
-    tile_rows = STRIP * math.ceil(rows / STRIP)
-    return np.int64(tile_rows), np.int64(math.ceil(n_samples / tile_rows))
+    """Tiles, and samples of a tile: those of the driver, for sums over tiles are added in order."""
+    rows = max(
+        math.ceil(n_samples / MOST_TILES),
+        math.ceil(TILE_STEPS / (n_clusters * n_features)),
+        LEAST_ROWS * n_clusters,
+    )
+    tile_rows = BLOCK * math.ceil(rows / BLOCK)
+    return np.int64(math.ceil(n_samples / tile_rows)), np.int64(tile_rows)
 
 
 @register_jitable
-def assign(samples, centers, labels, precision):
-    """Label by nearest center: sums and weights by cluster, the inertia, and how many labels changed."""
+def scratch_for(n_features, n_clusters, precision):
+    """What the kernel works in: as the driver reckons."""
+    n_values = 2 * BLOCK * n_features + n_features
+    n_values += (n_clusters + GROUP - 1) // GROUP * GROUP * (n_features + 1) + n_clusters + BLOCK
+    return np.empty(n_values, precision)
+
+
+@register_jitable
+def sums_for(n_tiles, n_features, n_clusters):
+    """Sums by label and tile, as the kernel keeps them."""
+    return np.zeros((n_tiles, n_clusters * PARTS * (2 * ((n_features + PARTS - 1) // PARTS) + 1)))
+
+
+@register_jitable
+def labelling_for(samples, centers, precision):
+    """No labels yet; distances are reckoned from the mean of the centers."""
     n_clusters, n_features = centers.shape
     n_samples = len(samples)
-    tile_rows, n_tiles = tiles_of(n_samples, n_features, n_clusters)
-    sums, totals = np.empty((n_tiles, n_clusters, n_features + 1)), np.empty((n_tiles, 2))
-    scratch, weights = np.empty(2 * n_features * STRIP, precision), np.empty(0)
-    for tile in range(n_tiles):
-        start, stop = tile * tile_rows, min((tile + 1) * tile_rows, n_samples)
-        kernel.assign(samples, weights, centers, tile, start, stop, scratch, labels, sums, totals)
-    for tile in range(1, n_tiles):
-        sums[0] += sums[tile]
-        totals[0] += totals[tile]
-    return Pass(sums[0, :, :-1], sums[0, :, -1], totals[0, 0], np.int64(totals[0, 1]))
+    n_tiles, _ = tiles_of(n_samples, n_features, n_clusters)
+    shift = np.empty(n_features, precision)
+    for feature in range(n_features):
+        total = 0.0
+        for i in range(n_clusters):
+            total += centers[i, feature]
+        shift[feature] = total / n_clusters
+    gaps = np.empty(n_samples, np.float32)  # the first pass fills it
+    sums, totals = sums_for(n_tiles, n_features, n_clusters), np.full((n_tiles, 2), -1.0)
+    return Labelling(np.full(n_samples, -1, np.int32), gaps, sums, totals, shift)
 
 
 @register_jitable
-def lower(samples, center, closest, precision):
-    """Take one more center into account in the squared distances; their sum."""
+def assign(samples, centers, earlier, labelling, precision):
+    """Label by nearest center; `earlier` are those of the pass before. How many labels changed."""
+    n_clusters, n_features = centers.shape
+    n_samples = len(samples)
+    _, tile_rows = tiles_of(n_samples, n_features, n_clusters)
+    scratch, weights = scratch_for(n_features, n_clusters, precision), np.empty(0)
+    labels, gaps, sums, totals, shift = labelling
+    kernel.assign(
+        samples, weights, centers, earlier, shift, tile_rows, 0, n_samples, scratch, labels, gaps, sums, totals
+    )
+    n_changed = 0.0
+    for tile in range(len(totals)):
+        n_changed += totals[tile, 1]
+    return n_changed
+
+
+@register_jitable
+def gathered(sums, n_clusters, n_features):
+    """Samples and weights of each cluster over all tiles, added up in order."""
+    total = np.empty((n_clusters, n_features + 1))
+    kernel.gather(sums, total)
+    return total[:, :-1], total[:, -1]
+
+
+@register_jitable
+def inertia_of(samples, centers, labels, precision):
+    """Sum of the squared distances of the samples to the centers of their labels."""
+    n_clusters, n_features = centers.shape
+    n_samples = len(samples)
+    n_tiles, tile_rows = tiles_of(n_samples, n_features, n_clusters)
+    totals, scratch, weights = np.empty(n_tiles), scratch_for(n_features, n_clusters, precision), np.empty(0)
+    kernel.inertia(samples, weights, centers, tile_rows, 0, n_samples, scratch, labels, totals)
+    return in_order(totals)
+
+
+@register_jitable
+def lower(samples, center, before, closest, precision):
+    """Take one more center into account in the squared distances `before`; their sum."""
     n_samples, n_features = samples.shape
-    tile_rows, n_tiles = tiles_of(n_samples, n_features, 1)
-    totals, scratch, weights = np.empty(n_tiles), np.empty(2 * n_features * STRIP, precision), np.empty(0)
-    for tile in range(n_tiles):
-        start, stop = tile * tile_rows, min((tile + 1) * tile_rows, n_samples)
-        kernel.lower(samples, weights, center, tile, start, stop, scratch, closest, totals)
-    total = totals[0]
-    for tile in range(1, n_tiles):
-        total += totals[tile]
+    n_tiles, tile_rows = tiles_of(n_samples, n_features, 1)
+    totals, scratch, weights = np.empty(n_tiles), scratch_for(n_features, 1, precision), np.empty(0)
+    kernel.lower(samples, weights, center, tile_rows, 0, n_samples, scratch, before, closest, totals)
+    return in_order(totals)
+
+
+@register_jitable
+def in_order(partial):
+    """Sum, one entry after another."""
+    total = partial[0]
+    for i in range(1, len(partial)):
+        total += partial[i]
     return total
 
 
@@ -155,35 +215,40 @@ def take(samples, i, precision):
 @register_jitable
 def mean_variance(samples, precision):
     """Variance of a feature, averaged over the features."""
-    labels = np.empty(len(samples), np.int32)
-    first = np.expand_dims(take(samples, 0, precision), 0)
-    found = assign(samples, first, labels, precision)
-    center = np.empty(first.shape, precision)
-    for feature in range(samples.shape[1]):
-        center[0, feature] = found.sums[0, feature] / found.weights[0]
-    return assign(samples, center, labels, precision).inertia / (len(samples) * samples.shape[1])
+    n_samples, n_features = samples.shape
+    n_tiles, tile_rows = tiles_of(n_samples, n_features, 1)
+    labels, sums = np.zeros(n_samples, np.int32), sums_for(n_tiles, n_features, 1)
+    kernel.add_up(samples, np.empty(0), tile_rows, 0, n_samples, scratch_for(n_features, 1, precision), labels, sums)
+    total, _ = gathered(sums, 1, n_features)
+    center = np.empty((1, n_features), precision)
+    for feature in range(n_features):
+        center[0, feature] = total[0, feature] / n_samples
+    return inertia_of(samples, center, labels, precision) / (n_samples * n_features)
 
 
 @register_jitable
 def run(samples, centers, max_iter, tolerance, precision):
     """Lloyd's algorithm from `centers`: labels, centers, inertia, iterations."""
-    labels = np.full(len(samples), -1, np.int32)
-    squares, shifts = np.empty(centers.shape[1]), np.empty(centers.shape[0])
-    iteration = 0
+    n_clusters, n_features = centers.shape
+    labelling, earlier = labelling_for(samples, centers, precision), centers
+    squares, shifts = np.empty(n_features), np.empty(n_clusters)
+    iteration, n_changed = 0, 0.0
     for number in range(1, max_iter + 1):
         iteration = number
-        found = assign(samples, centers, labels, precision)
-        if found.n_changed == 0:
-            return labels, centers, found.inertia, iteration
-        new = means(samples, centers, labels, found.sums, found.weights, precision)
-        for i in range(len(shifts)):
-            for feature in range(len(squares)):
-                squares[feature] = (np.float64(new[i, feature]) - centers[i, feature]) ** 2
+        n_changed = assign(samples, centers, earlier, labelling, precision)
+        if n_changed == 0:
+            break
+        sums, weights = gathered(labelling.sums, n_clusters, n_features)
+        earlier, centers = centers, means(samples, centers, labelling.labels, sums, weights, precision)
+        for i in range(n_clusters):
+            for feature in range(n_features):
+                squares[feature] = (np.float64(centers[i, feature]) - earlier[i, feature]) ** 2
             shifts[i] = pairwise_sum(squares)
-        centers = new
         if pairwise_sum(shifts) <= tolerance:
             break
-    return labels, centers, assign(samples, centers, labels, precision).inertia, iteration
+    if n_changed > 0:
+        assign(samples, centers, earlier, labelling, precision)
+    return labelling.labels, centers, inertia_of(samples, centers, labelling.labels, precision), iteration
 
 
 @register_jitable
@@ -192,7 +257,7 @@ def means(samples, centers, labels, sums, weights, precision):
     if (weights == 0).any():
         closest = np.full(len(labels), np.inf).astype(precision)
         for i in range(len(centers)):
-            lower(samples, centers[i], closest, precision)
+            lower(samples, centers[i], closest, closest, precision)
         empty, is_first = np.flatnonzero(weights == 0), True
         for i in range(min(len(empty), len(labels))):
             farthest = np.argmax(closest)
@@ -226,20 +291,20 @@ def plus_plus(samples, n_clusters, generator, precision):
     centers = np.empty((n_clusters, samples.shape[1]), precision)
     centers[0] = samples[generator.integers(0, n_samples)]
     closest = np.full(n_samples, np.inf).astype(precision)
-    lower(samples, centers[0], closest, precision)
+    best_closest, trial = np.empty_like(closest), np.empty_like(closest)
+    lower(samples, centers[0], closest, closest, precision)
     for n_chosen in range(1, n_clusters):
         cumulated, running = np.empty(n_samples), 0.0
         for i in range(n_samples):
             running += closest[i]
             cumulated[i] = running
-        drawn = generator.random(n_trials) * cumulated[-1]
-        best_sum, best = np.inf, closest
-        for trial in range(n_trials):
-            candidate = min(np.searchsorted(cumulated, drawn[trial], side="right"), n_samples - 1)
-            distances = closest.copy()
-            total = lower(samples, take(samples, candidate, precision), distances, precision)
-            if trial == 0 or total < best_sum:
-                best_sum, best = total, distances
+        drawn, least = generator.random(n_trials) * cumulated[-1], np.inf
+        for number in range(n_trials):
+            candidate = min(np.searchsorted(cumulated, drawn[number], side="right"), n_samples - 1)
+            total = lower(samples, take(samples, candidate, precision), closest, trial, precision)
+            if number == 0 or total < least:
+                least = total
+                best_closest, trial = trial, best_closest
                 centers[n_chosen] = samples[candidate]
-        closest = best
+        closest, best_closest = best_closest, closest
     return centers

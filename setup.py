@@ -60,7 +60,9 @@ def extensions() -> list[Extension]:
     shared = Path("build/cython", SHARED.rpartition(".")[2] + ".c")
     if not shared.exists() or shared.stat().st_mtime < Path(__file__).stat().st_mtime:
         shared.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([sys.executable, "-m", "cython", f"--generate-shared={shared}", "--module-name", SHARED], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "cython", f"--generate-shared={shared}", "--module-name", SHARED], check=True
+        )
     modules = [extension(SHARED, str(shared), None)]
     sources = [Extension(f"medfast._kernels.{path.stem}", [str(path)]) for path in sorted(Path("src").glob("*.pyx"))]
     generated = cythonize(

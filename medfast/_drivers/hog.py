@@ -234,7 +234,9 @@ def _plan(
     size = _padded((n_bins + 1) * n_lanes)
     tile_groups = max(1, min(n_groups, _TILE_SIZE // (size * stride)))
     n_at_once = min(row_stride, height, _ROWS_AT_ONCE)
-    part_groups = tile_groups * max(1, min(-(-n_groups // tile_groups), _PART_SIZE // (n_at_once * tile_groups * stride)))
+    part_groups = tile_groups * max(
+        1, min(-(-n_groups // tile_groups), _PART_SIZE // (n_at_once * tile_groups * stride))
+    )
     part = _padded(part_groups * stride)
     base = np.arange(part, dtype=np.int32) % (tile_groups * stride) * size
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes
@@ -272,7 +274,7 @@ def maps(
 @functools.lru_cache(maxsize=64)
 def _tables(parameters: Parameters, dtype: np.dtype) -> tuple[NDArray[Any], ...]:
     """Weights of rows and columns as the kernel takes them, edges of the bins, and what keeps a division from 0."""
-    (row_stride, stride), n_cell_rows = parameters.stride, parameters.block[0]
+    row_stride, n_cell_rows = parameters.stride[0], parameters.block[0]
     row_weights, column_weights = (
         _by_stride(_weights(cell, n, parameters), step)
         for cell, n, step in zip(parameters.cell, parameters.block, parameters.stride, strict=True)

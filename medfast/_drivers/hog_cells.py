@@ -1,4 +1,4 @@
-"""Histograms of cells by themselves: what blocks are made of where nothing weighs their pixels, and pictures of them."""
+"""Histograms of single cells: what blocks are made of where nothing weighs their pixels, and pictures of them."""
 
 import functools
 import math
@@ -130,7 +130,7 @@ def picture(
 
 
 def _alike(centres: NDArray[np.int64], offset: float) -> list[tuple[NDArray[np.int64], tuple[int, int]]]:
-    """Which cells have their stroke's ends in the same places (these are cut towards 0), and these, from the centre on."""
+    """Which cells have their stroke's ends (cut towards 0) in the same places, and these, from the centre on."""
     ends = np.stack([(centres + offset).astype(np.int64), (centres - offset).astype(np.int64)], axis=1)
     found, which = np.unique(ends - centres[:, np.newaxis], axis=0, return_inverse=True)
     return [(np.flatnonzero(which.ravel() == i), (int(a), int(b))) for i, (a, b) in enumerate(found)]

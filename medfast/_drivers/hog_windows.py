@@ -1,7 +1,7 @@
 """Windows that a detector slides over an image: their descriptors, and their scores without making descriptors.
 
-Pairs are (rows, columns) of pixels. Windows whose distance is a multiple of the block stride share their blocks, so each
-block is computed once for all of them.
+Pairs are (rows, columns) of pixels. Windows whose distance is a multiple of the block stride share their blocks, so
+each block is computed once for all of them.
 """
 
 import math

@@ -37,7 +37,7 @@ def as_array(values: ArrayLike, name: str, *, dtypes: tuple[np.dtype, ...] = DTY
 
 
 def as_real(values: ArrayLike, name: str) -> NDArray[Any]:
-    """`values` of any real dtype as an array of a supported one: float16 as float32, what is none of them as float64."""
+    """`values` of any real dtype as an array of a supported one: float16 as float32, any other as float64."""
     check_plain(values, name)
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":

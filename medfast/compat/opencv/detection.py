@@ -174,7 +174,9 @@ class Detection:
             scales += [divisor] * len(scores)
         found, found_weights = np.concatenate(rectangles), np.concatenate(weights)
         if useMeanshiftGrouping:
-            found, found_weights = grouping.group_by_mean_shift(found, found_weights, scales, least, self._settings.winSize)
+            found, found_weights = grouping.group_by_mean_shift(
+                found, found_weights, scales, least, self._settings.winSize
+            )
         else:
             found, found_weights = grouping.group(found, found_weights, int(least))
         return _found(*grouping.clip(found, found_weights, size))

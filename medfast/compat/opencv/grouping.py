@@ -94,6 +94,17 @@ def group_by_mean_shift(
     """
     if not len(rectangles):
         return rectangles, weights
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # of weights below 0, the mean can be anywhere
+        return _modes(rectangles, weights, scales, threshold, window)
+
+
+def _modes(
+    rectangles: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    scales: Sequence[float],
+    threshold: float,
+    window: tuple[int, int],
+) -> tuple[Any, Any]:
     twice = 2 * rectangles[:, :2].astype(np.int64) + rectangles[:, 2:]
     logarithms = [math.log(scale) for scale in scales]
     density = _Density(np.column_stack([np.rint(twice * 0.5), logarithms]), weights)

@@ -88,8 +88,8 @@ def hog(
         rows of cells in a block, orientations), flattened: OpenCV's order. `out`, if it was given.
     picture : ndarray of shape (M, N) or (n, M, N), dtype as `features`
         With `visualize` alone. Each cell of the image shows a stroke per bin through its centre, across the bin's
-        middle direction (along the edges that it stands for), as bright as the mean magnitude that votes for the bin; strokes
-        add up. Cells are those of the first level, each pixel counts in its own. Unsigned and without
+        middle direction (along the edges that it stands for), as bright as the mean magnitude that votes for the bin;
+        strokes add up. Cells are those of the first level, each pixel counts in its own. Unsigned and without
         `orientation_votes`, it is scikit-image's picture.
 
     Raises

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def histograms(
     n, n_bins = -(-columns // _LANES) * _LANES, parameters.orientations
     out = np.empty((len(images), n_rows, n_cols, n_bins + 1), dtype)
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes and not single, single
-    run = _kernels.hog.count
+    run: Callable[..., None] = _kernels.hog.count
 
     def work(start: int, stop: int) -> None:
         asked, n_asked, answers = np.empty((_FEW if single else 1, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -85,7 +86,8 @@ def blocks(
     steps = [step // cell for step, cell in zip(parameters.stride, parameters.cell, strict=True)]
     shape = out.shape[2], -(-parameters.block_length // _LANES) * _LANES
     norm, epsilon = driver.NORMS.index(parameters.norm), np.array(parameters.epsilon)
-    run, dtype = _kernels.hog.normalize, cells.dtype
+    run: Callable[..., None] = _kernels.hog.normalize
+    dtype = cells.dtype
 
     def work(start: int, stop: int) -> None:
         values, scales = np.zeros(shape, dtype), np.empty(17 * shape[0], dtype)

@@ -208,9 +208,9 @@ class Detection:
             return hog_windows.place(windows.layout, rows, cols), scores[rows, cols]
         places = places[hog_windows.fitting(windows, places)]
         features = hog_windows.describe_at(windows, places)
-        scores = features @ self._detector[: features.shape[1]].astype(np.float64) + rho
-        hits = scores >= threshold
-        return places[hits].astype(np.int32), scores[hits]
+        at_places = features @ self._detector[: features.shape[1]].astype(np.float64) + rho
+        hits = at_places >= threshold
+        return places[hits].astype(np.int32), at_places[hits]
 
     def _prepared(self) -> tuple[NDArray[np.float32], float]:
         """The detector in order of rows of blocks, and what is added to every score."""

@@ -20,7 +20,8 @@ _RESTING = 1e-5  # a shift so small, squared and in widths of the kernel, is the
 
 def pyramid(size: tuple[int, int], window: tuple[int, int], scale: float, n_levels: int) -> list[float]:
     """By what an image of `size` is divided, level by level, while it holds a window; all pairs are (width, height)."""
-    scales, divisor = [], 1.0
+    scales: list[float] = []
+    divisor = 1.0
     for _ in range(max(1, n_levels)):
         if scales and (round(size[0] / divisor) < window[0] or round(size[1] / divisor) < window[1]):
             break

@@ -125,12 +125,11 @@ def random_parameters(rng, shape):
 def test_hog_gives_the_same_bits_at_every_level(seed):
     rng = np.random.default_rng(seed)
     cases = []
-    for dtype in DTYPES:
-        shape = tuple(map(int, rng.integers(4, 60, 2)))
-        parameters = random_parameters(rng, shape)
-        if rng.integers(2):
-            shape, parameters["channel_axis"] = (3, *shape), 0
-        cases.append((rng.integers(0, 200, shape).astype(dtype), parameters))
+    for dtype in ("uint8", "float64"):  # the twin takes seconds to compile for another one
+        for n_channels in (1, 3):
+            shape = tuple(map(int, rng.integers(4, 60, 2)))
+            parameters = random_parameters(rng, shape) | {"channel_axis": 0}
+            cases.append((rng.integers(0, 200, (n_channels, *shape)).astype(dtype), parameters))
     results = []
     for name in _kernels.supported_levels():
         _kernels._activate(name)

@@ -126,15 +126,15 @@ def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], leng
 def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArray[np.float64]:
     """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
     parameters, length = windows.layout.parameters, windows.layout.parameters.block_length
-    scores = np.empty(windows.layout.n_windows)
+    scores: NDArray[np.float64] = np.empty(windows.layout.n_windows)
     cells = (*parameters.block[::-1], parameters.orientations)
     run: Callable[..., None] = _kernels.hog.score
     for grid in _grids(windows.layout):
-        values = np.empty((*grid.shape, _padded(length)), np.float32)
+        values: NDArray[np.float32] = np.empty((*grid.shape, _padded(length)), np.float32)
         values[..., length:] = 0
         blocks = values[..., :length].reshape((1, *grid.shape, *cells)).swapaxes(3, 4)
         _fill(windows, grid.corner, blocks)
-        out = np.empty(scores[grid.windows].shape)
+        out: NDArray[np.float64] = np.empty(scores[grid.windows].shape)
 
         def work(start: int, stop: int, out=out, values=values, apart=grid.apart) -> None:
             run(values, detector, *apart, rho, start, stop, out)

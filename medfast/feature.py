@@ -87,9 +87,9 @@ def hog(
         All values are >= 0. The last axis of each level is (block columns, block rows, columns of cells in a block,
         rows of cells in a block, orientations), flattened: OpenCV's order. `out`, if it was given.
     picture : ndarray of shape (M, N) or (n, M, N), dtype as `features`
-        With `visualize` alone. Each cell of the image shows a stroke per bin through its centre, across the bin's middle
-        direction (along the edges that it stands for), as bright as the mean magnitude that votes for the bin; strokes
-        add up. Cells are those of the first level, each pixel counts in its own. Unsigned and without
+        With `visualize` alone. Each cell of the image shows a stroke per bin through its centre, across the bin's
+        middle direction (along the edges that it stands for), as bright as the mean magnitude that votes for the bin;
+        strokes add up. Cells are those of the first level, each pixel counts in its own. Unsigned and without
         `orientation_votes`, it is scikit-image's picture.
 
     Raises
@@ -143,7 +143,19 @@ def hog(
     _validate.check_channels(image.shape, channel_axis, "image")
     cell, block = _validate.as_pair(cell, "cell"), _validate.as_pair(block, "block")
     stride = cell if stride is None else _validate.as_pair(stride, "stride")
-    settings = orientations, cell, block, stride, norm, clip, signed, gamma, spatial_votes, orientation_votes, block_sigma
+    settings = (
+        orientations,
+        cell,
+        block,
+        stride,
+        norm,
+        clip,
+        signed,
+        gamma,
+        spatial_votes,
+        orientation_votes,
+        block_sigma,
+    )
     try:
         parameters = _parameters(*settings)
     except TypeError:  # not hashable, or refused: whichever it is, it is said once more

@@ -62,6 +62,58 @@ def test_compute_equals_opencv_for_any_parameters(level, rival, seed):
 
 
 @pytest.mark.opencv
+def test_compute_equals_opencv_in_lines_of_less_than_16_pixels(level, rival):
+    """OpenCV takes these another way: the last bit of an angle, which one bin in thousands shows."""
+    rng = np.random.default_rng(0)
+    for width in range(4, 19):
+        sizes = (width, 12), (4, 4), (1, 2), (2, 2), 18
+        ours, theirs = HOGDescriptor(*sizes), rival(*sizes)
+        for image in rng.integers(0, 256, (20 if level != "jit" else 2, 12, width), np.uint8):
+            np.testing.assert_allclose(ours.compute(image), theirs.compute(image), rtol=0, atol=1e-6)
+
+
+@pytest.mark.opencv
+@pytest.mark.parametrize("seed", range(4))
+def test_gradients_equal_those_of_opencv(level, rival, seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(20 if level != "jit" else 4):
+        arguments, image, _ = random_case(rng)
+        paddings = [tuple(map(int, rng.integers(0, 9, 2))) for _ in range(2)]
+        votes, bins = HOGDescriptor(*arguments).computeGradient(image, None, None, *paddings)
+        expected_votes, expected_bins = rival(*arguments).computeGradient(image, None, None, *paddings)
+        assert (votes.dtype, bins.dtype) == (np.float32, np.uint8)
+        np.testing.assert_array_equal(bins, expected_bins)
+        np.testing.assert_allclose(votes, expected_votes, rtol=1e-5, atol=1e-5)
+
+
+def test_gradients_go_where_they_are_told(rng):
+    image, hog = smooth_image(rng, (20, 30)), HOGDescriptor(*SIZES)
+    votes, bins = np.empty((22, 31, 2), np.float32), np.empty((22, 31, 2), np.uint8)
+    found = hog.computeGradient(image, votes, bins, (1, 2))
+    assert found[0] is votes
+    assert found[1] is bins
+    np.testing.assert_array_equal(hog.computeGradient(image, bins, votes, (1, 2))[0], votes)
+    with pytest.raises(ValueError, match=r"paddingTL\[0\] must be >= 0, got -1"):
+        hog.computeGradient(image, paddingTL=(-1, 0))
+    with pytest.raises(ValueError, match="nbins must be <= 256"):
+        HOGDescriptor(*SIZES[:4], 257).computeGradient(image)
+
+
+def test_settings_cannot_be_set():
+    with pytest.raises(AttributeError, match="winSize"):
+        HOGDescriptor().winSize = (8, 8)
+
+
+@pytest.mark.parametrize("sizes", [((1, 1), (1, 1), (1, 1), (1, 1), 1), ((8, 4), (2, 1), (1, 1), (1, 1), 1)])
+def test_fewer_than_four_values_in_a_block_are_described(level, rng, sizes):
+    """OpenCV reads beyond them, and crashes."""
+    hog = HOGDescriptor(*sizes)
+    features = hog.compute(smooth_image(rng, (9, 9)))
+    assert np.isfinite(features).all()
+    assert len(features) % hog.getDescriptorSize() == 0
+
+
+@pytest.mark.opencv
 def test_defaults_are_those_of_opencv(rival, rng):
     names = (
         "winSize",

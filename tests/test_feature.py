@@ -35,6 +35,13 @@ CASES = {
     "own bins, even": ((24, 32), {"orientation_votes": False, "orientations": 12, "signed": True}),
     "flat": ((24, 32), {"block_sigma": math.inf}),
     "narrow": ((24, 32), {"block_sigma": 2.5}),
+    "cells": ((26, 37), {"block_sigma": math.inf, "spatial_votes": False, "block": (2, 3), "stride": (16, 8)}),
+    "cells, own bins": ((24, 32), {"block_sigma": math.inf, "spatial_votes": False, "orientation_votes": False}),
+    "cells, one bin": ((24, 32), {"block_sigma": math.inf, "spatial_votes": False, "orientations": 1}),
+    "all off, signed": (
+        (24, 32),
+        {"block_sigma": math.inf, "spatial_votes": False, "orientation_votes": False, "signed": True, "norm": "l1"},
+    ),
 }
 
 
@@ -99,16 +106,63 @@ def test_hog_of_a_batch_is_that_of_each_image(level, n_threads, rng):
     assert medfast.hog(images[:0]).shape == (0, 2 * 36)
 
 
-def test_hog_gives_the_same_bits_at_every_level(rng):
-    images = [random_image(rng, (53, 71), dtype) for dtype in DTYPES]
+def random_parameters(rng, shape):
+    cell = tuple(int(rng.integers(1, min(n, 9) + 1)) for n in shape)
+    block = tuple(int(rng.integers(1, min(3, n // c) + 1)) for n, c in zip(shape, cell, strict=True))
+    parameters = {
+        "cell": cell,
+        "block": block,
+        "stride": tuple(map(int, rng.integers(1, 14, 2))) if rng.integers(3) else None,
+        "orientations": int(rng.integers(1, 20)),
+        "norm": str(rng.choice(["l1", "l1-sqrt", "l2", "l2-hys"])),
+    }
+    switches = ("signed", "gamma", "spatial_votes", "orientation_votes", "visualize")
+    parameters |= {name: bool(rng.integers(2)) for name in switches}
+    return parameters | ({"block_sigma": math.inf} if rng.integers(3) == 0 else {})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_hog_gives_the_same_bits_at_every_level(seed):
+    rng = np.random.default_rng(seed)
+    cases = []
+    for dtype in ("uint8", "float64"):  # the twin takes seconds to compile for another one
+        for n_channels in (1, 3):
+            shape = tuple(map(int, rng.integers(4, 60, 2)))
+            parameters = random_parameters(rng, shape) | {"channel_axis": 0}
+            cases.append((rng.integers(0, 200, (n_channels, *shape)).astype(dtype), parameters))
     results = []
     for name in _kernels.supported_levels():
         _kernels._activate(name)
-        results.append([medfast.hog(image, orientations=11, stride=(4, 2), levels=2) for image in images])
+        results.append([medfast.hog(image, **parameters) for image, parameters in cases])
     _kernels._activate(_kernels.LEVEL)
     for result in results[1:]:
-        for features, expected in zip(result, results[0], strict=True):
-            np.testing.assert_array_equal(features, expected)
+        for found, expected in zip(result, results[0], strict=True):
+            np.testing.assert_equal(found, expected)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("orientation_votes", [False, True])
+def test_hog_draws_strokes_along_edges(level, signed, orientation_votes):
+    """Stripes that stand: their gradients lie, and the strokes stand as they do."""
+    image = np.tile(np.array([0, 0, 100, 100], np.uint8), (24, 8))
+    features, picture = medfast.hog(
+        image, orientations=16, visualize=True, signed=signed, orientation_votes=orientation_votes
+    )
+    np.testing.assert_array_equal(features, medfast.hog(image, orientations=16, signed=signed,
+                                                        orientation_votes=orientation_votes))  # fmt: skip
+    assert picture.shape == image.shape
+    assert picture.dtype == np.float32
+    down, across = (np.abs(np.diff(picture, axis=axis)).sum() for axis in (0, 1))
+    assert down < across
+
+
+def test_hog_draws_the_picture_of_scikit_image(level, rng):
+    theirs = pytest.importorskip("skimage.feature").hog
+    images = smooth_image(rng, (2, 45, 52), "float32")
+    _, pictures = medfast.hog(images, cell=(9, 8), orientation_votes=False, visualize=True)
+    for image, picture in zip(images, pictures, strict=True):
+        _, expected = theirs(image, 9, (9, 8), (2, 2), visualize=True)
+        np.testing.assert_allclose(picture, expected, rtol=0, atol=1e-5 * expected.max())
 
 
 def test_hog_takes_any_layout(level, rng):

@@ -126,6 +126,11 @@ def describe(
     for_rows(len(out) * out.shape[1], work, work_per_row=plan.work_per_row, num_threads=num_threads)
 
 
+def _call(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, whose arguments come from tuples."""
+    return function
+
+
 _last = threading.local()
 
 
@@ -162,13 +167,13 @@ def votes(
     """Fill `shares` and `bins` (rows, cols, 2) from `image` (1, rows, cols, channels), with `pad` above and left."""
     rows, cols = shares.shape[:2]
     row_of, column_of, run = maps(image.shape[1:3], (rows, cols), (-pad[0], -pad[1]))
-    n = _padded(cols)
+    n, run_votes = _padded(cols), _call(_kernels.hog.votes)
     switches = cols - cols % 4, cols < _OPENCV_SHORT, parameters.gamma, parameters.signed, parameters.orientations
 
     def work(start: int, stop: int) -> None:
         lines = np.zeros((3, image.shape[3], n + 2 * _PADDING), np.float32)
         places = np.empty(n, np.int32)
-        _kernels.hog.votes(
+        run_votes(
             image, row_of, column_of, *run, *switches, start, stop, lines, np.empty(5 * n, np.float32), places,
             shares, bins,
         )  # fmt: skip
@@ -234,7 +239,9 @@ def _plan(
     size = _padded((n_bins + 1) * n_lanes)
     tile_groups = max(1, min(n_groups, _TILE_SIZE // (size * stride)))
     n_at_once = min(row_stride, height, _ROWS_AT_ONCE)
-    part_groups = tile_groups * max(1, min(-(-n_groups // tile_groups), _PART_SIZE // (n_at_once * tile_groups * stride)))
+    part_groups = tile_groups * max(
+        1, min(-(-n_groups // tile_groups), _PART_SIZE // (n_at_once * tile_groups * stride))
+    )
     part = _padded(part_groups * stride)
     base = np.arange(part, dtype=np.int32) % (tile_groups * stride) * size
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes
@@ -272,7 +279,7 @@ def maps(
 @functools.lru_cache(maxsize=64)
 def _tables(parameters: Parameters, dtype: np.dtype) -> tuple[NDArray[Any], ...]:
     """Weights of rows and columns as the kernel takes them, edges of the bins, and what keeps a division from 0."""
-    (row_stride, stride), n_cell_rows = parameters.stride, parameters.block[0]
+    row_stride, n_cell_rows = parameters.stride[0], parameters.block[0]
     row_weights, column_weights = (
         _by_stride(_weights(cell, n, parameters), step)
         for cell, n, step in zip(parameters.cell, parameters.block, parameters.stride, strict=True)

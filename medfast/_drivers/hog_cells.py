@@ -1,7 +1,8 @@
-"""Histograms of cells by themselves: what blocks are made of where nothing weighs their pixels, and pictures of them."""
+"""Histograms of single cells: what blocks are made of where nothing weighs their pixels, and pictures of them."""
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def histograms(
     n, n_bins = -(-columns // _LANES) * _LANES, parameters.orientations
     out = np.empty((len(images), n_rows, n_cols, n_bins + 1), dtype)
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes and not single, single
-    run = _kernels.hog.count
+    run: Callable[..., None] = _kernels.hog.count
 
     def work(start: int, stop: int) -> None:
         asked, n_asked, answers = np.empty((_FEW if single else 1, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -85,7 +86,8 @@ def blocks(
     steps = [step // cell for step, cell in zip(parameters.stride, parameters.cell, strict=True)]
     shape = out.shape[2], -(-parameters.block_length // _LANES) * _LANES
     norm, epsilon = driver.NORMS.index(parameters.norm), np.array(parameters.epsilon)
-    run, dtype = _kernels.hog.normalize, cells.dtype
+    run: Callable[..., None] = _kernels.hog.normalize
+    dtype = cells.dtype
 
     def work(start: int, stop: int) -> None:
         values, scales = np.zeros(shape, dtype), np.empty(17 * shape[0], dtype)
@@ -130,7 +132,7 @@ def picture(
 
 
 def _alike(centres: NDArray[np.int64], offset: float) -> list[tuple[NDArray[np.int64], tuple[int, int]]]:
-    """Which cells have their stroke's ends in the same places (these are cut towards 0), and these, from the centre on."""
+    """Which cells have their stroke's ends (cut towards 0) in the same places, and these, from the centre on."""
     ends = np.stack([(centres + offset).astype(np.int64), (centres - offset).astype(np.int64)], axis=1)
     found, which = np.unique(ends - centres[:, np.newaxis], axis=0, return_inverse=True)
     return [(np.flatnonzero(which.ravel() == i), (int(a), int(b))) for i, (a, b) in enumerate(found)]

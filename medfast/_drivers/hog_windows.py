@@ -1,11 +1,11 @@
 """Windows that a detector slides over an image: their descriptors, and their scores without making descriptors.
 
-Pairs are (rows, columns) of pixels. Windows whose distance is a multiple of the block stride share their blocks, so each
-block is computed once for all of them.
+Pairs are (rows, columns) of pixels. Windows whose distance is a multiple of the block stride share their blocks, so
+each block is computed once for all of them.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,7 @@ class Layout(NamedTuple):
     """Block rows and block columns of a window."""
     room: tuple[int, int]
     """Rows and columns that a window may be moved by."""
-    count: tuple[int, int]
+    n_windows: tuple[int, int]
     """Rows and columns of windows."""
 
 
@@ -86,7 +86,7 @@ def layout(
 def describe(windows: Windows) -> NDArray[np.float32]:
     """(windows, values): every window in OpenCV's order, row by row; its blocks by columns."""
     layout, parameters = windows.layout, windows.layout.parameters
-    (n_rows, n_cols), (block_rows, block_cols), length = layout.count, layout.blocks, parameters.block_length
+    (n_rows, n_cols), (block_rows, block_cols), length = layout.n_windows, layout.blocks, parameters.block_length
     if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
         single = np.empty((1, block_rows * block_cols * length), np.float32)
         _fill(windows, (0, 0), driver.as_blocks(single, layout.blocks, parameters))
@@ -113,7 +113,7 @@ def describe_at(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.float
 def fitting(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Which of `places` (x, y) hold a window inside the continued image."""
     corners = places + windows.layout.pad[::-1]
-    return ((corners >= 0) & (corners <= windows.layout.room[::-1])).all(axis=1)
+    return np.all((corners >= 0) & (corners <= windows.layout.room[::-1]), axis=1)
 
 
 def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], length: int) -> NDArray[np.float32]:
@@ -126,14 +126,15 @@ def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], leng
 def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArray[np.float64]:
     """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
     parameters, length = windows.layout.parameters, windows.layout.parameters.block_length
-    scores = np.empty(windows.layout.count)
-    cells, run = (*parameters.block[::-1], parameters.orientations), _kernels.hog.score
+    scores: NDArray[np.float64] = np.empty(windows.layout.n_windows)
+    cells = (*parameters.block[::-1], parameters.orientations)
+    run: Callable[..., None] = _kernels.hog.score
     for grid in _grids(windows.layout):
-        values = np.empty((*grid.shape, _padded(length)), np.float32)
+        values: NDArray[np.float32] = np.empty((*grid.shape, _padded(length)), np.float32)
         values[..., length:] = 0
-        blocks = values[..., :length].reshape(*grid.shape, *cells)[np.newaxis].swapaxes(3, 4)
+        blocks = values[..., :length].reshape((1, *grid.shape, *cells)).swapaxes(3, 4)
         _fill(windows, grid.corner, blocks)
-        out = np.empty(scores[grid.windows].shape)
+        out: NDArray[np.float64] = np.empty(scores[grid.windows].shape)
 
         def work(start: int, stop: int, out=out, values=values, apart=grid.apart) -> None:
             run(values, detector, *apart, rho, start, stop, out)
@@ -151,7 +152,7 @@ def _grids(layout: Layout) -> Iterator[_Grid]:
     pairs = list(zip(layout.stride, layout.parameters.stride, strict=True))
     steps = [math.lcm(*pair) // pair[0] for pair in pairs]
     apart = math.lcm(*pairs[0]) // pairs[0][1], math.lcm(*pairs[1]) // pairs[1][1]
-    n_rows, n_cols = layout.count
+    n_rows, n_cols = layout.n_windows
     for row in range(min(steps[0], n_rows)):
         for col in range(min(steps[1], n_cols)):
             sharing = len(range(row, n_rows, steps[0])), len(range(col, n_cols, steps[1]))

@@ -50,7 +50,7 @@ def to_numpy(values: Any, name: str) -> NDArray[Any]:
 
 
 def as_real(values: ArrayLike, name: str) -> NDArray[Any]:
-    """`values` of any real dtype as an array of a supported one: float16 as float32, what is none of them as float64."""
+    """`values` of any real dtype as an array of a supported one: float16 as float32, any other as float64."""
     check_plain(values, name)
     array = np.asarray(values)
     if array.dtype.kind not in "biuf":

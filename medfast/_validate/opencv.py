@@ -12,9 +12,9 @@ from medfast._validate.numbers import as_float, as_int
 
 def as_size(value: Any, name: str, *, minimum: int | None = 1) -> tuple[int, int]:
     """`value` as two integers in OpenCV's order (width, height)."""
-    if type(value) is tuple and len(value) == 2 and type(value[0]) is int and type(value[1]) is int:
-        if minimum is None or (minimum <= value[0] < 2**63 and minimum <= value[1] < 2**63):
-            return value  # what nearly every call gives
+    least = -(2**63) if minimum is None else minimum
+    if type(value) is tuple and len(value) == 2 and all(type(n) is int and least <= n < 2**63 for n in value):
+        return value  # what nearly every call gives
     try:
         entries = tuple(value)
     except TypeError:

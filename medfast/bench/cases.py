@@ -49,17 +49,6 @@ def _head_volume(planes: int, side: int, dtype: str) -> Callable[[], Inputs]:
     return build
 
 
-def _window() -> Inputs:
-    return Inputs((np.ascontiguousarray(images.head(512, 512)[0][200:328, 200:264]),))
-
-
-def _thumbnails() -> Inputs:
-    """4000 cuts of 28 x 28 out of one image."""
-    rows, cols = np.random.default_rng(1).integers(0, 512 - 28, (2, 4000))
-    head = images.head(512, 512)[0]
-    return Inputs((np.stack([head[row : row + 28, col : col + 28] for row, col in zip(rows, cols, strict=True)]),))
-
-
 def _vectors() -> Inputs:
     """Samples, labels to start from, and the centers that those labels give: the same start for every library."""
     samples = images.voxel_features(100_000, 8, 8)
@@ -345,7 +334,8 @@ CASES = (
         quick=True,
     ),
     Case(
-        "hog-window", "HOG of a window of 64×128", ("hog",), "hog_window", _window,
+        "hog-window", "HOG of a window of 64×128", ("hog",), "hog_window",
+        lambda: Inputs((images.cuts(1, 128, 64)[0],)),
         {"opencv": Within(1e-5)},
         "The default descriptor, one call: the overhead is part of it.",
         quick=True,
@@ -356,7 +346,8 @@ CASES = (
         "Windows of 64×128, 8 pixels apart: 42 MB of descriptors, which memory bounds.",
     ),
     Case(
-        "hog-batch-28", "HOG of 4000 images of 28²", ("hog",), "hog_batch", _thumbnails,
+        "hog-batch-28", "HOG of 4000 images of 28²", ("hog",), "hog_batch",
+        lambda: Inputs((images.cuts(4000, 28, 28),)),
         {"opencv": Within(1e-5)},
         "Blocks of 8, stride and cells of 4; one call here, one an image there.",
         most_rounds=5,

@@ -92,3 +92,10 @@ def voxel_features(samples: int, features: int, groups: int, seed: int = 1) -> N
     rng = np.random.default_rng(seed)
     centers = rng.normal(0.0, 2.0, (groups, features))
     return (centers[rng.integers(0, groups, samples)] + rng.normal(0.0, 1.0, (samples, features))).astype(np.float32)
+
+
+def cuts(n: int, rows: int, cols: int) -> NDArray[np.uint8]:
+    """`n` small images, from random places of a head."""
+    image = head(512, 512)[0]
+    places = np.random.default_rng(1).integers(0, (512 - rows, 512 - cols), (n, 2))
+    return np.stack([image[row : row + rows, col : col + cols] for row, col in places])

@@ -103,7 +103,7 @@ def hog_batch(images: NDArray[Any]) -> Prepared:
 
 def hog_detect(image: NDArray[Any], *, scale: float) -> Prepared:
     descriptor = _default()
-    descriptor.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+    descriptor.setSVMDetector(descriptor.getDefaultPeopleDetector())
     return Prepared(lambda: descriptor.detectMultiScale(image, -1.5, scale=scale), lambda found: np.sort(found[1]))
 
 

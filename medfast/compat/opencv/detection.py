@@ -174,7 +174,9 @@ class Detection:
             scales += [divisor] * len(scores)
         found, found_weights = np.concatenate(rectangles), np.concatenate(weights)
         if useMeanshiftGrouping:
-            found, found_weights = grouping.group_by_mean_shift(found, found_weights, scales, least, self._settings.winSize)
+            found, found_weights = grouping.group_by_mean_shift(
+                found, found_weights, scales, least, self._settings.winSize
+            )
         else:
             found, found_weights = grouping.group(found, found_weights, int(least))
         return _found(*grouping.clip(found, found_weights, size))
@@ -206,9 +208,9 @@ class Detection:
             return hog_windows.place(windows.layout, rows, cols), scores[rows, cols]
         places = places[hog_windows.fitting(windows, places)]
         features = hog_windows.describe_at(windows, places)
-        scores = features @ self._detector[: features.shape[1]].astype(np.float64) + rho
-        hits = scores >= threshold
-        return places[hits].astype(np.int32), scores[hits]
+        at_places = features @ self._detector[: features.shape[1]].astype(np.float64) + rho
+        hits = at_places >= threshold
+        return places[hits].astype(np.int32), at_places[hits]
 
     def _prepared(self) -> tuple[NDArray[np.float32], float]:
         """The detector in order of rows of blocks, and what is added to every score."""

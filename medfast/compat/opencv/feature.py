@@ -39,7 +39,8 @@ class HOGDescriptor(Detection):
     Parameters
     ----------
     _winSize : tuple of two ints, or str
-        Width and height of a window, in pixels; or the name of a file that `save` wrote, alone. Less `_blockSize`, it must be a multiple of `_blockStride`.
+        Width and height of a window, in pixels. Less `_blockSize`, it must be a multiple of `_blockStride`. Or, alone,
+        the name of a file that `save` wrote.
     _blockSize : tuple of two ints
         Width and height of a block, in pixels; a multiple of `_cellSize`.
     _blockStride : tuple of two ints
@@ -110,7 +111,8 @@ class HOGDescriptor(Detection):
             sizes, _gammaCorrection = ((64, 128), (16, 16), (8, 8), (8, 8), 9), True
         elif filename is not None or any(size is None for size in sizes):
             raise TypeError(
-                "HOGDescriptor needs _winSize, _blockSize, _blockStride, _cellSize and _nbins, or a filename, or nothing"
+                "HOGDescriptor needs _winSize, _blockSize, _blockStride, _cellSize and _nbins,"
+                " or a filename, or nothing"
             )
         self._settings = hog_settings.checked(
             *sizes, _derivAperture, _winSigma, _histogramNormType, _L2HysThreshold, _gammaCorrection, _nlevels,

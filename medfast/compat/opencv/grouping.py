@@ -20,7 +20,8 @@ _RESTING = 1e-5  # a shift so small, squared and in widths of the kernel, is the
 
 def pyramid(size: tuple[int, int], window: tuple[int, int], scale: float, n_levels: int) -> list[float]:
     """By what an image of `size` is divided, level by level, while it holds a window; all pairs are (width, height)."""
-    scales, divisor = [], 1.0
+    scales: list[float] = []
+    divisor = 1.0
     for _ in range(max(1, n_levels)):
         if scales and (round(size[0] / divisor) < window[0] or round(size[1] / divisor) < window[1]):
             break
@@ -94,6 +95,17 @@ def group_by_mean_shift(
     """
     if not len(rectangles):
         return rectangles, weights
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):  # of weights below 0, the mean can be anywhere
+        return _modes(rectangles, weights, scales, threshold, window)
+
+
+def _modes(
+    rectangles: NDArray[np.int32],
+    weights: NDArray[np.float64],
+    scales: Sequence[float],
+    threshold: float,
+    window: tuple[int, int],
+) -> tuple[Any, Any]:
     twice = 2 * rectangles[:, :2].astype(np.int64) + rectangles[:, 2:]
     logarithms = [math.log(scale) for scale in scales]
     density = _Density(np.column_stack([np.rint(twice * 0.5), logarithms]), weights)

@@ -232,7 +232,7 @@ def _read_yaml(text: str) -> dict[str, Any]:
     nodes: dict[str, Any] = {}
     entries: dict[str, Any] = {}
     for match in re.finditer(
-        r"^(?P<indent>[ ]*)(?P<key>[A-Za-z_][\w-]*|\"[^\"\n]*\") *:(?P<value>[^\n\[]*(?:\[[^\]]*\])?)"
+        r"^(?P<indent>[ ]*)(?P<key>[A-Za-z_][\w-]*|\"[^\"\n]*\") *:(?P<value>[^\n\[]*(?:\[[^\]]*(?:\]|\Z))?)"
         r"(?P<items>(?:\n[ ]*-[ ][^\n]*)*)",
         text,
         flags=re.MULTILINE,

@@ -54,10 +54,10 @@ def hog(
 
     Returns
     -------
-    out : ndarray of shape (block rows, block columns, cells_per_block[0], cells_per_block[1], orientations), or flattened
-        float32 for an image of float16 or float32, else float64.
+    out : ndarray of shape (block rows, block columns, rows and columns of cells, orientations), or flattened
+        Features, float32 for an image of float16 or float32, else float64.
     hog_image : ndarray of shape (M, N), dtype as `out`
-        With `visualize` alone.
+        With `visualize` alone: the picture.
 
     Raises
     ------

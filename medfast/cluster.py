@@ -354,8 +354,8 @@ def threshold_multiotsu(
     Notes
     -----
     All levels are told apart; nothing is binned, whatever the dtype, unless by `bins`. O(n + k·m·log m) for m distinct
-    levels and k classes, where a search over all combinations takes O(m^(k−1)). Of equal optima the one is taken that `kmeans`
-    describes.
+    levels and k classes, where a search over all combinations takes O(m^(k−1)). Of equal optima the one is taken that
+    `kmeans` describes.
 
     References
     ----------

@@ -6,10 +6,9 @@ import numpy as np
 
 from medfast.bench import images
 from medfast.bench.agreement import CleansAsWell, Correlated, Each, Exact, Inputs, NoMoreInertia, Within
-from medfast.bench.case import Case, head
+from medfast.bench.case import Case as Case
+from medfast.bench.case import head
 from medfast.bench.cases_clustering import CLUSTERING
-
-__all__ = ["CASES", "Case", "select"]
 
 
 def _head_volume(planes: int, side: int, dtype: str) -> Callable[[], Inputs]:

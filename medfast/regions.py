@@ -20,7 +20,7 @@ class RegionMeasures(NamedTuple):
     ----------
     label : ndarray of int64, shape (n,)
         Label of each region, rising.
-    count : ndarray of int64, shape (n,)
+    n_pixels : ndarray of int64, shape (n,)
         Its pixels.
     size : ndarray of float64, shape (n,)
         Area of a region of an image, in mm² for a spacing in mm; volume of a region of a volume, in mm³.
@@ -32,12 +32,12 @@ class RegionMeasures(NamedTuple):
     Examples
     --------
     >>> import medfast
-    >>> medfast.region_measures([[1, 1], [0, 2]]).count
+    >>> medfast.region_measures([[1, 1], [0, 2]]).n_pixels
     array([2, 1])
     """
 
     label: NDArray[np.int64]
-    count: NDArray[np.int64]
+    n_pixels: NDArray[np.int64]
     size: NDArray[np.float64]
     mean: NDArray[np.float64] | None
     centroid: NDArray[np.float64]
@@ -131,7 +131,7 @@ def region_measures(
     Returns
     -------
     RegionMeasures
-        A named tuple ``(label, count, size, mean, centroid)`` of arrays, an entry per label in use.
+        A named tuple ``(label, n_pixels, size, mean, centroid)`` of arrays, an entry per label in use.
 
     Raises
     ------
@@ -180,7 +180,11 @@ def region_measures(
     if gray is not None:
         mean = np.asarray(ndimage.mean(gray, array, found), np.float64) if len(found) else np.empty(0)
     return RegionMeasures(
-        found.astype(np.int64), counts.astype(np.int64), counts * math.prod(steps), mean, centroid * np.array(steps)
+        found.astype(np.int64),
+        counts.astype(np.int64),
+        counts.astype(np.float64) * math.prod(steps),
+        mean,
+        centroid * np.array(steps),
     )
 
 

@@ -1,33 +1,34 @@
 /* k-means on vectors: the nearest center of each sample, in doubt by its definition, and sums of what changed.
 
-   The label of a sample x is the first center c of least |x - c|^2 = sum_j (x_j - c_j)^2, summed as it stands, in rising
-   j, in the samples' own precision. That takes three operations a coordinate. With y = x - s and d = c - s, s any shift,
+   The label of a sample x is the first center c of least |x - c|^2 = sum_j (x_j - c_j)^2, summed as it stands, in
+   rising j, in the samples' own precision. That takes three operations a coordinate. With y = x - s and d = c - s, s
+   any shift,
 
        |x - c|^2 = |y|^2 + 2 a(c),        a(c) = |d|^2 / 2 - y.d,
 
-   takes one fused multiply-add, but is rounded otherwise. So a(c) only serves to find the two nearest centers; where the
-   two are so close to each other that rounding might decide, which is rare, the distances themselves are computed.
+   takes one fused multiply-add, but is rounded otherwise. So a(c) only serves to find the two nearest centers; where
+   the two are so close to each other that rounding might decide, which is rare, the distances themselves are computed.
    Labels are thus those of the definition, to the last bit, whatever instructions found them.
 
-   How close is that? Let u be half a unit in the last place of 1, R and C upper bounds of |y| and |d|, D the true squared
-   distances and n the number of features. Each a(c) is the sum of n products and |d|^2 / 2, whose partial sums stay
-   below C^2 / 2 + R C; with what rounding takes from y, d, the products and |d|^2 it is off by at most
-   (n + 5) u (C^2 / 2 + R C). Each distance by the definition is off by (n + 2) u D at most. The order of the latter is
-   certain if D(second) - D(first) > 2.1 (n + 2) u D(first), where D(first) <= (R + C)^2. Both together hold if
-   a(second) - a(first) > 2.5 (n + 5) u (R + C)^2, with a tenth to spare for rounding in this very test. Products that
-   vanish below the smallest number add (n + 5) times that number.
+   How close is that? Let u be half a unit in the last place of 1, R and C upper bounds of |y| and |d|, D the true
+   squared distances and n the number of features. Each a(c) is the sum of n products and |d|^2 / 2, whose partial sums
+   stay below C^2 / 2 + R C; with what rounding takes from y, d, the products and |d|^2 it is off by at most (n + 5) u
+   (C^2 / 2 + R C). Each distance by the definition is off by (n + 2) u D at most. The order of the latter is certain if
+   D(second) - D(first) > 2.1 (n + 2) u D(first), where D(first) <= (R + C)^2. Both together hold if a(second) -
+   a(first) > 2.5 (n + 5) u (R + C)^2, with a tenth to spare for rounding in this very test. Products that vanish below
+   the smallest number add (n + 5) times that number.
 
    In later passes most samples need not be looked at. The gap between the distances to the second and to the nearest
-   center shrinks by no more than the two centers move (Hamerly, "Making k-means even faster", 2010), so a lower bound of
-   it is kept for each sample, in single precision, and taken down pass by pass; rounding takes 4 units in the last place
-   of R + C each time at most. While it is above 2 (n + 5) u (R + C), the label is certain: with d the nearest distance
-   and g the gap, the two squares differ by g (2 d + g) > 2.1 (n + 2) u d^2. From a(c) the gap is
+   center shrinks by no more than the two centers move (Hamerly, "Making k-means even faster", 2010), so a lower bound
+   of it is kept for each sample, in single precision, and taken down pass by pass; rounding takes 4 units in the last
+   place of R + C each time at most. While it is above 2 (n + 5) u (R + C), the label is certain: with d the nearest
+   distance and g the gap, the two squares differ by g (2 d + g) > 2.1 (n + 2) u d^2. From a(c) the gap is
 
        (D(second) - D(first)) / (d(second) + d(first)) >= (a(second) - a(first)) / sqrt(|y|^2 + a(second) + a(first)).
 
    Sums of samples by label are kept from pass to pass, and only samples whose label changed are moved from one cluster
    to another. They are kept as unevaluated sums of two doubles (106 bits): what is added and taken away again leaves
-   nothing behind, however large it was. */
+   2^-100 of itself behind at most. */
 #ifndef MEDFAST_KMEANS_H
 #define MEDFAST_KMEANS_H
 
@@ -38,8 +39,8 @@
 enum {
     KM_BLOCK = 64, /* samples worked on at once, a bit each in a word; any vector width divides it */
     KM_GROUP = 4,  /* centers worked on at once */
-    KM_MANY = 12,  /* samples of a block to be labelled, above which it is labelled as a whole: single ones, out of order,
-                      take 6 ns each to come from a third-level cache, where a block in turn takes 0.6 ns a sample */
+    KM_MANY = 12,  /* samples of a block to be labelled, above which it is labelled as a whole: single ones, out of
+                      order, take 6 ns each to come from a third-level cache, those of a block in turn 0.6 ns */
     KM_PARTS = 8,  /* sums worked on at once */
     KM_RUNS = 16,  /* clusters up to which a block is added up cluster by cluster */
     KM_FEW = 4,    /* labels in doubt that are settled one by one; more, with all of their block */
@@ -75,8 +76,8 @@ KM_INLINE void km_add_parts(double *high, double *low, double term)
     *high = total;
 }
 
-/* The sums of a cluster: high parts of the features, low parts, each filled up to a multiple of PARTS; then both parts of
-   the weight, how many samples have any, and nothing up to the next multiple. */
+/* The sums of a cluster: high parts of the features, low parts, each filled up to a multiple of PARTS; then both parts
+   of the weight, how many samples have any, and nothing up to the next multiple. */
 KM_INLINE ptrdiff_t km_padded(ptrdiff_t n_features)
 {
     return (n_features + KM_PARTS - 1) / KM_PARTS * KM_PARTS;

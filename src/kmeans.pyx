@@ -1,9 +1,9 @@
 """k-means on vectors: passes of Lloyd's algorithm, its inertia, and the distances that k-means++ draws from.
 
-A pass gives each sample x the label of its nearest center c, least |x - c|^2 = sum_j (x_j - c_j)^2, and keeps the sums of
-the samples by label. The square is summed as it stands, in rising j: the cheaper |c|^2 - 2 x.c loses the digits that
-tell near centers apart when the data lie far from the origin. Of equal distances the first center wins. kmeans.h derives
-how the labels are found with a third of the operations.
+A pass gives each sample x the label of its nearest center c, least |x - c|^2 = sum_j (x_j - c_j)^2, and keeps the sums
+of the samples by label. The square is summed as it stands, in rising j: the cheaper |c|^2 - 2 x.c loses the digits that
+tell near centers apart when the data lie far from the origin. Of equal distances the first center wins. kmeans.h
+derives how the labels are found with a third of the operations.
 
 Computation is in float64 for float64 samples and in float32 for all others; sums are in float64, in two parts. Samples
 are taken BLOCK at a time and turned into columns, one per feature, so that whole vectors of samples are worked on. A
@@ -73,7 +73,7 @@ cdef inline work* aligned(work* scratch) noexcept nogil:
 
 cdef inline const work* block_of(const sample[:, :] data, Py_ssize_t first, Py_ssize_t n, work* rows) noexcept nogil:
     """Samples `first` ... `first + n - 1`, one after another: where they stand, if they do (the next ones are fetched
-    meanwhile: 8 features, 1.9 ns a sample in place of 2.6); else in `rows`, filled up with the first to a whole block."""
+    meanwhile: 8 features, 1.9 ns a sample in place of 2.6); else in `rows`, filled up with the first to a block."""
     cdef:
         Py_ssize_t n_features = data.shape[1], i, j
         const sample* source
@@ -117,8 +117,8 @@ cdef inline void label_rows(passing* at, const work* rows, const double* weights
         km_assign_f64(&at.double_, rows, weights, <int> n, labels, gaps)
 
 
-cdef inline void label_pending(passing* at, const sample[:, :] data, const double[::1] weights, pending* open_, work* rows,
-                        int32_t[::1] labels, float[::1] gaps) noexcept nogil:
+cdef inline void label_pending(passing* at, const sample[:, :] data, const double[::1] weights, pending* open_,
+                               work* rows, int32_t[::1] labels, float[::1] gaps) noexcept nogil:
     """Label the samples that wait, a block at most."""
     cdef:
         Py_ssize_t n_features = data.shape[1], n = min(open_.n, <Py_ssize_t> KM_BLOCK), i, j, at_sample
@@ -152,8 +152,8 @@ cdef inline void label_pending(passing* at, const sample[:, :] data, const doubl
     open_.n -= n
 
 
-cdef inline void label_tile(passing* at, const sample[:, :] data, const double[::1] weights, Py_ssize_t first, Py_ssize_t last,
-                     work* buffer, int32_t[::1] labels, float[::1] gaps) noexcept nogil:
+cdef inline void label_tile(passing* at, const sample[:, :] data, const double[::1] weights, Py_ssize_t first,
+                            Py_ssize_t last, work* buffer, int32_t[::1] labels, float[::1] gaps) noexcept nogil:
     """Label the samples of a tile whose labels may change, in their order: blocks where there are many as they stand,
     others gathered."""
     cdef:
@@ -211,7 +211,7 @@ def assign(const sample[:, :] data,            # IN     (n_samples, n_features)
            work[::1] scratch,                  # INOUT  as `medfast/_drivers/lloyd.py` reckons
            int32_t[::1] labels,                # INOUT  (n_samples,) nearest center; before: of the sums, or -1
            float[::1] gaps,                    # INOUT  (n_samples,) how certain labels are; OUT of the first pass
-           double[:, ::1] sums,                # INOUT  (n_tiles, n_clusters * size) by label, zeros before the first pass; or none
+           double[:, ::1] sums,                # INOUT  (n_tiles, n_clusters * size) by label, zeros before; or none
            double[:, ::1] totals):             # INOUT  (n_tiles, 2) largest square, -1 before; OUT labels that changed
     """Label the samples of some tiles by their nearest center, and move them from one cluster's sums to another's."""
     cdef:

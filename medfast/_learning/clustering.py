@@ -334,7 +334,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
 
     def _forget(self) -> None:
         """What earlier batches have left."""
-        for name in ("_n_batches", "_levels", "_counts"):
+        for name in ("_n_batches", "_histogram", "_counts"):
             if hasattr(self, name):
                 delattr(self, name)
 
@@ -358,7 +358,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
     def _starts(self, is_given: bool) -> int:
         n_init = self.n_init
         if n_init == "auto":
-            n_init = 1 if is_given or isinstance(self.init, str) and self.init == "k-means++" else STARTS
+            n_init = 1 if is_given or (isinstance(self.init, str) and self.init == "k-means++") else STARTS
         if is_given and n_init != 1:
             warnings.warn(
                 "Explicit initial center position passed: performing only one init in "
@@ -408,10 +408,11 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         """The optimum of the values so far."""
         values = data[:, 0]
         levels, counts = partition.distinct(values, None, weights, self.num_threads)
-        if hasattr(self, "_levels"):
-            levels, places = np.unique(np.concatenate([self._levels, levels]), return_inverse=True)
-            counts = np.bincount(places, np.concatenate([self._counts, counts]))
-        self._levels, self._counts = levels, counts
+        earlier: tuple[NDArray[np.float64], NDArray[np.float64]] | None = getattr(self, "_histogram", None)
+        if earlier is not None:
+            levels, places = np.unique(np.concatenate([earlier[0], levels]), return_inverse=True)
+            counts = np.bincount(places, np.concatenate([earlier[1], counts])).astype(np.float64)
+        self._histogram = levels, counts
         bounds, found, inertia = partition.optimum(levels, counts, self.n_clusters, are_counts=weights is None)
         labels = np.empty(len(data), np.int32)
         partition.label(values, levels[bounds[1:-1] - 1].astype(data.dtype), 0, labels, self.num_threads)

@@ -1,44 +1,14 @@
 """Every benchmark case, defined once: what is measured, on what, and when two results count as the same."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
 from medfast.bench import images
-from medfast.bench.agreement import CleansAsWell, Correlated, Each, Exact, Inputs, NoMoreInertia, Rule, Within
-
-
-@dataclass(frozen=True, eq=False)
-class Case:
-    """One piece of work, done by medfast and by each rival."""
-
-    name: str
-    title: str
-    kernels: tuple[str, ...]
-    """The kernels that do it."""
-    function: str
-    """Name of the function in the file of each library."""
-    inputs: Callable[[], Inputs]
-    rivals: Mapping[str, Rule]
-    """The other libraries that do it, with the rule that their results are compared by."""
-    why: str
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    quick: bool = False
-    """Part of the short run."""
-    most_rounds: int | None = None
-    """Where one round takes seconds."""
-    by_name: bool = False
-    """Left out unless its name is given: it takes minutes."""
-
-
-def _head(side: int, dtype: str = "uint8", bits: int = 12) -> Callable[[], Inputs]:
-    def build() -> Inputs:
-        noisy, clean = images.head(side, side, dtype, bits=bits)
-        return Inputs((noisy,), clean)
-
-    return build
+from medfast.bench.agreement import CleansAsWell, Correlated, Each, Exact, Inputs, NoMoreInertia, Within
+from medfast.bench.case import Case as Case
+from medfast.bench.case import head
+from medfast.bench.cases_clustering import CLUSTERING
 
 
 def _head_volume(planes: int, side: int, dtype: str) -> Callable[[], Inputs]:
@@ -49,48 +19,37 @@ def _head_volume(planes: int, side: int, dtype: str) -> Callable[[], Inputs]:
     return build
 
 
-def _vectors() -> Inputs:
-    """Samples, labels to start from, and the centers that those labels give: the same start for every library."""
-    samples = images.voxel_features(100_000, 8, 8)
-    first = samples[:8].astype(np.float64)
-    distances = ((samples[:, None, :] - first[None]) ** 2).sum(axis=-1)
-    labels = np.argmin(distances, axis=1).astype(np.int32)
-    centers = np.stack([samples[labels == label].mean(axis=0, dtype=np.float64) for label in range(8)])
-    return Inputs((samples, labels, centers.astype(np.float32)))
-
-
 EXACT = Exact()
 NLM = {"patch_size": 7, "search_size": 21}
 VOLUME = {"sigma": images.NOISE, "patch_size": 3, "search_size": 11}
-SAME_OPTIMUM = NoMoreInertia(1e-6)
 
 CASES = (
     Case(
-        "nlm-uint8-512", "NLM uint8 512²", ("nlm",), "denoise", _head(512),
+        "nlm-uint8-512", "NLM uint8 512²", ("nlm",), "denoise", head(512),
         {"opencv": EXACT, "skimage": CleansAsWell(0.2)},
         "Where a pipeline spends nearly all of its time: patch 7, search 21, h = 10.",
         NLM | {"h": 10.0}, quick=True,
     ),
     Case(
-        "nlm-uint8-512-h30", "NLM uint8 512², h = 30", ("nlm",), "denoise", _head(512),
+        "nlm-uint8-512-h30", "NLM uint8 512², h = 30", ("nlm",), "denoise", head(512),
         {"opencv": EXACT},
         "Stronger filtering: from h = 14 on, distances no longer fit 16 bits.",
         NLM | {"h": 30.0},
     ),
     Case(
-        "nlm-uint8-512-3-21", "NLM uint8 512², 3/21", ("nlm",), "denoise", _head(512),
+        "nlm-uint8-512-3-21", "NLM uint8 512², 3/21", ("nlm",), "denoise", head(512),
         {"opencv": EXACT},
         "Small patches: the sums cost less, the weights as much as ever.",
         {"h": 10.0, "patch_size": 3, "search_size": 21},
     ),
     Case(
-        "nlm-uint8-512-5-35", "NLM uint8 512², 5/35", ("nlm",), "denoise", _head(512),
+        "nlm-uint8-512-5-35", "NLM uint8 512², 5/35", ("nlm",), "denoise", head(512),
         {"opencv": EXACT},
         "A large search window.",
         {"h": 10.0, "patch_size": 5, "search_size": 35}, most_rounds=5,
     ),
     Case(
-        "nlm-uint8-4096", "NLM uint8 4096²", ("nlm",), "denoise", _head(4096),
+        "nlm-uint8-4096", "NLM uint8 4096²", ("nlm",), "denoise", head(4096),
         {"opencv": EXACT},
         "Larger than any cache: a mammogram or a radiograph.",
         NLM | {"h": 10.0}, most_rounds=3,
@@ -110,25 +69,25 @@ CASES = (
         NLM | {"h": 10.0},
     ),
     Case(
-        "nlm-uint16-l1-512", "NLM uint16 L1 512²", ("nlm",), "denoise", _head(512, "uint16"),
+        "nlm-uint16-l1-512", "NLM uint16 L1 512²", ("nlm",), "denoise", head(512, "uint16"),
         {"opencv": EXACT},
         "16-bit data as OpenCV takes it, with the L1 norm only.",
         NLM | {"h": 160.0, "norm": "l1"},
     ),
     Case(
-        "nlm-uint16-512", "NLM uint16 L2 512²", ("nlm",), "denoise", _head(512, "uint16"),
+        "nlm-uint16-512", "NLM uint16 L2 512²", ("nlm",), "denoise", head(512, "uint16"),
         {"skimage": CleansAsWell(0.2)},
         "12 bits as a scanner stores them, which OpenCV does not take with the L2 norm.",
         NLM | {"h": 160.0},
     ),
     Case(
-        "nlm-int16-512", "NLM int16 L2 512²", ("nlm",), "denoise", _head(512, "int16"),
+        "nlm-int16-512", "NLM int16 L2 512²", ("nlm",), "denoise", head(512, "int16"),
         {"skimage": CleansAsWell(0.2)},
         "Hounsfield units.",
         NLM | {"h": 160.0},
     ),
     Case(
-        "nlm-float32-512", "NLM float32 L2 512²", ("nlm",), "denoise", _head(512, "float32"),
+        "nlm-float32-512", "NLM float32 L2 512²", ("nlm",), "denoise", head(512, "float32"),
         {"skimage": CleansAsWell(0.2)},
         "Rescaled data.",
         NLM | {"h": 10.0},
@@ -155,49 +114,49 @@ CASES = (
         {"sigma": 160.0, "patch_size": 3, "search_size": 3}, most_rounds=1, by_name=True,
     ),
     Case(
-        "equalize-uint8-512", "equalise uint8 512²", ("histogram",), "equalize", _head(512),
+        "equalize-uint8-512", "equalise uint8 512²", ("histogram",), "equalize", head(512),
         {"opencv": EXACT, "skimage": Correlated(0.99)},
         "A call of a fraction of a millisecond: the overhead counts.",
         quick=True,
     ),
     Case(
-        "equalize-uint8-4096", "equalise uint8 4096²", ("histogram",), "equalize", _head(4096),
+        "equalize-uint8-4096", "equalise uint8 4096²", ("histogram",), "equalize", head(4096),
         {"opencv": EXACT},
         "Larger than any cache: a mammogram or a radiograph.",
     ),
     Case(
-        "equalize-uint16-4096", "equalise uint16 4096²", ("histogram",), "equalize", _head(4096, "uint16"),
+        "equalize-uint16-4096", "equalise uint16 4096²", ("histogram",), "equalize", head(4096, "uint16"),
         {"skimage": Correlated(0.99)},
         "At full depth, which OpenCV does not take.",
         most_rounds=3,
     ),
     Case(
-        "clahe-uint8-512", "CLAHE uint8 512²", ("clahe",), "clahe", _head(512),
+        "clahe-uint8-512", "CLAHE uint8 512²", ("clahe",), "clahe", head(512),
         {"opencv": EXACT, "skimage": Correlated(0.9)},
         "The usual 8×8 tiles, clip limit 2.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)}, quick=True,
     ),
     Case(
-        "clahe-uint8-4096", "CLAHE uint8 4096²", ("clahe",), "clahe", _head(4096),
+        "clahe-uint8-4096", "CLAHE uint8 4096²", ("clahe",), "clahe", head(4096),
         {"opencv": EXACT},
         "Larger than any cache.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)},
     ),
     Case(
-        "clahe-uint16-512", "CLAHE uint16 512²", ("clahe",), "clahe", _head(512, "uint16", 16),
+        "clahe-uint16-512", "CLAHE uint16 512²", ("clahe",), "clahe", head(512, "uint16", 16),
         {"opencv": EXACT},
         "The full range: 65536 bins per tile, and 4096 pixels.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)},
     ),
     Case(
-        "clahe-uint16-512-12bit", "CLAHE uint16 512², 12-bit data", ("clahe",), "clahe", _head(512, "uint16"),
+        "clahe-uint16-512-12bit", "CLAHE uint16 512², 12-bit data", ("clahe",), "clahe", head(512, "uint16"),
         {"opencv": EXACT},
         "65536 bins per tile, of which few are in use.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)},
     ),
     Case(
         "clahe-uint16-512-depth12", "CLAHE uint16 512², bit_depth = 12", ("clahe",), "clahe_12bit",
-        _head(512, "uint16"),
+        head(512, "uint16"),
         {"opencv": Correlated(0.9)},
         "The same data by 4096 bins; OpenCV has no way but 65536.",
         {"clip_limit": 2.0, "tile_grid": (8, 8)},
@@ -210,13 +169,13 @@ CASES = (
         {"clip_limit": 2.0, "tile_grid": (8, 8)}, quick=True,
     ),
     Case(
-        "window-int16-512", "window int16 → uint8 512²", ("window",), "window", _head(512, "int16"),
+        "window-int16-512", "window int16 → uint8 512²", ("window",), "window", head(512, "int16"),
         {"pydicom": EXACT},
         "From Hounsfield units to the screen, by the standard's linear function.",
         {"center": 1000.0, "width": 1600.0, "function": "linear"}, quick=True,
     ),
     Case(
-        "window-sigmoid-int16-512", "window int16 → uint8 512², sigmoid", ("window",), "window", _head(512, "int16"),
+        "window-sigmoid-int16-512", "window int16 → uint8 512², sigmoid", ("window",), "window", head(512, "int16"),
         {"pydicom": EXACT},
         "An exponential per pixel.",
         {"center": 1000.0, "width": 1600.0, "function": "sigmoid"},
@@ -235,62 +194,62 @@ CASES = (
         "By counting, where scikit-image sorts.",
     ),
     Case(
-        "resize-linear-512", "resize linear 512²→256²", ("resample_area",), "resize", _head(512),
+        "resize-linear-512", "resize linear 512²→256²", ("resample_area",), "resize", head(512),
         {"opencv": EXACT, "skimage": Within(1)},
         "Thirteen microseconds in OpenCV: the overhead of the call is most of it.",
         {"shape": (256, 256), "interpolation": "linear"}, quick=True,
     ),
     Case(
-        "resize-linear-4096", "resize linear 4096²→1000²", ("resample_u8",), "resize", _head(4096),
+        "resize-linear-4096", "resize linear 4096²→1000²", ("resample_u8",), "resize", head(4096),
         {"opencv": EXACT},
         "A ratio that is no whole number.",
         {"shape": (1000, 1000), "interpolation": "linear"},
     ),
     Case(
-        "resize-area-512", "resize area 512²→256²", ("resample_area",), "resize", _head(512),
+        "resize-area-512", "resize area 512²→256²", ("resample_area",), "resize", head(512),
         {"opencv": EXACT, "skimage": Within(1)},
         "Means of 2×2: one step of a pyramid.",
         {"shape": (256, 256), "interpolation": "area"}, quick=True,
     ),
     Case(
-        "resize-area-4096", "resize area 4096²→1000²", ("resample_area",), "resize", _head(4096),
+        "resize-area-4096", "resize area 4096²→1000²", ("resample_area",), "resize", head(4096),
         {"opencv": EXACT},
         "Weighted means of whole and partial pixels.",
         {"shape": (1000, 1000), "interpolation": "area"},
     ),
     Case(
-        "resize-cubic-512", "resize cubic 512²→800²", ("resample_u8",), "resize", _head(512),
+        "resize-cubic-512", "resize cubic 512²→800²", ("resample_u8",), "resize", head(512),
         {"opencv": Within(1)},
         "Enlarging. OpenCV is timed as it comes, with IPP, which is off by one level from OpenCV's own cubic.",
         {"shape": (800, 800), "interpolation": "cubic"},
     ),
     Case(
-        "resize-nearest-512", "resize nearest 512²→256²", ("resample_u8",), "resize", _head(512),
+        "resize-nearest-512", "resize nearest 512²→256²", ("resample_u8",), "resize", head(512),
         {"opencv": EXACT},
         "Masks and labels.",
         {"shape": (256, 256), "interpolation": "nearest"}, quick=True,
     ),
     Case(
-        "resize-linear-uint16-512", "resize linear uint16 512²→256²", ("resample",), "resize", _head(512, "uint16"),
+        "resize-linear-uint16-512", "resize linear uint16 512²→256²", ("resample",), "resize", head(512, "uint16"),
         {"opencv": Within(1)},
         "16 bits, within one gray level of OpenCV, which rounds another way.",
         {"shape": (256, 256), "interpolation": "linear"}, quick=True,
     ),
     Case(
-        "resize-cubic-float32-512", "resize cubic float32 512²→800²", ("resample",), "resize", _head(512, "float32"),
+        "resize-cubic-float32-512", "resize cubic float32 512²→800²", ("resample",), "resize", head(512, "float32"),
         {"opencv": Within(1e-3)},
         "Floats: medfast sums in float64.",
         {"shape": (800, 800), "interpolation": "cubic"},
     ),
     Case(
-        "resize-cubic-uint16-512", "resize cubic uint16 512²→800²", ("resample",), "resize", _head(512, "uint16"),
+        "resize-cubic-uint16-512", "resize cubic uint16 512²→800²", ("resample",), "resize", head(512, "uint16"),
         {"opencv": Within(1)},
         "16 bits, enlarged.",
         {"shape": (800, 800), "interpolation": "cubic"},
     ),
     Case(
         "resize-nearest-int16-512", "resize nearest int16 512²→256²", ("resample_u8",), "resize",
-        _head(512, "int16"),
+        head(512, "int16"),
         {"opencv": EXACT},
         "Labels of 16 bits.",
         {"shape": (256, 256), "interpolation": "nearest"},
@@ -302,33 +261,9 @@ CASES = (
         "A scan of thick slices made isotropic, which OpenCV cannot do.",
         {"spacing": (2.5, 360 / 512, 360 / 512), "new_spacing": 1.0}, most_rounds=3,
     ),
+    *CLUSTERING,
     Case(
-        "kmeans-uint8-256-k2", "k-means uint8 256², k = 2", ("histogram", "partition"), "kmeans", _head(256),
-        {"opencv": SAME_OPTIMUM, "sklearn": SAME_OPTIMUM},
-        "Object from background; the others from ten starts.",
-        {"n_clusters": 2}, quick=True,
-    ),
-    Case(
-        "kmeans-uint8-512-k4", "k-means uint8 512², k = 4", ("histogram", "partition"), "kmeans", _head(512),
-        {"opencv": SAME_OPTIMUM},
-        "Tissue classes.",
-        {"n_clusters": 4},
-    ),
-    Case(
-        "kmeans-uint16-512-k4", "k-means uint16 512², k = 4", ("histogram", "partition"), "kmeans",
-        _head(512, "uint16"),
-        {"opencv": SAME_OPTIMUM},
-        "4096 gray levels in use.",
-        {"n_clusters": 4},
-    ),
-    Case(
-        "kmeans-vectors", "k-means 100 000 × 8, k = 8, 20 iterations", ("kmeans",), "kmeans_vectors", _vectors,
-        {"opencv": NoMoreInertia(1e-5), "sklearn": NoMoreInertia(1e-5)},
-        "Vectors from the same start: Lloyd's iterations and nothing else.",
-        {"iterations": 20}, quick=True,
-    ),
-    Case(
-        "hog-512", "HOG 512²", ("hog",), "hog", _head(512),
+        "hog-512", "HOG 512²", ("hog",), "hog", head(512),
         {"opencv": Within(1e-5)},
         "Blocks of 16, stride and cells of 8, 9 bins, votes shared between cells and bins.",
         quick=True,
@@ -341,7 +276,7 @@ CASES = (
         quick=True,
     ),
     Case(
-        "hog-sliding-512", "HOG of sliding windows, 512²", ("hog",), "hog_sliding", _head(512),
+        "hog-sliding-512", "HOG of sliding windows, 512²", ("hog",), "hog_sliding", head(512),
         {"opencv": Within(1e-5)},
         "Windows of 64×128, 8 pixels apart: 42 MB of descriptors, which memory bounds.",
     ),
@@ -353,25 +288,25 @@ CASES = (
         most_rounds=5,
     ),
     Case(
-        "hog-detect-512", "HOG detection in 512², scale 1.05", ("hog", "resample_u8"), "hog_detect", _head(512),
+        "hog-detect-512", "HOG detection in 512², scale 1.05", ("hog", "resample_u8"), "hog_detect", head(512),
         {"opencv": Within(1e-4)},
         "The default detector of people at 28 sizes, grouped.",
         {"scale": 1.05}, most_rounds=5,
     ),
     Case(
-        "hog-skimage-512", "scikit-image's HOG 512²", ("hog",), "hog_skimage", _head(512),
+        "hog-skimage-512", "scikit-image's HOG 512²", ("hog",), "hog_skimage", head(512),
         {"skimage": Within(1.5e-7)},
         "scikit-image's own descriptor, in float64.",
     ),
     Case(
-        "hog-plain-512", "HOG 512², plain votes", ("hog",), "hog_plain", _head(512),
+        "hog-plain-512", "HOG 512², plain votes", ("hog",), "hog_plain", head(512),
         {"skimage": Correlated(0.98)},
         "As scikit-image does it: each pixel votes for one bin of one cell. Borders and the tiny constants differ.",
     ),
     Case(
         "pipeline-256", "whole pipeline, a slice of 256²", ("nlm", "histogram", "partition", "hog"),
-        "pipeline", _head(256),
-        {"opencv": Each({"image": EXACT, "labels": SAME_OPTIMUM, "features": Within(1e-5), "decision": EXACT})},
+        "pipeline", head(256),
+        {"opencv": Each({"image": EXACT, "labels": NoMoreInertia(1e-6), "features": Within(1e-5), "decision": EXACT})},
         "Denoise, equalise, resize, k-means, HOG on five levels, linear SVM: the main job.",
         {"h": 10.0, "n_clusters": 4, "levels": 5}, quick=True,
     ),

@@ -90,6 +90,10 @@ def kmeans_vectors(samples: NDArray[Any], labels: NDArray[Any], centers: NDArray
     )
 
 
+def multiotsu(image: NDArray[Any], *, classes: int) -> Prepared:
+    return Prepared(lambda: medfast.threshold_multiotsu(image, classes))
+
+
 def hog(image: NDArray[Any]) -> Prepared:
     return Prepared(lambda: medfast.hog(image))
 

@@ -32,7 +32,8 @@ from medfast.bench.library import Prepared, Unavailable
 FORMAT = 1
 OURS = "medfast"
 LIBRARIES = {OURS: "ours"} | {
-    name: name for name in ("opencv", "skimage", "sklearn", "dipy", "pydicom", "scipy", "simpleitk")
+    name: name
+    for name in ("opencv", "skimage", "sklearn", "sklearnex", "faiss", "dipy", "pydicom", "scipy", "simpleitk")
 }
 """File of each library in this package."""
 NAMES = {
@@ -40,6 +41,8 @@ NAMES = {
     "opencv": "OpenCV",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
+    "sklearnex": "scikit-learn-intelex",
+    "faiss": "faiss",
     "dipy": "dipy",
     "pydicom": "pydicom",
     "scipy": "SciPy",

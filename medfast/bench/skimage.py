@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import skimage.exposure
 import skimage.feature
+import skimage.filters
 import skimage.restoration
 import skimage.transform
 from numpy.typing import NDArray
@@ -53,6 +54,10 @@ def resize(image: NDArray[Any], *, shape: tuple[int, int], interpolation: str) -
     return Prepared(
         lambda: skimage.transform.resize(image, shape, order=order, anti_aliasing=False, preserve_range=True)
     )
+
+
+def multiotsu(image: NDArray[Any], *, classes: int) -> Prepared:
+    return Prepared(lambda: skimage.filters.threshold_multiotsu(image, classes))
 
 
 def hog_plain(image: NDArray[Any]) -> Prepared:

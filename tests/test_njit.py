@@ -143,6 +143,13 @@ def hog_hard(image):
     )
 
 
+@numba.njit
+def hog_of_cells(image, stride, gamma):
+    return medfast.hog(
+        image, cell=(6, 5), stride=stride, gamma=gamma, clip=0.3, spatial_votes=False, block_sigma=math.inf
+    )
+
+
 def an_image(rng, dtype, *shape):
     return rng.normal(100, 30, shape).clip(0, 255).astype(dtype)
 
@@ -224,6 +231,7 @@ def test_hog(rng):
         (lambda image: medfast.resize(image), "exactly one of shape, scale and new_spacing"),
         (lambda image: medfast.kmeans(image, 2, sample_weight=image), "sample_weight is not supported inside njit"),
         (lambda image: medfast.kmeans(image, 2, bins=16), "bins is not supported inside njit"),
+        (lambda image: medfast.hog(image, visualize=True), "visualize is not supported inside njit"),
         (lambda image: medfast.equalize_hist(image > 1), "image must have dtype uint8"),
         (lambda image: medfast.equalize_hist(image, mask=image), "mask must be a boolean array"),
     ],
@@ -379,6 +387,10 @@ class TestEverything:
         for each in (image, batch):
             expected = medfast.hog(each, orientations=7, cell=(6, 5), block=(3, 2), stride=(4, 7), **HARD)
             assert_array_equal(hog_hard(each), expected)
+        cells = {"cell": (6, 5), "clip": 0.3, "spatial_votes": False, "block_sigma": math.inf}
+        for stride, gamma in (((6, 10), True), ((6, 7), False)):  # whole cells are enough, and are not
+            expected = medfast.hog(image, stride=stride, gamma=gamma, **cells)
+            assert_array_equal(hog_of_cells(image, stride, gamma), expected)
         colour = an_image(rng, dtype, 50, 44, 3)
         expected = medfast.hog(colour, gamma=True, channel_axis=-1, block_sigma=2.5, levels=2)
         assert_array_equal(hog_of_channels(colour), expected)

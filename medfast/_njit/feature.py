@@ -1,7 +1,4 @@
-"""`hog` inside functions that Numba compiles: medfast/_drivers/hog.py on one thread, with tables made at each call.
-
-Images are (images, rows, columns, channels).
-"""
+"""`hog` inside functions that Numba compiles, without pictures. Images are (images, rows, columns, channels)."""
 
 import math
 
@@ -12,15 +9,12 @@ from numba.extending import overload, register_jitable
 
 from medfast import feature
 from medfast._drivers import hog as driver
-from medfast._njit import arguments, kernels
+from medfast._njit import arguments, hog, kernels
 from medfast._njit.arguments import check_apart, check_finite, check_threads, result
 
-kernel, numpy_exp = kernels.hog, kernels.numpy_exp
-_PADDING, _PLANES_SIZE, _NEVER, _LARGEST_EXPONENT = (
-    driver._PADDING, driver._PLANES_SIZE, driver._NEVER, driver._LARGEST_EXPONENT
-)  # fmt: skip
-_HALF = math.sqrt(0.5)
-padded_size = register_jitable(driver._padded)
+kernel = kernels.hog
+weights_of, lanes_of, groups_of, edges_of = hog.weights_of, hog.lanes_of, hog.groups_of, hog.edges_of
+_LARGEST_EXPONENT = driver._LARGEST_EXPONENT
 
 
 @overload(feature.hog, prefer_literal=True)
@@ -39,10 +33,13 @@ def _hog(
     block_sigma=None,
     levels=1,
     channel_axis=None,
+    visualize=False,
     out=None,
     num_threads=None,
 ):
     arguments.check_image(image, (2, 3, 4))
+    if arguments.constant(visualize) is not False:
+        raise TypingError("visualize is not supported inside njit")
     axis = arguments.check_axis(channel_axis, image.ndim)
     arguments.check_image(image, (2, 3) if axis is None else (3, 4))
     for name, each in (("orientations", orientations), ("levels", levels)):
@@ -56,9 +53,10 @@ def _hog(
     work = driver.work_dtype(np.dtype(image.dtype.name))
     arguments.check_out(out, types.float64 if work == np.float64 else types.float32, 1 if is_one else 2)
     to_batch = batch_of(image.ndim, axis)
+    fill = hog.describe if arguments.is_none(block_sigma) else hog.describe_either_way
     within = _within_range if isinstance(image.dtype, types.Float) else register_jitable(lambda images: images)
 
-    def hog(
+    def of_image(
         image,
         orientations=9,
         cell=(8, 8),
@@ -73,6 +71,7 @@ def _hog(
         block_sigma=None,
         levels=1,
         channel_axis=None,
+        visualize=False,
         out=None,
         num_threads=None,
     ):
@@ -108,10 +107,12 @@ def _hog(
         features = result(out, shape, work)
         rows = np.expand_dims(features, 0) if is_one else features
         soft = orientation_votes and orientations > 1
-        row_weights = weights_of(cell_[0], block_[0], spatial_votes, sigma).astype(work)
-        column_weights = weights_of(cell_[1], block_[1], spatial_votes, sigma).astype(work)
-        taps, edges = taps_of(column_weights), edges_of(orientations, signed).astype(work)
+        lanes = lanes_of(weights_of(cell_[0], block_[0], spatial_votes, sigma), stride_[0], work)
+        column_weights, taps = groups_of(weights_of(cell_[1], block_[1], spatial_votes, sigma), stride_[1], work)
+        edges = edges_of(orientations, signed).astype(work)
         epsilon = np.array([0.0, 0.1 * (block_[0] * block_[1] * orientations), 0.0, 1e-3])
+        on_cells = stride_[0] % cell_[0] == 0 and stride_[1] % cell_[1] == 0
+        are_enough = on_cells and not spatial_votes and math.isinf(sigma)
         pyramid, begin = within(images), 0
         for level in range(levels):
             if level > 0:
@@ -121,9 +122,9 @@ def _hog(
             sides = (len(pyramid), n_cols, n_rows, block_[1], block_[0], orientations)
             in_place, values = room(rows, sides, levels, out)
             if values.size > 0:
-                describe(
-                    pyramid, values.transpose((0, 2, 1, 4, 3, 5)), stride_, tall, wide, row_weights, column_weights,
-                    taps, gamma, signed, soft, edges, code, float(clip), epsilon, work,
+                fill(
+                    pyramid, values.transpose((0, 2, 1, 4, 3, 5)), cell_, stride_, (lanes, column_weights, taps),
+                    edges, (gamma, signed, soft), (code, float(clip), epsilon), are_enough,
                 )  # fmt: skip
             if in_place:
                 break
@@ -133,7 +134,7 @@ def _hog(
             begin = end
         return features
 
-    return hog
+    return of_image
 
 
 def batch_of(ndim, axis):
@@ -248,124 +249,3 @@ def halve(images):
     out = np.empty((n_images, rows // 2, cols // 2, n_channels), images.dtype)
     kernel.halve(images, 0, n_images * (rows // 2), out)
     return out[:, :, :, :n_channels]
-
-
-@register_jitable
-def weights_of(cell, n_cells, spatial_votes, sigma):
-    """What each of the pixels along one axis of a block weighs in each of its cells."""
-    n = cell * n_cells
-    sigma = min(max(sigma, 1e-3), 1e150)
-    exponents = np.empty(n)
-    for pixel in range(n):
-        distance = pixel - n / 2
-        exponents[pixel] = -(distance * distance) / (2 * (sigma * sigma))
-    powers = numpy_exp(exponents)
-    weights = np.empty((n_cells, n))
-    for i in range(n_cells):
-        for pixel in range(n):
-            if spatial_votes:
-                share = max(0.0, 1.0 - abs((pixel + 0.5) / cell - 0.5 - i))
-            else:
-                share = 1.0 if pixel // cell == i else 0.0
-            weights[i, pixel] = share * powers[pixel]
-    return weights
-
-
-@register_jitable
-def taps_of(column_weights):
-    """First column of a cell that weighs anything, and the one after the last."""
-    taps = np.zeros((len(column_weights), 2), np.int64)
-    for i in range(len(column_weights)):
-        used = np.flatnonzero(column_weights[i])
-        if len(used) > 0:
-            taps[i, 0], taps[i, 1] = used[0], used[-1] + 1
-    return taps
-
-
-@register_jitable
-def edges_of(orientations, signed):
-    """Cosine and sine of the edges of the bins: exact on the axes, alike on the diagonals."""
-    edges = np.empty((orientations, 2))
-    for k in range(orientations):
-        above, below = ((2 if signed else 1) * (k + 1)) % orientations, orientations
-        mirrored = 2 * above > below
-        if mirrored:
-            above = below - above
-        swapped = 4 * above > below
-        if swapped:
-            above, below = below - 2 * above, 2 * below
-        if 4 * above == below:
-            cosine = sine = _HALF
-        else:
-            angle = math.pi * above / below
-            cosine, sine = math.cos(angle), math.sin(angle)
-        if swapped:
-            cosine, sine = sine, cosine
-        edges[k, 0], edges[k, 1] = -cosine if mirrored else cosine, sine
-    return edges
-
-
-@register_jitable
-def reflected(place, n):
-    """A position outside, reflected at the first and the last, which are not repeated."""
-    if n == 1:
-        return 0
-    place %= 2 * (n - 1)
-    return min(place, 2 * (n - 1) - place)
-
-
-@register_jitable
-def describe(
-    images, out, stride, tall, wide, row_weights, column_weights, taps, gamma, signed, soft, edges, norm, clip, epsilon,
-    dtype,
-):  # fmt: skip
-    """Fill `out` (images, block rows, block columns, cell rows, cell columns, bins)."""
-    n_block_rows, n_block_cols, n_bins = out.shape[1], out.shape[2], out.shape[5]
-    n_groups = n_block_cols - 1 + np.int64(math.ceil(wide / stride[1]))
-    n_phases = stride[1] + 2
-    row_of = np.empty((n_block_rows - 1) * stride[0] + tall + 2, np.int64)
-    for i in range(len(row_of)):
-        row_of[i] = reflected(i - 1, images.shape[1])
-    column_of = np.empty((n_phases, n_groups), np.int32)
-    first, last = images.shape[2], 0
-    for phase in range(n_phases):
-        for group in range(n_groups):
-            column = reflected(phase - 1 + stride[1] * group, images.shape[2])
-            column_of[phase, group] = column
-            first, last = min(first, column), max(last, column)
-    for phase in range(n_phases):
-        for group in range(n_groups):
-            column_of[phase, group] -= first
-    slots = np.empty(wide, np.int64)
-    for tap in range(wide):
-        slots[tap] = tap % stride[1] * n_groups + tap // stride[1]
-    n_slots, n_padded = padded_size((n_phases - 2) * n_groups), padded_size(n_block_cols)
-    n_planes = min(n_bins, max(1, _PLANES_SIZE // n_slots))
-    n_open = np.int64(math.ceil(tall / stride[0]))
-    kernel.describe(
-        images[:, :, first : last + 1],
-        row_of,
-        column_of,
-        slots,
-        stride[0],
-        _NEVER,
-        row_weights,
-        column_weights,
-        taps,
-        gamma,
-        signed,
-        soft,
-        edges,
-        norm,
-        clip,
-        epsilon,
-        0,
-        len(out) * n_block_rows,
-        np.empty(last + 1 - first, dtype),
-        np.zeros((3, images.shape[3], n_phases * n_groups + _PADDING), dtype),
-        np.empty((5, n_slots), dtype),
-        np.zeros(n_planes * n_slots + _PADDING, dtype),
-        np.empty((out.shape[4], n_bins, n_padded), dtype),
-        np.empty((n_open, out.shape[3], out.shape[4], n_bins, n_padded), dtype),
-        out,
-    )

@@ -90,8 +90,8 @@ def kmeans(
     sample_weight : array_like, optional
         Weight of each sample, >= 0; of the shape of `labels`. All 1 when omitted.
     bins : int, optional
-        Round floats of one channel to this many levels first, 2 to 65536, evenly from the lowest value to the highest. All distinct
-        values are told apart when omitted, as those of integers always are.
+        Round floats of one channel to this many levels first, 2 to 65536, evenly from the lowest value to the highest.
+        All distinct values are told apart when omitted, as those of integers always are.
     num_threads : int, optional
         Most threads to use, >= 1. The result does not depend on it.
 
@@ -117,9 +117,9 @@ def kmeans(
     sample is then compared with the k − 1 thresholds. The memory is O(k·m) beside the labels. Interval costs are right
     to the last places of a float64, so that rounding does not choose. Of partitions with equal inertia, the one whose
     last cluster begins lowest is taken, then the last but one, and so on. With `bins`, centers and inertia are those of
-    the rounded values, which differ from the true ones by half a step at most. With more clusters than distinct values each
-    value is a cluster, and the centers left over repeat the highest. Without any sample the centers are NaN and the
-    inertia is 0.
+    the rounded values, which differ from the true ones by half a step at most. With more clusters than distinct values
+    each value is a cluster, and the centers left over repeat the highest. Without any sample the centers are NaN and
+    the inertia is 0.
 
     *Vectors.* Lloyd's algorithm [3]_ with the rules of scikit-learn: it stops when no label changes or by `tol`, and
     clusters that lose all samples move to the samples farthest from their centers. Of equally near centers, the first
@@ -351,9 +351,9 @@ def threshold_multiotsu(
 
     Notes
     -----
-    All levels are told apart; nothing is binned, whatever the dtype, unless by `bins`. O(n + k·m·log m) for m distinct levels and k
-    classes, where a search over all combinations takes O(m^(k−1)). Of equal optima the one is taken that `kmeans`
-    describes.
+    All levels are told apart; nothing is binned, whatever the dtype, unless by `bins`. O(n + k·m·log m) for m distinct
+    levels and k classes, where a search over all combinations takes O(m^(k−1)). Of equal optima the one is taken that
+    `kmeans` describes.
 
     References
     ----------

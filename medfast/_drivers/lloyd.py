@@ -67,9 +67,7 @@ class Samples:
         kernel = _kernels.kmeans
 
         def body(start: int, stop: int, scratch: NDArray[Any]) -> None:
-            kernel.lower(
-                self.data, self.weights, center, tile_rows, start, stop, scratch, before, closest, totals
-            )
+            kernel.lower(self.data, self.weights, center, tile_rows, start, stop, scratch, before, closest, totals)
 
         self.for_tiles(body, 1)
         return float(_in_order(totals))
@@ -127,7 +125,8 @@ class Samples:
         """Call `body(start, stop, scratch)` for samples of whole tiles, which together are all."""
         n_samples, n_features = self.data.shape
         n_tiles, tile_rows = self.tiles(n_clusters)
-        # two blocks of samples, zeros, centers with half their squares, their moves, and room to begin at a multiple of 64
+        # two blocks of samples, zeros, centers with half their squares, their moves, and room to begin at a multiple
+        # of 64
         n_values = 2 * BLOCK * n_features + n_features
         n_values += GROUP * math.ceil(n_clusters / GROUP) * (n_features + 1) + n_clusters + BLOCK
 
@@ -206,8 +205,8 @@ def lloyd(
 
     It stops when no label changes, or when `shift` of the squared distances that the centers moved is at most
     `tolerance`; in the second case the samples are labelled once more, so that each has its nearest center. Without
-    `relabel` they are not, so that each center is the mean of its samples. `update` is what takes the place of `means`; `report`
-    is told what happens.
+    `relabel` they are not, so that each center is the mean of its samples. `update` is what takes the place of `means`;
+    `report` is told what happens.
     """
     update = update or means
     labelling = labelling or Labelling(samples, centers)
@@ -224,9 +223,7 @@ def lloyd(
         moved = shift(np.sum((centers.astype(np.float64) - old) ** 2, axis=1))
         if moved <= tolerance:
             if report:
-                report(
-                    f"Converged at iteration {iteration - 1}: center shift {moved} within tolerance {tolerance}."
-                )
+                report(f"Converged at iteration {iteration - 1}: center shift {moved} within tolerance {tolerance}.")
             break
     if n_changed and relabel:
         labelling.assign(centers)
@@ -264,7 +261,11 @@ def plus_plus_centers(
     """Greedy k-means++: of a few samples drawn by squared distance, the one that lowers the inertia most."""
     n_samples = len(samples.data)
     n_trials = 2 + int(math.log(n_clusters))
-    chosen = [int(_draw(samples.weights, 1, generator)[0]) if len(samples.weights) else generator.integers(n_samples)]
+    if len(samples.weights):
+        chosen = [int(_draw(samples.weights, 1, generator)[0])]
+    else:
+        assert not isinstance(generator, np.random.RandomState)  # which comes with weights alone
+        chosen = [int(generator.integers(n_samples))]
     closest, best_closest, trial = np.full((3, n_samples), np.inf, samples.dtype)
     samples.lower(samples.take(chosen[0]), closest, closest)
     while len(chosen) < n_clusters:
@@ -288,9 +289,7 @@ def random_centers(
     return samples.take(generator.choice(len(samples.data), n_clusters, replace=False, p=chances))
 
 
-def _draw(
-    weights: NDArray[Any], n: int, generator: "np.random.Generator | np.random.RandomState"
-) -> NDArray[np.intp]:
+def _draw(weights: NDArray[Any], n: int, generator: "np.random.Generator | np.random.RandomState") -> NDArray[np.intp]:
     """`n` indices, drawn by weight, with replacement."""
     cumulated = np.cumsum(weights, dtype=np.float64)
     # Up to the last rounding; "right" never draws an index of weight 0.

@@ -19,7 +19,7 @@ STARTS = 10
 
 
 class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
-    """k-means clustering, in place of ``sklearn.cluster.KMeans``.
+    """Cluster samples by k-means, in place of ``sklearn.cluster.KMeans``.
 
     Samples of one feature, such as the pixels of a gray image, get the global optimum; vectors are clustered by Lloyd's
     algorithm.
@@ -209,7 +209,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         return samples.nearest(centers)
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
-        """Distances of samples to the centers.
+        """Give the distances of samples to the centers.
 
         Parameters
         ----------

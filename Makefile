@@ -36,7 +36,7 @@ lint: .venv/built
 	$(BIN)/ruff format --check .
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint src  # it calls pycodestyle by name
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest medfast._kernels --ignore-missing-stub
+	$(BIN)/python -m mypy.stubtest medfast._kernels --ignore-missing-stub --mypy-config-file pyproject.toml
 
 bench: .venv/built
 	$(BIN)/medfast bench

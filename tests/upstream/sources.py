@@ -46,10 +46,10 @@ def _download(folder: Path) -> Path:
             capture_output=True,
             text=True,
             check=False,
-            timeout=1800,
+            timeout=300,
         )
     except subprocess.TimeoutExpired:
-        raise Unavailable("pip download took more than half an hour") from None
+        raise Unavailable("pip download took more than five minutes") from None
     found = list(folder.glob("scikit_image-*.tar.gz"))
     if not found:
         raise Unavailable(f"pip download failed: {' '.join(done.stderr.split())[-200:]}")

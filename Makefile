@@ -4,6 +4,8 @@ BIN := .venv/bin
 CV5 := .venv-cv5/bin
 SOURCES := $(wildcard src/*.pyx src/*.pxd src/*.h src/*.py) medfast/_levels.py setup.py
 PYTEST := -m pytest -q --durations=10
+# Numba compiles these for minutes, and far longer in a process that has compiled much before.
+ALONE := tests/test_njit.py::TestEverything::test_denoise_nl_means
 
 .PHONY: demo test test-slow test-thorough test-opencv5 test-wheel lint bench clean
 
@@ -17,7 +19,10 @@ test: lint .venv/built
 
 # Long runs: every benchmark case, its results compared with those of every other library.
 test-slow: .venv/built
-	$(BIN)/python $(PYTEST) -m slow
+	$(BIN)/python $(PYTEST) -m slow --deselect $(ALONE)
+	for dtype in uint8 uint16 int16 float32 float64; do \
+	    $(BIN)/python $(PYTEST) -m slow "$(ALONE)[$$dtype]" || exit 1; \
+	done
 
 # The whole suite with 1000 random cases in place of 40: hours.
 test-thorough: .venv/built

@@ -11,7 +11,7 @@ import pytest
 from dicom_files import CARRIED, dicom_file
 
 from medfast.io import ImageReadError, read_image, write_image
-from medfast.io.dicom import codestream_size
+from medfast.io.dicom_sizes import codestream_size
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")

@@ -9,6 +9,7 @@ import pytest
 
 from images import stripes
 from medfast import _kernels, _parallel
+from medfast.bench.images import head
 
 hypothesis.settings.register_profile("medfast", deadline=None, max_examples=40, print_blob=True)
 hypothesis.settings.register_profile("thorough", deadline=None, max_examples=1000, print_blob=True)
@@ -72,3 +73,25 @@ def digits():
     images = (data.images * 15).astype(np.uint8)
     model = Model(denoise=False, equalize="none").fit(images[:900], data.target[:900])
     return model, images[900:], data.target[900:]
+
+
+@pytest.fixture
+def slice_file(tmp_path):
+    """A noisy slice as a PNG file."""
+    from medfast.io import write_image
+
+    path = tmp_path / "slice.png"
+    write_image(path, head(64, 48)[0])
+    return path
+
+
+@pytest.fixture
+def volume_file(tmp_path):
+    """A small volume with a spacing and an affine, as a NIfTI file."""
+    from medfast.io import Image, write_image
+
+    path = tmp_path / "volume.nii.gz"
+    planes = np.stack([head(24, 32, "int16", seed)[0] for seed in range(3)])
+    affine = np.array([[-0.5, 0, 0, 10], [0, 0.75, 0, 20], [0, 0, 2, 30], [0, 0, 0, 1.0]])
+    write_image(path, Image(planes, spacing=(2.0, 0.75, 0.5), affine=affine))
+    return path

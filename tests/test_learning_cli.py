@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_cli import invoke, one_line
 
+from command_line import invoke, one_line
 from images import stripes
 
 pytest.importorskip("typer")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import medfast
-import oracles
+import oracles_resample as oracles
 from images import DTYPES, layouts, random_image, smooth_image
 from medfast import _kernels
 from medfast._drivers import sampling

@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 CV5 := .venv-cv5/bin
 SOURCES := $(wildcard src/*.pyx src/*.pxd src/*.h src/*.py) medfast/_levels.py setup.py
-PYTEST := -m pytest -q --durations=10
+# A process for each CPU.
+PYTEST := -m pytest -q --durations=10 -n auto --dist worksteal
 # Numba compiles these for minutes, and far longer in a process that has compiled much before.
 ALONE := tests/test_njit.py::TestEverything::test_denoise_nl_means
 
@@ -20,9 +21,8 @@ test: lint .venv/built
 # Long runs: every benchmark case, its results compared with those of every other library.
 test-slow: .venv/built
 	$(BIN)/python $(PYTEST) -m slow --deselect $(ALONE)
-	for dtype in uint8 uint16 int16 float32 float64; do \
-	    $(BIN)/python $(PYTEST) -m slow "$(ALONE)[$$dtype]" || exit 1; \
-	done
+	printf '%s\n' uint8 uint16 int16 float32 float64 | \
+	    xargs -P 2 -I{} $(BIN)/python -m pytest -q -m slow "$(ALONE)[{}]"
 
 # The whole suite with 1000 random cases in place of 40: hours.
 test-thorough: .venv/built

@@ -325,6 +325,16 @@ def test_markdown_of_some_cases_at_other_levels(results):
     assert "| work A | scikit-image | 130× | 2.00× |" in text
 
 
+def test_short_markdown_keeps_the_short_run_and_every_loss(results, monkeypatch):
+    monkeypatch.setattr(table.cases, "CASES", (tiny("b", quick=True), tiny("a"), tiny("c")))
+    text = table.markdown(results, short=True)
+    assert "| work B | OpenCV | – | – | skipped: it has none |" in text
+    assert "| work A" not in text
+    assert "| work C" not in text
+    assert "At other levels" not in text
+    assert "Slower than the other library: work A against OpenCV (0.83× on 2 threads)." in text
+
+
 def test_markdown_shows_memory(results):
     assert "Memory" not in table.markdown(results)
     results["results"][0]["peak_bytes"] = {"medfast": 3 * 2**20, "opencv": None}

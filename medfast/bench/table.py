@@ -1,7 +1,8 @@
 """Tables of ratios, from the results that `runner.run` gives: for the terminal, and as Markdown for a document.
 
-``python -m medfast.bench.table RESULTS.json`` prints the Markdown; ``--update README.md`` puts it between the markers
-of the document. Of several files, say of other levels, the results are put together. A ratio is the other library's
+``python -m medfast.bench.table RESULTS.json`` prints the Markdown; ``--update DOCUMENT`` puts it between the markers
+of the document; ``--short`` leaves the cases of the short run, and all losses. Of several files, say of other levels,
+the results are put together. A ratio is the other library's
 time divided by medfast's: above 1 medfast is faster; losses are shown.
 """
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfast import _levels
+from medfast.bench import cases
 from medfast.bench.runner import FORMAT, NAMES
 
 if TYPE_CHECKING:
@@ -128,9 +130,19 @@ def terminal_table(results: Mapping[str, Any]) -> "rich.table.Table":
     return table
 
 
-def markdown(results: Mapping[str, Any]) -> str:
+def shortened(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The results of the short run's cases, at the highest level."""
+    names, level = {case.name for case in cases.CASES if case.quick}, levels_of(results)[0]
+    kept = [record for record in results["results"] if record["case"] in names and record["level"] == level]
+    return {**results, "results": kept}
+
+
+def markdown(results: Mapping[str, Any], *, short: bool = False) -> str:
     """The results as Markdown: the table, where it was measured and how, the losses, and what was left out."""
     levels, threads = levels_of(results), _threads(results)
+    lost = losses(results, levels[0])
+    if short:
+        results, levels = shortened(results), levels[:1]
     machine, found = results["machine"], results["versions"]
     lines = [
         f"Times as fast as the other library (level `{levels[0]}`, {machine['cpu']}, {count(machine['threads'])}, "
@@ -149,7 +161,6 @@ def markdown(results: Mapping[str, Any]) -> str:
         lines += ["", f"At other levels, {count(threads[0])}:", "", *_level_table(results, levels, threads[0])]
     if memory := _memory_table(results, levels[0]):
         lines += ["", "Memory at the peak of a call, beside what it is given:", "", *memory]
-    lost = losses(results, levels[0])
     lines += [
         "",
         f"Slower than the other library: {'; '.join(lost)}." if lost else "Slower than the other library: none.",
@@ -161,7 +172,7 @@ def markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def update(document: Path | str, results: Mapping[str, Any]) -> None:
+def update(document: Path | str, results: Mapping[str, Any], *, short: bool = False) -> None:
     """Put the Markdown of the results between the markers of a document.
 
     Raises
@@ -175,7 +186,7 @@ def update(document: Path | str, results: Mapping[str, Any]) -> None:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"{path} has no section between {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{markdown(results)}\n\n{END}{after}", encoding="utf-8")
+    path.write_text(f"{before}{BEGIN}\n\n{markdown(results, short=short)}\n\n{END}{after}", encoding="utf-8")
 
 
 def _level_table(results: Mapping[str, Any], levels: Sequence[str], threads: int) -> list[str]:
@@ -246,13 +257,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m medfast.bench.table", description=main.__doc__)
     parser.add_argument("results", type=Path, nargs="+", help="JSON files that `medfast bench --json` wrote")
     parser.add_argument("--update", type=Path, metavar="DOCUMENT", help=f"write it between {BEGIN} and {END}")
+    parser.add_argument("--short", action="store_true", help="only the cases of the short run, and all losses")
     options = parser.parse_args(arguments)
     try:
         results = together([load(path) for path in options.results])
         if options.update is None:
-            print(markdown(results))
+            print(markdown(results, short=options.short))
         else:
-            update(options.update, results)
+            update(options.update, results, short=options.short)
     except (OSError, ValueError) as error:
         print(f"table: {error}", file=sys.stderr)
         return 1

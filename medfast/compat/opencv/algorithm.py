@@ -52,7 +52,7 @@ class Algorithm:
         return "my_object"
 
     def save(self, filename: str | os.PathLike[str]) -> None:
-        """Write a file with an empty node, which is what OpenCV writes: settings are not stored.
+        """Write a file with an empty node, which is what OpenCV 4.14 writes: settings are not stored.
 
         Parameters
         ----------

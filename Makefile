@@ -8,7 +8,7 @@ PYTEST := -m pytest -q --durations=10 -n auto --dist worksteal
 # Numba compiles these for minutes, and far longer in a process that has compiled much before.
 ALONE := tests/test_njit.py::TestEverything::test_denoise_nl_means
 
-.PHONY: demo test test-slow test-thorough test-opencv5 test-wheel lint bench clean
+.PHONY: demo test test-slow test-thorough test-opencv5 test-wheel test-packaging lint bench clean
 
 demo: .venv/built
 	$(BIN)/medfast demo --output demo
@@ -35,6 +35,10 @@ test-opencv5: .venv-cv5/ready .venv/built
 # One wheel, installed in a fresh environment of every CPython that is here, and the suite run on it.
 test-wheel:
 	.ci/wheel
+
+# Source distribution, wheel and configuration as others check them; dist/ has them and a bill of materials afterwards.
+test-packaging:
+	.ci/packaging
 
 lint: .venv/built
 	$(BIN)/ruff check .

@@ -107,6 +107,7 @@ def test_labels_are_the_nearest_center_at_any_shape(level, n_threads, rng, dtype
 def test_all_levels_and_threads_give_the_same_bits(level, n_threads):
     data = np.random.default_rng(5).normal(50.0, 20.0, 3000).astype(np.float32)
     result = medfast.kmeans(data, 6)
+    pytest.importorskip("numba")
     _kernels._activate("jit")
     expected = medfast.kmeans(data, 6)
     np.testing.assert_array_equal(result.labels, expected.labels)
@@ -359,6 +360,7 @@ def test_vectors_do_not_depend_on_level_or_threads(level, n_threads):
     weights = np.random.default_rng(2).uniform(0, 1, 20_000)
     arguments = {"n_init": 2, "max_iter": 5, "random_state": 3}
     result = medfast.kmeans(data, 40, sample_weight=weights, **arguments)
+    pytest.importorskip("numba")
     _kernels._activate("jit")
     expected = medfast.kmeans(data, 40, sample_weight=weights, num_threads=1, **arguments)
     np.testing.assert_array_equal(result.labels, expected.labels)
@@ -371,6 +373,7 @@ def test_vectors_do_not_depend_on_level_or_threads(level, n_threads):
 def test_bounds_and_doubts_change_no_bit(level, n_features, kind):
     if level == "jit":
         pytest.skip("the others are held against it")
+    pytest.importorskip("numba")
     rng = np.random.default_rng(n_features)
     for n, n_clusters in ((64, 1), (130, 3), (1001, 8), (1500, 17)):
         data = rng.normal(0, 1, (n, n_features))

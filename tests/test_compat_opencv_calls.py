@@ -1,5 +1,6 @@
 """What all of OpenCV's drop-ins share: signatures, constants, `dst`, errors, and what goes to OpenCV itself."""
 
+import gzip
 import inspect
 import logging
 import re
@@ -158,11 +159,48 @@ def test_what_opencv_dies_of_is_an_error():
 
 def test_methods_of_clahe():
     ours, theirs = opencv.createCLAHE(2.5, (3, 4)), cv2.createCLAHE(2.5, (3, 4))
-    missing = {name for name in dir(theirs) if not name.startswith("_") and not hasattr(ours, name)}
-    assert missing <= {"read", "save", "write"}
+    assert not {name for name in dir(theirs) if not name.startswith("_") and not hasattr(ours, name)}
     for name in ("getClipLimit", "getTilesGridSize", "getBitShift", "empty", "getDefaultName", "clear"):
         if hasattr(theirs, name):
             assert getattr(ours, name)() == getattr(theirs, name)()
+
+
+@pytest.mark.parametrize("name", ["a.yml", "a.xml", "a.JSON", "a.yaml.gz", "a.xml.gz", "a.other", "a"])
+def test_files_of_clahe(tmp_path, name):
+    """OpenCV stores none of the settings: an empty node."""
+    files = []
+    for folder, clahe in (("ours", opencv.createCLAHE(2.5, (3, 4))), ("theirs", cv2.createCLAHE(2.5, (3, 4)))):
+        (tmp_path / folder).mkdir()
+        file = tmp_path / folder / name
+        assert clahe.save(str(file)) is None
+        files.append(gzip.decompress(file.read_bytes()) if name.endswith(".gz") else file.read_bytes())
+    assert files[0] == files[1].replace(b"%YAML 1.2", b"%YAML:1.0")  # OpenCV 5's first line
+    storage = cv2.FileStorage(str(tmp_path / "ours" / name), cv2.FILE_STORAGE_READ)
+    assert storage.isOpened()
+    assert list(storage.root().keys()) == ["my_object"]
+
+
+def test_nodes_of_clahe(tmp_path):
+    texts = []
+    for make in (opencv.createCLAHE, cv2.createCLAHE):
+        clahe = make(2.5, (3, 4))
+        storage = cv2.FileStorage(str(tmp_path / "file.yml"), cv2.FILE_STORAGE_WRITE)
+        assert clahe.write(storage) is None
+        assert clahe.write(storage, "named") is None
+        storage.release()
+        texts.append((tmp_path / "file.yml").read_text())
+        storage = cv2.FileStorage(str(tmp_path / "file.yml"), cv2.FILE_STORAGE_READ)
+        for node in (storage.root(), storage.getNode("named"), storage.getNode("none")):
+            assert clahe.read(node) is None
+        assert (clahe.getClipLimit(), clahe.getTilesGridSize()) == (2.5, (3, 4))
+        for call in (lambda c=clahe: c.read(3), lambda c=clahe: c.write(3, "x")):
+            with pytest.raises((cv2.error, TypeError)):
+                call()
+    assert texts[0] == texts[1]
+    with pytest.raises(FileNotFoundError):
+        opencv.createCLAHE().save(tmp_path / "none" / "a.yml")  # OpenCV says nothing
+    with pytest.raises(TypeError, match="filename must be a str or a path, got NoneType"):
+        opencv.createCLAHE().save(None)
 
 
 def test_static_methods_that_look_into_a_patched_opencv():

@@ -75,6 +75,55 @@ def test_floats_of_any_size_are_scaled_as_the_whole_is(rng, dtype, factor):
     assert_array_equal(lazy.equalize_hist(chunked).compute(), medfast.equalize_hist(image))
 
 
+RESIZES = [
+    ((41, 53), (17, 30), {"shape": (20, 26)}),
+    ((41, 53), (17, 30), {"scale": (0.4, 1.7)}),
+    ((41, 53), (17, 30), {"scale": 0.5}),  # blocks of two by two, the last ones cut short
+    ((40, 52), (20, 23), {"scale": 0.5}),
+    ((40, 52), (20, 23), {"scale": (0.5, 1.0)}),  # cubic sums the last values of a row of bytes in another way
+    ((40, 52), 23, {"scale": 0.25}),
+    ((40, 52), 23, {"shape": (97, 69)}),
+    ((9, 20, 24), (5, 11, 13), {"spacing": (3.0, 0.7, 0.7), "new_spacing": 1.0}),
+    ((9, 20, 24), (5, 11, 13), {"scale": (1.0, 0.5, 0.5)}),
+    ((9, 20, 24), (5, 11, 13), {"shape": (5, 20, 31)}),
+    ((5, 7), (2, 3), {"scale": 0.01}),
+    ((1, 1), 1, {"shape": (3, 5)}),
+    ((5, 7), (2, 3), {"shape": (0, 3)}),
+    ((5, 7), (2, 3), {"shape": (5, 7)}),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, *DTYPES[:2], *DTYPES[3:]])
+@pytest.mark.parametrize("kind", ["nearest", "linear", "linear-exact", "area", "cubic", "lanczos4"])
+def test_resize_has_the_bits_of_the_call_in_memory(rng, dtype, kind):
+    for shape, chunks, target in RESIZES:
+        image = rng.normal(100, 60, shape).clip(0, 255).astype(dtype)
+        found = lazy.resize(da.from_array(image, chunks=chunks), interpolation=kind, **target)
+        expected = medfast.resize(image, interpolation=kind, **target)
+        assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+        assert_array_equal(found.compute(), expected, err_msg=f"{shape} {target}")
+
+
+def test_resize_at_every_level(level, rng):
+    image = rng.integers(0, 256, (70, 90)).astype(np.uint8)
+    for kind in ("linear", "cubic"):
+        found = lazy.resize(da.from_array(image, chunks=(40, 37)), (50, 61), interpolation=kind)
+        assert_array_equal(found.compute(), medfast.resize(image, (50, 61), interpolation=kind))
+
+
+def test_resize_looks_at_little_more_than_a_chunk():
+    loaded = []
+
+    def load(block_info=None):
+        loaded.append(block_info[None]["chunk-location"])
+        return np.zeros((16, 16), np.int16)
+
+    image = da.map_blocks(load, chunks=((16,) * 8, (16,) * 8), dtype=np.int16, meta=np.empty((0, 0), np.int16))
+    lazy.resize(image, scale=0.5, interpolation="area")[:8, :8].compute()
+    assert loaded == [(0, 0)]
+    assert lazy.resize(image, scale=2.0).chunks == ((32,) * 8, (32,) * 8)
+
+
 def test_nothing_is_computed_before_it_is_asked_for():
     def fail(block_info=None):
         raise AssertionError("computed")
@@ -84,6 +133,7 @@ def test_nothing_is_computed_before_it_is_asked_for():
     lazy.equalize_hist(image)
     lazy.segment(image, 3)
     lazy.clahe(image)
+    lazy.resize(image, (9, 5))
     with pytest.raises(AssertionError, match="computed"):
         lazy.window(image, 1, 2).compute()
 
@@ -96,6 +146,11 @@ def test_nothing_is_computed_before_it_is_asked_for():
         (lambda image: lazy.kmeans(image.astype(np.float32), 2), TypeError, "image must hold integers"),
         (lambda image: lazy.clahe(image, -1.0), ValueError, "clip_limit must be >= 0"),
         (lambda image: lazy.window(image, 1, 0), ValueError, "width must be >= 1"),
+        (lambda image: lazy.resize(np.zeros((4, 4), np.uint8), (2, 2)), TypeError, "image must be a Dask array"),
+        (lambda image: lazy.resize(image), ValueError, "exactly one of shape, scale and new_spacing"),
+        (lambda image: lazy.resize(image, (2, 2), interpolation="best"), ValueError, "interpolation must be"),
+        (lambda image: lazy.resize(image, (2, 2, 2)), ValueError, "shape must have"),
+        (lambda image: lazy.resize(image.astype(np.float32) / 0, (3, 3)).compute(), ValueError, "image must be finite"),
         (lambda image: lazy.denoise_nl_means(image, noise="rician"), ValueError, "sigma must be given"),
         (lambda image: lazy.denoise_nl_means(image, mask=np.ones((2, 2), bool)), ValueError, "mask must have shape"),
         (lambda image: lazy.equalize_hist(image.astype(np.float32) / 0).compute(), ValueError, "image must be finite"),
@@ -137,4 +192,5 @@ def test_two_processes_of_a_cluster(rng):
         found = result_of(lazy.denoise_nl_means(chunked, patch_size=3, search_size=5))
         assert_array_equal(found, medfast.denoise_nl_means(volume, patch_size=3, search_size=5))
         assert_array_equal(result_of(lazy.equalize_hist(chunked)), medfast.equalize_hist(volume))
+        assert_array_equal(result_of(lazy.resize(chunked, scale=0.7)), medfast.resize(volume, scale=0.7))
         assert_array_equal(result_of(lazy.segment(chunked, 4)), medfast.segment(volume, 4))

@@ -1,77 +1,21 @@
-"""Beside other libraries: forks, processes, pools within pools, limits from outside. Every call gives the same bits."""
+"""Beside other libraries: processes, pools within pools, limits from outside. Every call gives the same bits."""
 
 import importlib.util
 import multiprocessing
 import os
+import re
 import subprocess
 import sys
 import sysconfig
 import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import medfast
 from medfast import _parallel
-
-# A pool is warm when the process forks, a hundred times: each child calls again, within ten seconds.
-FORKS = """
-import os, signal, sys, time
-import numpy as np
-library, n_children, patience = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
-image = np.random.default_rng(1).integers(0, 256, (128, 128), np.uint8)
-if library == "medfast":
-    import medfast
-    from medfast import _parallel
-    _parallel.WORK_PER_THREAD = 1
-    _parallel._affinity = lambda: 3
-    call = lambda: medfast.denoise_nl_means(image, 10, patch_size=3, search_size=5, num_threads=3)
-elif library == "opencv":
-    import cv2
-    cv2.setNumThreads(3)
-    call = lambda: cv2.fastNlMeansDenoising(image, None, 10, 3, 5)
-else:
-    from sklearn.cluster import KMeans
-    samples = np.random.default_rng(1).random((20000, 8))
-    call = lambda: KMeans(4, n_init=1, max_iter=5, random_state=0).fit(samples).labels_
-expected = call()
-for number in range(n_children):
-    child = os.fork()
-    if child == 0:
-        os._exit(0 if (call() == expected).all() else 1)
-    deadline = time.monotonic() + patience
-    while not (done := os.waitpid(child, os.WNOHANG))[0]:
-        if time.monotonic() > deadline:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            sys.exit(f"child {number} hangs")
-        time.sleep(0.0005)
-    assert done[1] == 0
-assert (call() == expected).all()
-"""
-
-
-def fork_after_use(library, n_children, patience):
-    arguments = [sys.executable, "-W", "ignore", "-c", FORKS, library, str(n_children), str(patience)]
-    environment = os.environ | {"OMP_NUM_THREADS": "3"}
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=300, env=environment, check=False)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_hundred_forks_after_use():
-    done = fork_after_use("medfast", 100, 10)
-    assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_the_same_script_finds_a_pool_that_hangs():
-    """GNU's OpenMP waits for ever in a forked child: the script tells. (OpenCV 4.14 did not hang in it.)"""
-    pytest.importorskip("sklearn")
-    done = fork_after_use("sklearn", 1, 5)
-    if done.returncode == 0:
-        pytest.skip("this scikit-learn has an OpenMP that survives a fork")
-    assert "child 0 hangs" in done.stderr
 
 
 def work(index):
@@ -128,7 +72,7 @@ def test_data_loader_of_torch():
     check([(1, features) for features in torch.cat(batches).numpy()])
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", ["loky", "threading", "multiprocessing"])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # loky's, of a worker that takes its time
 def test_joblib(backend):
     joblib = pytest.importorskip("joblib")
@@ -177,6 +121,44 @@ def test_many_threads_get_the_same_bits_and_share_one_pool(monkeypatch, rng):
     assert len(names) <= max(2, len(n_helpers))
 
 
+def pool_in_a_worker(n_callers):
+    """What many threads of a worker process get, how many threads a call has, and how many are medfast's."""
+    with ThreadPoolExecutor(n_callers) as pool:
+        found = list(pool.map(work, range(n_callers)))
+    helpers = [thread for thread in threading.enumerate() if thread.name.startswith("medfast")]
+    return found, {n_threads for n_threads, _ in found}, len(helpers)
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of a process with threads, which is what is tried
+def test_threads_in_worker_processes_do_not_multiply(method):
+    """Two processes of four threads each: eight callers, and not one thread of medfast's more."""
+    work(0)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method)) as pool:
+        for found, n_threads, n_helpers in pool.map(pool_in_a_worker, [4, 4], timeout=120):
+            check(found)
+            assert (n_threads, n_helpers) == ({1}, 0)
+
+
+def test_a_call_within_a_call_adds_no_pool(monkeypatch, rng):
+    """As where `progress`, or a filter of somebody else's in our pool, calls medfast again."""
+    monkeypatch.setattr(_parallel, "WORK_PER_THREAD", 1)
+    monkeypatch.setattr(_parallel, "_affinity", lambda: 3)
+    image = rng.integers(0, 256, (64, 72), np.uint8)
+    expected, found = medfast.equalize_hist(image), []
+    before = {thread.name for thread in threading.enumerate() if thread.name.startswith("medfast")}
+
+    def again(done, total):
+        found.append(medfast.equalize_hist(image))
+
+    medfast.denoise_nl_means(image, 10, patch_size=3, search_size=5, progress=again)
+    _parallel.for_rows(6, lambda start, stop: again(stop, 6), work_per_row=1e9, tile_rows=1)
+    assert len(found) > 6
+    assert all(np.array_equal(each, expected) for each in found)
+    after = {thread.name for thread in threading.enumerate() if thread.name.startswith("medfast")}
+    assert len(after) <= max(2, len(before))
+
+
 def run_python(code, **environ):
     """The output of `code` in a new interpreter without bounds from the environment."""
     ours = ("MEDFAST_LEVEL", "MEDFAST_NUM_THREADS", "OMP_NUM_THREADS")
@@ -210,6 +192,29 @@ print(_parallel.resolve(), "threadpoolctl" in _parallel.limits())
     assert run_python(code) == ["3", "3", "1", "1", "3", "8", "False"]
 
 
+def test_work_stays_within_what_threadpoolctl_allows():
+    pytest.importorskip("threadpoolctl")
+    code = """
+import threading, time, threadpoolctl, medfast
+from medfast import _parallel
+_parallel._affinity = lambda: 8
+_parallel._quota = None
+def threads_at_work():
+    found = set()
+    def body(start, stop):
+        found.add(threading.get_ident())
+        time.sleep(0.002)
+    _parallel.for_rows(64, body, work_per_row=1e7, tile_rows=1)
+    return len(found)
+with threadpoolctl.threadpool_limits(1):
+    print(threads_at_work(), threading.active_count())
+with threadpoolctl.threadpool_limits(3):
+    print(threads_at_work() <= 3, threading.active_count() <= 3)
+print(threads_at_work() > 3)
+"""
+    assert run_python(code) == ["1", "1", "True", "True", "True"]
+
+
 def test_threadpoolctl_is_not_imported_for_it():
     assert run_python("import sys, medfast; print('threadpoolctl' in sys.modules)") == ["False"]
 
@@ -220,6 +225,19 @@ def test_affinity_set_while_running_counts():
         "import os, medfast; os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1]);"
         "print(medfast.runtime.info()['threads'])"
     )
+    assert run_python(code) == ["1"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to CPUs")
+def test_affinity_of_the_parent_counts():
+    """As under `taskset`: one CPU, no thread beside the caller's, whatever is asked for."""
+    code = """
+import os, subprocess, sys
+os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:1])
+child = "import threading, numpy as np, medfast; medfast.equalize_hist(np.zeros((2048, 2048), np.uint8));"
+child += "medfast.denoise_nl_means(np.zeros((256, 256), np.uint8), 10, num_threads=4); print(threading.active_count())"
+print(subprocess.run([sys.executable, "-c", child], capture_output=True, text=True, check=True).stdout)
+"""
     assert run_python(code) == ["1"]
 
 
@@ -239,12 +257,49 @@ atexit.register(lambda: print((medfast.equalize_hist(image) == expected).all()))
 
 @pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL")
 def test_free_threaded_python_keeps_its_gil_off():
+    """After the import of every kernel at every level, a warning being an error; and threads get the same bits."""
     code = """
-import sys, numpy as np, medfast
-medfast.denoise_nl_means(np.zeros((64, 64), np.uint8), 10)
-print(sys._is_gil_enabled())
+import importlib, sys, threading
+import pathlib
+import numpy as np
+assert not sys._is_gil_enabled()
+import medfast
+folder = pathlib.Path(medfast.__file__).parent
+names = [file.relative_to(folder.parent).parts for file in sorted(folder.rglob("*.so")) + sorted(folder.rglob("*.pyd"))]
+for *path, file in names:
+    if path[-1] in ("_kernels", *medfast._kernels.supported_levels()):
+        importlib.import_module(".".join([*path, file.partition(".")[0]]))
+        assert not sys._is_gil_enabled(), file
+assert len(names) > 12
+medfast._parallel.WORK_PER_THREAD = 1
+medfast._parallel._affinity = lambda: 3
+image = np.random.default_rng(0).integers(0, 256, (96, 80), np.uint8)
+def call():
+    quiet = medfast.denoise_nl_means(image, 10, patch_size=3, search_size=5)
+    even = medfast.clahe(medfast.resize(medfast.equalize_hist(quiet), (64, 64)))
+    return medfast.hog(even).tobytes() + medfast.segment(even, 3).tobytes()
+expected, found = call(), []
+threads = [threading.Thread(target=lambda: found.extend(call() == expected for _ in range(20))) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(found), all(found), sys._is_gil_enabled())
 """
-    assert run_python(code) == ["False"]
+    assert run_python(code, PYTHONWARNINGS="error") == ["80", "True", "False"]
+
+
+def test_every_kernel_says_that_it_needs_no_gil():
+    """In the C that Cython made, where this is a checkout: a module that does not say so turns the GIL on."""
+    files = sorted(Path(__file__).parents[1].glob("build/cython/**/*.c"))
+    if not files:
+        pytest.skip("there is no generated C beside an installed wheel")
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert "{Py_mod_gil, __Pyx_FREETHREADING_COMPATIBLE}" in text, file.name
+        otherwise = re.search(r"#endif\n#else\n#define __Pyx_FREETHREADING_COMPATIBLE (\w+)\n#endif", text)
+        assert otherwise, file.name
+        assert otherwise[1] == "Py_MOD_GIL_NOT_USED", file.name
 
 
 def test_nothing_is_imported_for_numba():

@@ -303,6 +303,7 @@ def test_programs_that_may_not_be_edited(tmp_path):
 
 
 def test_what_is_no_program(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("typer")  # without it, there are no commands
     from medfast import _run
 
     monkeypatch.chdir(tmp_path)

@@ -1,6 +1,7 @@
 """What OpenCV's signatures take: sizes and points as (width, height), criteria, windows of HOG."""
 
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,18 @@ def as_dst(dst: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str = "
     if len(shape) == 2 and dst.shape == (*shape, 1):
         return dst[:, :, 0]
     return dst if dst.shape == shape else None
+
+
+def as_file_name(value: Any, name: str) -> str:
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} must be a str or a path, got {type(value).__name__}")
+    return os.fspath(value)
+
+
+def check_has(value: Any, name: str, method: str, kind: str) -> None:
+    """Refuse what is neither None nor, by a method that tells it, of a class of OpenCV's."""
+    if value is not None and not hasattr(value, method):
+        raise TypeError(f"{name} must be a {kind}, got {type(value).__name__}")
 
 
 def as_points(value: Any, name: str) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from medfast.io import Image, read_image
 
@@ -66,14 +66,18 @@ def package_folder(package: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def add_rician_noise(clean: NDArray[np.uint8], sigma: float, seed: int) -> NDArray[np.uint8]:
-    """``sqrt((I + n1)² + n2²)`` with Gaussian n1 and n2: what the magnitude of an MR signal looks like."""
+def add_rician_noise(clean: NDArray[np.uint8], sigma: float, seed: int, dtype: DTypeLike = np.uint8) -> NDArray[Any]:
+    """``sqrt((I + n1)² + n2²)`` with Gaussian n1 and n2: what the magnitude of an MR signal looks like.
+
+    In uint8, values are rounded and cut at 255; as floats, they are what they are.
+    """
     rng = np.random.default_rng(seed)
-    noisy = np.empty_like(clean)
+    noisy = np.empty(clean.shape, dtype)
     for plane, out in zip(clean, noisy, strict=True):
         real = plane + rng.normal(0.0, sigma, plane.shape)
         imaginary = rng.normal(0.0, sigma, plane.shape)
-        out[...] = np.rint(np.minimum(np.hypot(real, imaginary), 255.0))
+        magnitude = np.hypot(real, imaginary)
+        out[...] = np.rint(np.minimum(magnitude, 255.0)) if noisy.dtype == np.uint8 else magnitude
     return noisy
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfast import _validate, exposure
+from medfast.compat.opencv.algorithm import Algorithm
 
 __all__ = ["CLAHE", "createCLAHE", "equalizeHist"]
 
@@ -98,10 +99,11 @@ def createCLAHE(clipLimit: float = 40.0, tileGridSize: tuple[int, int] = (8, 8))
     return CLAHE(clipLimit, tileGridSize)
 
 
-class CLAHE:
+class CLAHE(Algorithm):
     """Contrast-limited adaptive histogram equalisation with OpenCV's methods; made by `createCLAHE`.
 
-    It holds settings alone, no memory between calls, and may be used by several threads at once.
+    It holds settings alone, no memory between calls, and may be used by several threads at once. As in OpenCV, `save`
+    and `write` leave an empty node, for it stores no settings, and `read` changes none.
 
     Parameters
     ----------
@@ -228,29 +230,6 @@ class CLAHE:
 
     def collectGarbage(self) -> None:
         """Do nothing: there is no memory kept between calls that could be given back."""
-
-    def clear(self) -> None:
-        """Do nothing, as in OpenCV."""
-
-    def empty(self) -> bool:
-        """Tell whether there is nothing in it.
-
-        Returns
-        -------
-        bool
-            False, as in OpenCV.
-        """
-        return False
-
-    def getDefaultName(self) -> str:
-        """Tell the name that OpenCV has for it.
-
-        Returns
-        -------
-        str
-            "my_object".
-        """
-        return "my_object"
 
 
 def _fill(dst: Any, image: NDArray[Any], result: NDArray[Any]) -> NDArray[Any]:

@@ -5,14 +5,15 @@ number of threads, and the tiles depend on the shape of the problem alone.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medfast import _kernels
-from medfast._parallel import for_rows
+from medfast._parallel import for_rows, helped, threads_for
 
 BLOCK = 64
 """Samples that the kernel works on at once, as in src/kmeans.h."""
@@ -21,11 +22,22 @@ GROUP = 4
 PARTS = 8
 """Sums that the kernel works on at once: a cluster's are high and low parts of the features, each filled up to a
 multiple of it, and as many again for the weight and a count."""
-TILE_STEPS = 500_000
+TILE_STEPS = 250_000
 """Coordinates compared in a tile, at least: its sums are then added up in a hundredth of the time."""
+LOOKED_UP = 16
+"""Centers up to which the kernel keeps a table of them."""
 MOST_TILES = 64
 LEAST_ROWS = 32
 """Samples of a tile, for each cluster: the sums of all tiles together stay well below the size of the data."""
+PASSES = 8
+"""In how many passes threads have to earn what it takes to wake them."""
+
+# The board of the kernel, as in src/kmeans_board.h: two lines, and one for each worker, so long that none shares a line
+# of any cache with another; entries of the line of the state; tasks; status.
+LINE, TAKEN = 16, 2
+TASK, STATUS, PASS, CURRENT, N_CHANGED, N_PASSES, MOST_PASSES, FARTHEST = range(8)
+LEAVE, LABEL, ITERATE, INERTIA = range(4)
+ASKED, RUNNING, FINISHED, EMPTY = range(4)
 
 
 class Clusters(NamedTuple):
@@ -121,23 +133,34 @@ class Samples:
         tile_rows = BLOCK * math.ceil(rows / BLOCK)
         return math.ceil(n_samples / tile_rows), tile_rows
 
+    def scratch(self, n_clusters: int) -> NDArray[Any]:
+        """What a call of the kernel works in: three blocks of samples, zeros; centers with half their squares and what
+        they moved, or a table of 16 of them; room to begin at a multiple of 64."""
+        n_features = self.data.shape[1]
+        packed = GROUP * math.ceil(n_clusters / GROUP) * (n_features + 1) + n_clusters
+        return np.empty((3 * BLOCK + 1) * n_features + max(packed, LOOKED_UP * n_features) + BLOCK, self.dtype)
+
+    def nanoseconds(self, n_clusters: int) -> float:
+        """What a pass takes for a sample, about."""
+        n_features = self.data.shape[1]
+        return 1.0 + 0.15 * n_features + 0.05 * n_clusters + n_features * n_clusters / 80.0
+
     def for_tiles(self, body: Callable[[int, int, NDArray[Any]], None], n_clusters: int) -> None:
         """Call `body(start, stop, scratch)` for samples of whole tiles, which together are all."""
-        n_samples, n_features = self.data.shape
+        n_samples = len(self.data)
         n_tiles, tile_rows = self.tiles(n_clusters)
-        # two blocks of samples, zeros, centers with half their squares, their moves; room to begin at a multiple of 64
-        n_values = 2 * BLOCK * n_features + n_features
-        n_values += GROUP * math.ceil(n_clusters / GROUP) * (n_features + 1) + n_clusters + BLOCK
 
         def tiles(first: int, last: int) -> None:
-            body(first * tile_rows, min(last * tile_rows, n_samples), np.empty(n_values, self.dtype))
+            body(first * tile_rows, min(last * tile_rows, n_samples), self.scratch(n_clusters))
 
-        nanoseconds = 1.0 + 0.15 * n_features + 0.05 * n_clusters + n_features * n_clusters / 80.0
-        for_rows(n_tiles, tiles, work_per_row=nanoseconds * tile_rows, num_threads=self.num_threads)
+        work = self.nanoseconds(n_clusters) * tile_rows
+        for_rows(n_tiles, tiles, work_per_row=work, num_threads=self.num_threads)
 
 
 class Labelling:
     """Labels of samples by their nearest centers, and sums by label that are kept from pass to pass.
+
+    A board tells the calling thread and its helpers what to do next, as src/kmeans_board.h describes.
 
     Parameters
     ----------
@@ -151,41 +174,112 @@ class Labelling:
 
     def __init__(self, samples: Samples, centers: NDArray[Any], *, with_sums: bool = True) -> None:
         self.samples = samples
-        self.labels = np.full(len(samples.data), -1, np.int32)
-        self._shape = centers.shape
+        n_samples, n_features = samples.data.shape
+        n_clusters = len(centers)
+        self.labels = np.full(n_samples, -1, np.int32)
         with np.errstate(over="ignore", invalid="ignore"):
-            self._shift = centers.mean(axis=0, dtype=np.float64).astype(samples.dtype)
-        n_tiles, self._tile_rows = samples.tiles(len(centers))
-        self._sums = np.zeros((n_tiles if with_sums else 0, len(centers) * _sums_size(centers.shape[1])))
-        self._totals = np.full((n_tiles, 2), -1.0)
-        self._gaps = np.empty(len(samples.data), np.float32)  # the first pass fills it
-        self._earlier = centers
+            shift = centers.mean(axis=0, dtype=np.float64).astype(samples.dtype)
+        n_tiles, tile_rows = samples.tiles(n_clusters)
+        self._centers = np.array([centers, centers], samples.dtype)
+        self._gaps = np.empty(n_samples, np.float32)  # the first pass fills it
+        self._sums = np.zeros((n_tiles if with_sums else 0, n_clusters * _sums_size(n_features)))
+        self._totals = np.full((n_tiles, 3), -1.0)
+        self._total = np.empty((n_clusters, n_features + 1))
+        self._numbers = np.zeros(3)
+        work = samples.nanoseconds(n_clusters) * tile_rows
+        n_threads = min(threads_for(PASSES * n_tiles * work, samples.num_threads), n_tiles)
+        self._board = np.zeros((TAKEN + n_threads, LINE), np.int64)
+        self._board[TAKEN:, 0] = 2**31  # no tiles left, before the first pass
+        self._state = self._board[1]
+        self._tiles_at_once = math.ceil(5e7 / work)  # nobody waits for Ctrl-C longer than for 50 ms, or a tile
+        self._arrays = (
+            samples.data, samples.weights, self._centers, shift, tile_rows,
+            self.labels, self._gaps, self._sums, self._totals, self._total, self._numbers, self._board,
+        )  # fmt: skip
+
+    @property
+    def centers(self) -> NDArray[Any]:
+        """Where the last pass or `move` has left them."""
+        return self._centers[self._state[CURRENT]]
+
+    @property
+    def sums(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Sums and weights by cluster, of the last pass."""
+        return self._total[:, :-1], self._total[:, -1]
+
+    @property
+    def n_changed(self) -> int:
+        """Labels that changed in the last pass."""
+        return int(self._state[N_CHANGED])
+
+    @property
+    def n_passes(self) -> int:
+        """Passes iterated so far."""
+        return int(self._state[N_PASSES])
+
+    @property
+    def moved(self) -> float:
+        """How far the centers moved in the last pass iterated, as `lloyd` takes it."""
+        return float(self._numbers[2])
 
     def assign(self, centers: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
         """Label by nearest center; return sums and weights by cluster, and how many labels changed."""
-        samples = self.samples
-        kernel = _kernels.kmeans
+        self.move(centers)
+        with self.helped():
+            self._do(LABEL)
+        return *self.sums, self.n_changed
 
-        def body(start: int, stop: int, scratch: NDArray[Any]) -> None:
-            kernel.assign(
-                samples.data, samples.weights, centers, self._earlier, self._shift, self._tile_rows, start, stop,
-                scratch, self.labels, self._gaps, self._sums, self._totals,
-            )  # fmt: skip
+    def move(self, centers: NDArray[Any]) -> None:
+        """Take these centers."""
+        self._state[CURRENT] = 1 - self._state[CURRENT]
+        self.centers[...] = centers
 
-        samples.for_tiles(body, len(centers))
-        self._earlier = centers
-        return *self._gathered(), int(self._totals[:, 1].sum())
+    def iterate(self, most_passes: int, tolerance: float, *, farthest: bool) -> bool:
+        """Label and move the centers in turns, until no label changes, centers move by no more than `tolerance`, or
+        there were `most_passes` in all; False if it stops before, for a cluster is empty. Only inside `helped`.
+        """
+        state = self._state
+        self._numbers[0], state[MOST_PASSES], state[FARTHEST] = tolerance, most_passes, farthest
+        self._do(ITERATE)
+        return bool(state[STATUS] != EMPTY)
+
+    def finish(self, *, relabel: bool) -> float:
+        """Label once more, or not; return the inertia. Only inside `helped`."""
+        if relabel:
+            self._do(LABEL)
+        self._do(INERTIA)
+        return float(self._numbers[1])
 
     def relabel(self, labels: NDArray[np.int32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Take these labels; return sums and weights by cluster."""
         self.labels[...] = labels
         self._gaps.fill(-1.0)
-        self._sums = self.samples.sums(self.labels, self._shape[0])
-        return self._gathered()
+        self._sums[...] = self.samples.sums(self.labels, len(self._total))
+        _kernels.kmeans.gather(self._sums, self._total)
+        return self.sums
 
-    def _gathered(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        total = _gathered(self._sums, *self._shape)
-        return total[:, :-1], total[:, -1]
+    def _do(self, task: int) -> None:
+        """Lead a task to its end, which a signal may cut short."""
+        self._state[TASK], self._state[STATUS] = task, ASKED
+        while self._state[STATUS] in (ASKED, RUNNING):
+            self._work(0)
+
+    def _work(self, worker: int) -> None:
+        data, weights, centers, shift, tile_rows, *rest = self._arrays
+        scratch = self.samples.scratch(len(self._total))
+        _kernels.kmeans.lloyd(
+            data, weights, centers, shift, tile_rows, scratch, *rest, worker, self._tiles_at_once
+        )
+
+    @contextmanager
+    def helped(self) -> Iterator[None]:
+        """Threads stand by for what is done in the block."""
+        self._state[TASK] = LABEL  # anything but LEAVE
+        with helped(self._work, len(self._board) - TAKEN):
+            try:
+                yield
+            finally:
+                self._state[TASK] = LEAVE
 
 
 def lloyd(
@@ -195,38 +289,55 @@ def lloyd(
     max_iter: int,
     tolerance: float,
     labelling: Labelling | None = None,
-    shift: Callable[[NDArray[np.float64]], Any] = np.sum,
+    farthest: bool = False,
     update: Callable[..., NDArray[Any]] | None = None,
     relabel: bool = True,
     report: Callable[[str], None] | None = None,
 ) -> Clusters:
     """Run Lloyd's algorithm from `centers`.
 
-    It stops when no label changes, or when `shift` of the squared distances that the centers moved is at most
-    `tolerance`; in the second case the samples are labelled once more, so that each has its nearest center. Without
-    `relabel` they are not, so that each center is the mean of its samples. `update` is what takes the place of `means`;
-    `report` is told what happens.
+    It stops when no label changes, or when the sum of the squared distances that the centers moved (the farthest one's,
+    with `farthest`) is at most `tolerance`; in the second case the samples are labelled once more, so that each has its
+    nearest center. Without `relabel` they are not, so that each center is the mean of its samples. `update` is what
+    takes the place of `means` where a cluster has no samples; `report` is told what happens.
     """
-    update = update or means
     labelling = labelling or Labelling(samples, centers)
-    labels = labelling.labels
-    for iteration in range(1, max_iter + 1):
-        sums, weights, n_changed = labelling.assign(centers)
+    labelling.move(centers)
+    update, moves = update or means, np.max if farthest else np.sum
+    inertia: float | None = None
+    is_over = False
+    while not is_over:
+        old = labelling.centers.copy()
+        most = labelling.n_passes + 1 if report else max_iter
+        with labelling.helped():
+            is_whole = labelling.iterate(most, tolerance, farthest=farthest)
+            n_changed, moved = labelling.n_changed, labelling.moved
+            is_over = is_whole and (n_changed == 0 or moved <= tolerance or labelling.n_passes >= max_iter)
+            if is_over and not report:
+                inertia = labelling.finish(relabel=relabel and n_changed > 0)
+        if not is_whole:
+            old = labelling.centers.copy()
+            labelling.move(update(labelling, old, *labelling.sums))
+            moved = float(moves(np.sum((labelling.centers.astype(np.float64) - old) ** 2, axis=1)))
+            is_over = moved <= tolerance or labelling.n_passes >= max_iter
         if report:
-            report(f"Iteration {iteration - 1}, inertia {samples.inertia(centers, labels)}.")
-        if n_changed == 0:
-            if report:
-                report(f"Converged at iteration {iteration - 1}: strict convergence.")
-            break
-        old, centers = centers, update(labelling, centers, sums, weights)
-        moved = shift(np.sum((centers.astype(np.float64) - old) ** 2, axis=1))
-        if moved <= tolerance:
-            if report:
-                report(f"Converged at iteration {iteration - 1}: center shift {moved} within tolerance {tolerance}.")
-            break
-    if n_changed and relabel:
-        labelling.assign(centers)
-    return Clusters(labels, centers, samples.inertia(centers, labels), iteration)
+            _report(report, labelling, samples.inertia(old, labelling.labels), moved, tolerance)
+    if inertia is None:
+        with labelling.helped():
+            inertia = labelling.finish(relabel=relabel and n_changed > 0)
+    return Clusters(labelling.labels, labelling.centers.copy(), inertia, labelling.n_passes)
+
+
+def _report(
+    report: Callable[[str], None], labelling: Labelling, inertia: float, moved: float, tolerance: float
+) -> None:
+    """What scikit-learn tells of an iteration."""
+    iteration = labelling.n_passes - 1
+    report(f"Iteration {iteration}, inertia {inertia}.")
+    if labelling.n_changed == 0:
+        report(f"Converged at iteration {iteration}: strict convergence.")
+    elif moved <= tolerance:
+        report(f"Converged at iteration {iteration}: center shift {moved} within tolerance {tolerance}.")
 
 
 def means(

@@ -140,7 +140,7 @@ def _best_of(
             max_iter=max_iter,
             tolerance=tolerance,
             labelling=labelling,
-            shift=np.max,
+            farthest=True,
             update=_means,
             relabel=False,
         )

@@ -36,6 +36,12 @@ KM_INLINE void km_assign_listed(km_work *at, const void *rows, const double *wei
                                 int32_t *labels, float *gaps)
 KM_EITHER(km_assign_listed, pass, rows, weights, n, numbers, labels, gaps)
 
+KM_INLINE void km_fetch_listed(km_work *at, const void *from, const int32_t *list, int n)
+KM_EITHER(km_fetch_listed, pass, from, list, n)
+
+KM_INLINE void km_fetch_block(km_work *at, const void *from)
+KM_EITHER(km_fetch_block, pass, from)
+
 KM_INLINE void km_begin_own(km_work *at, ptrdiff_t n_features, ptrdiff_t n_clusters, const void *centers, void *scratch)
 KM_EITHER(km_begin_own, own, n_features, n_clusters, centers, scratch)
 
@@ -68,8 +74,8 @@ KM_INLINE double km_reach(const km_work *at)
     }
 
 KM_INLINE void km_take_rows(int is_double, const void *from, ptrdiff_t n_features, const int32_t *list, int n,
-                            int n_next, void *rows)
-KM_ANY(km_take_rows, from, n_features, list, n, n_next, rows)
+                            void *rows)
+KM_ANY(km_take_rows, from, n_features, list, n, rows)
 
 KM_INLINE void km_add_block(int is_double, const void *rows, const double *weights, ptrdiff_t n_features,
                             ptrdiff_t n_clusters, int n, const int32_t *labels, double *sums)

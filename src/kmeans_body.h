@@ -59,9 +59,12 @@ KM_INLINE void KM(to_columns)(const KM_REAL *rows, ptrdiff_t n_features, const K
     }
 }
 
-/* Least of a(c) = |c|^2 / 2 - x.c, the second least, and the center of the least, for VECTORS vectors of samples. */
+/* Least of a(c) = |c|^2 / 2 - x.c, the second least, and the center of the least, for VECTORS vectors of samples. What
+   is needed next is fetched on the way, a little at a time: all at once, it waits for itself (16 lines may be under way;
+   100 000 x 8, a fifth of the samples: 7 ns each in place of 5). */
 KM_INLINE void KM(two_least)(const KM_REAL *columns, const KM_REAL *packed, ptrdiff_t n_features, ptrdiff_t n_clusters,
-                             KM(vec) *least, KM(vec) *second, KM(vec) *nearest)
+                             const void *const **ahead, const void *const *end, KM(vec) *least, KM(vec) *second,
+                             KM(vec) *nearest)
 {
     KM(vec) infinity = KM(km_set)((KM_REAL)INFINITY);
     KM_UNROLL
@@ -79,6 +82,12 @@ KM_INLINE void KM(two_least)(const KM_REAL *columns, const KM_REAL *packed, ptrd
         KM_AGAIN(columns);
         for (ptrdiff_t j = 0; j < n_features; j++, packed += KM_GROUP) {
             KM(vec) x[KM(VECTORS)];
+            if (*ahead < end) {
+                KM_UNROLL
+                for (int i = 0; i < KM_FETCHED; i++)
+                    KM_PREFETCH((*ahead)[i]);
+                *ahead += KM_FETCHED;
+            }
             KM_UNROLL
             for (int v = 0; v < KM(VECTORS); v++)
                 x[v] = KM(km_load)(columns + j * KM_BLOCK + v * KM(LANES));
@@ -105,16 +114,18 @@ KM_INLINE void KM(two_least)(const KM_REAL *columns, const KM_REAL *packed, ptrd
 }
 
 /* Label a block by a(c), with the gap of each. Returns the labels in doubt, a bit each. */
-KM_INLINE uint64_t KM(label)(const KM_REAL *columns, const KM_REAL *packed, ptrdiff_t n_features, ptrdiff_t n_clusters,
-                             KM_REAL slack, int32_t *labels, float *gaps, uint64_t *changed)
+KM_INLINE uint64_t KM(label)(const KM(km_pass) *pass, ptrdiff_t n_features, int32_t *labels, float *gaps,
+                             uint64_t *changed)
 {
+    const KM_REAL *columns = pass->columns, slack = pass->slack;
+    const void *const *ahead = pass->ahead, *const *end = ahead + pass->n_ahead;
     uint64_t in_doubt = 0;
     KM(vec) margin = KM(km_set)(slack), least[KM(VECTORS)], second[KM(VECTORS)], nearest[KM(VECTORS)];
     KM(vec) half = KM(km_set)((KM_REAL)0.5 * slack);
     *changed = 0;
     for (int i = 0; i < KM_BLOCK; i += KM(VECTORS) * KM(LANES)) {
         KM(vec) squares[KM(VECTORS)]; /* less |y|^2 */
-        KM(two_least)(columns + i, packed, n_features, n_clusters, least, second, nearest);
+        KM(two_least)(columns + i, pass->packed, n_features, pass->n_clusters, &ahead, end, least, second, nearest);
         KM_UNROLL
         for (int v = 0; v < KM(VECTORS); v++)
             squares[v] = KM(km_set)(0);
@@ -142,18 +153,17 @@ KM_INLINE uint64_t KM(label)(const KM_REAL *columns, const KM_REAL *packed, ptrd
 /* Constant numbers of features, in functions of their own: registers are allotted to each apart. */
 KM_APART uint64_t KM(label_3)(const KM(km_pass) *pass, int32_t *labels, float *gaps, uint64_t *changed)
 {
-    return KM(label)(pass->columns, pass->packed, 3, pass->n_clusters, pass->slack, labels, gaps, changed);
+    return KM(label)(pass, 3, labels, gaps, changed);
 }
 
 KM_APART uint64_t KM(label_8)(const KM(km_pass) *pass, int32_t *labels, float *gaps, uint64_t *changed)
 {
-    return KM(label)(pass->columns, pass->packed, 8, pass->n_clusters, pass->slack, labels, gaps, changed);
+    return KM(label)(pass, 8, labels, gaps, changed);
 }
 
 KM_APART uint64_t KM(label_any)(const KM(km_pass) *pass, int32_t *labels, float *gaps, uint64_t *changed)
 {
-    return KM(label)(pass->columns, pass->packed, pass->n_features, pass->n_clusters, pass->slack, labels, gaps,
-                     changed);
+    return KM(label)(pass, pass->n_features, labels, gaps, changed);
 }
 
 /* Label a sample by the distances themselves, of equal ones by the first. */

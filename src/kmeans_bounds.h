@@ -45,6 +45,7 @@ enum {
                       each, those in turn 1.8 ns */
     KM_PARTS = 8,  /* sums worked on at once */
     KM_RUNS = 16,  /* clusters up to which a block is added up cluster by cluster */
+    KM_FETCHED = 4, /* lines asked for at a time; divides BLOCK */
     KM_FEW = 4,    /* labels in doubt that are settled one by one; more, with all of their block */
     KM_TABLE = 16, /* centers up to which their coordinates are looked up in registers */
     KM_PAUSE = 16  /* blocks labelled by the definition alone once a block was in doubt as a whole */
@@ -104,6 +105,8 @@ KM_INLINE ptrdiff_t km_sums_size(ptrdiff_t n_features)
         float rounding, least_gap; \
         int knows_reach, pause; \
         ptrdiff_t n_changed; \
+        int n_ahead; \
+        const void *ahead[KM_BLOCK]; /* where the samples of the next block stand, to be fetched meanwhile */ \
     } name;
 KM_PASS(km_pass_f32, float)
 KM_PASS(km_pass_f64, double)

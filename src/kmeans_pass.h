@@ -75,6 +75,7 @@ static void KM(km_begin_tile)(KM(km_pass) *pass, double reach, double *sums)
     pass->slack = KM(slack)(pass->reach, pass->largest, pass->n_features);
     pass->pause = 0;
     pass->n_changed = 0;
+    pass->n_ahead = 0;
     span = sqrt(pass->reach) + sqrt(pass->largest);
     pass->rounding = (float)(4.0 * KM_ROUNDING_f32 * span);
     pass->least_gap = (float)(2.0 * ((double)pass->n_features + 5.0) * KM(KM_ROUNDING) * span
@@ -109,27 +110,42 @@ static int KM(km_open_chunk)(const KM(km_pass) *pass, const int32_t *labels, flo
     return n_open;
 }
 
-/* A block of listed samples: n rows one after another, filled up with the first. The next block's are fetched. */
-KM_INLINE void KM(take_rows)(const KM_REAL *from, ptrdiff_t n_features, const int32_t *list, int n, int n_next,
-                             KM_REAL *rows)
+/* The samples to be fetched next: the listed ones, a block at most; or the block that begins there. */
+static void KM(km_fetch_listed)(KM(km_pass) *pass, const KM_REAL *from, const int32_t *list, int n)
 {
-    for (int i = 0; i < n_next; i++)
-        KM_PREFETCH(from + list[KM_BLOCK + i] * n_features);
+    n = n < KM_BLOCK ? n : KM_BLOCK;
+    for (int i = 0; i < n; i++)
+        pass->ahead[i] = from + list[i] * pass->n_features;
+    for (; n % KM_FETCHED; n++)
+        pass->ahead[n] = pass->ahead[n - 1];
+    pass->n_ahead = n;
+}
+
+static void KM(km_fetch_block)(KM(km_pass) *pass, const KM_REAL *from)
+{
+    ptrdiff_t n = KM_BLOCK * pass->n_features * (ptrdiff_t)sizeof(KM_REAL) / 64; /* a multiple of FETCHED */
+    pass->n_ahead = n < KM_BLOCK ? (int)n : KM_BLOCK;
+    for (int i = 0; i < pass->n_ahead; i++)
+        pass->ahead[i] = (const char *)from + 64 * i;
+}
+
+/* A block of listed samples: n rows one after another, filled up with the first. */
+KM_INLINE void KM(take_rows)(const KM_REAL *from, ptrdiff_t n_features, const int32_t *list, int n, KM_REAL *rows)
+{
     for (int i = 0; i < n; i++) /* of constant size, copies are one load and one store */
         memcpy(rows + i * n_features, from + list[i] * n_features, (size_t)n_features * sizeof(KM_REAL));
     for (int i = n; i < KM_BLOCK; i++)
         memcpy(rows + i * n_features, rows, (size_t)n_features * sizeof(KM_REAL));
 }
 
-static void KM(km_take_rows)(const KM_REAL *from, ptrdiff_t n_features, const int32_t *list, int n, int n_next,
-                             KM_REAL *rows)
+static void KM(km_take_rows)(const KM_REAL *from, ptrdiff_t n_features, const int32_t *list, int n, KM_REAL *rows)
 {
     if (n_features == 8)
-        KM(take_rows)(from, 8, list, n, n_next, rows);
+        KM(take_rows)(from, 8, list, n, rows);
     else if (n_features == 3)
-        KM(take_rows)(from, 3, list, n, n_next, rows);
+        KM(take_rows)(from, 3, list, n, rows);
     else
-        KM(take_rows)(from, n_features, list, n, n_next, rows);
+        KM(take_rows)(from, n_features, list, n, rows);
 }
 
 /* Labels in doubt, a bit each, by the definition; returns which of all labels changed. */

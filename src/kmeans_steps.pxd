@@ -53,8 +53,10 @@ cdef extern from "kmeans.h" nogil:
     void km_begin_own(km_work* at, Py_ssize_t n_features, Py_ssize_t n_clusters, const void* centers,
                       void* scratch) noexcept
     void km_own_distances(km_work* at, const void* rows, const int32_t* labels, void* distances) noexcept
-    void km_take_rows(bint is_double, const void* source, Py_ssize_t n_features, const int32_t* list, int n, int n_next,
+    void km_take_rows(bint is_double, const void* source, Py_ssize_t n_features, const int32_t* list, int n,
                       void* rows) noexcept
+    void km_fetch_listed(km_work* at, const void* source, const int32_t* list, int n) noexcept
+    void km_fetch_block(km_work* at, const void* source) noexcept
     void km_add_block(bint is_double, const void* rows, const double* weights, Py_ssize_t n_features,
                       Py_ssize_t n_clusters, int n, const int32_t* labels, double* sums) noexcept
     void km_distances(bint is_double, const void* rows, const void* center, Py_ssize_t n_features, void* columns,
@@ -69,6 +71,13 @@ cdef extern from "kmeans.h" nogil:
     void km_tile_done(int64_t* board, Py_ssize_t width) noexcept
     int64_t km_get(int64_t* at) noexcept
     void km_wait(int* looks) noexcept
+
+
+# Samples of a tile whose gaps are looked at before any is labelled, and the numbers of those to label.
+cdef struct chunk:
+    Py_ssize_t first, n
+    int n_open
+    int32_t[KM_LISTED] open_
 
 
 cdef inline work* aligned(work* scratch) noexcept nogil:

@@ -15,6 +15,7 @@ import medfast
 from medfast import _validate
 from medfast import cluster as _cluster
 from medfast import denoise as _denoise
+from medfast import segmentation as _segmentation
 
 try:
     import dask.array as da
@@ -457,7 +458,7 @@ def segment(
     """
     lazy.check(image, (2, 3))
     _validate.check_integers(image, "image", "as a Dask array")
-    n_classes = _validate.as_int(n_classes, "n_classes", minimum=1, maximum=_cluster.MOST_CLASSES)
+    n_classes = _validate.as_int(n_classes, "n_classes", minimum=1, maximum=_segmentation.MOST_CLASSES)
     return_thresholds = _validate.as_flag(return_thresholds, "return_thresholds")
     found = delayed(chunks.classes_of)(
         delayed(chunks.summed)(lazy.blocks(chunks.counts_of, image, mask)), n_classes, image.dtype

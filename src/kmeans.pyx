@@ -11,125 +11,13 @@ call works on whole tiles of the samples and keeps each tile's sums in that tile
 that the result does not depend on threads.
 """
 from kmeans_steps cimport (
-    KM_ASKED, KM_BLOCK, KM_CHUNK, KM_CURRENT, KM_DONE, KM_EMPTY, KM_FARTHEST, KM_FINISHED, KM_INERTIA, KM_ITERATE,
-    KM_LABEL, KM_LEAVE, KM_MOST_PASSES, KM_N_CHANGED, KM_N_PASSES, KM_RUNNING, KM_STATE, KM_STATUS, KM_TAKEN,
-    KM_TASK, KM_WHOLE, aligned, as_they_stand, block_of, chunk, is_apart, km_add_block, km_add_parts, km_assign,
-    km_assign_listed, km_begin, km_begin_own, km_begin_tile, km_distances, km_fetch_block, km_fetch_listed, km_get, km_n_changed,
-    km_open_chunk, km_open_pass, km_own_distances, km_padded, km_reach, km_sums_size, km_take_rows, km_take_tile, km_tile_done,
-    km_wait, km_work, sample, work,
+    KM_ASKED, KM_BLOCK, KM_CURRENT, KM_DONE, KM_EMPTY, KM_FARTHEST, KM_FINISHED, KM_INERTIA, KM_LABEL, KM_LEAVE,
+    KM_MOST_PASSES, KM_N_CHANGED, KM_N_PASSES, KM_RUNNING, KM_STATE, KM_STATUS, KM_TAKEN, KM_TASK, aligned, block_of,
+    is_apart, km_add_block, km_add_parts, km_begin, km_begin_own, km_begin_tile, km_distances, km_get, km_n_changed,
+    km_open_pass, km_padded, km_reach, km_sums_size, km_take_tile, km_tile_done, km_wait, km_work, sample, work,
 )
+from kmeans_tile cimport inertia_of_tile, label_tile
 from libc.stdint cimport int32_t, int64_t
-from libc.string cimport memcpy
-
-
-cdef inline void look_at(km_work* at, Py_ssize_t first, Py_ssize_t last, const int32_t* labels, float* gaps,
-                         chunk* found) noexcept nogil:
-    """Which samples of the next chunk may change their labels; labels and gaps are those of all samples."""
-    found.first = first
-    found.n = min(<Py_ssize_t> KM_CHUNK, last - first)
-    found.n_open = 0
-    if found.n > 0:
-        found.n_open = km_open_chunk(at, labels + first, gaps + first, <int> found.n, found.open_)
-
-
-cdef inline void label_listed(km_work* at, const sample[:, :] data, const double* weights, const chunk* this,
-                              const chunk* following, Py_ssize_t n_done, work* buffer, int32_t* labels,
-                              float* gaps) noexcept nogil:
-    """Label the listed samples of a chunk from the `n_done`-th on."""
-    cdef:
-        Py_ssize_t n_features = data.shape[1], n, i, j
-        const work* source = as_they_stand(data, this.first, buffer)
-        const int32_t* numbers
-    while n_done < this.n_open:
-        n = min(<Py_ssize_t> KM_BLOCK, this.n_open - n_done)
-        numbers = this.open_ + n_done
-        n_done += n
-        if source != NULL:
-            km_take_rows(sizeof(work) == sizeof(double), source, n_features, numbers, <int> n, buffer)
-            if n_done < this.n_open:
-                km_fetch_listed(at, source, this.open_ + n_done, <int> (this.n_open - n_done))
-            else:
-                km_fetch_listed(at, source + this.n * n_features, following.open_, following.n_open)
-        else:
-            for i in range(n):
-                for j in range(n_features):
-                    buffer[i * n_features + j] = <work> data[this.first + numbers[i], j]
-            for i in range(n, KM_BLOCK):
-                memcpy(buffer + i * n_features, buffer, n_features * sizeof(work))
-        km_assign_listed(at, buffer, weights, <int> n, numbers, labels + this.first, gaps + this.first)
-
-
-cdef inline void label_chunk(km_work* at, const sample[:, :] data, const double[::1] weights, chunk* this,
-                             const chunk* following, work* buffer, int32_t* labels, float* gaps) noexcept nogil:
-    """Label the samples of a chunk whose labels may change, in their order: where they are many, all as they stand."""
-    cdef:
-        Py_ssize_t n_done = 0, at_block
-        const double* some_weights = NULL
-        const work* source
-    if 8 * this.n_open > KM_WHOLE * this.n:
-        while n_done + KM_BLOCK <= this.n:
-            at_block = this.first + n_done
-            if weights.shape[0]:
-                some_weights = &weights[at_block]
-            source = as_they_stand(data, at_block, buffer)
-            if source == NULL:
-                source = block_of(data, at_block, KM_BLOCK, buffer)
-            else:
-                km_fetch_block(at, source + KM_BLOCK * data.shape[1])
-            km_assign(at, source, some_weights, KM_BLOCK, labels + at_block, gaps + at_block)
-            n_done += KM_BLOCK
-        this.n_open = <int> this.n
-        for at_block in range(n_done, this.n):
-            this.open_[at_block] = <int32_t> at_block
-    if weights.shape[0]:
-        some_weights = &weights[this.first]
-    label_listed(at, data, some_weights, this, following, n_done, buffer, labels, gaps)
-
-
-cdef inline void label_tile(km_work* at, const sample[:, :] data, const double[::1] weights, Py_ssize_t first,
-                            Py_ssize_t last, work* buffer, int32_t* labels, float* gaps) noexcept nogil:
-    """Label the samples of a tile whose labels may change: chunk by chunk, each looked at before the last is labelled,
-    so that its samples are fetched in time."""
-    cdef:
-        chunk[2] chunks
-        int i = 0
-    look_at(at, first, last, labels, gaps, &chunks[0])
-    while chunks[i].n > 0:
-        look_at(at, chunks[i].first + chunks[i].n, last, labels, gaps, &chunks[1 - i])
-        label_chunk(at, data, weights, &chunks[i], &chunks[1 - i], buffer, labels, gaps)
-        i = 1 - i
-
-
-cdef inline double inertia_of_tile(km_work* at, const sample[:, :] data, const double[::1] weights, Py_ssize_t first,
-                                   Py_ssize_t last, work* buffer, const int32_t[::1] labels) noexcept nogil:
-    cdef:
-        Py_ssize_t n, i
-        work[KM_BLOCK] distance
-        int32_t[KM_BLOCK] own
-        double[KM_BLOCK] sums    # one per place in the block: a single sum would wait for each addition
-        double total = 0.0
-        const work* rows
-    for i in range(KM_BLOCK):
-        own[i] = 0
-        sums[i] = 0.0
-    while first < last:
-        n = min(<Py_ssize_t> KM_BLOCK, last - first)
-        rows = block_of(data, first, n, buffer)
-        memcpy(own, &labels[first], n * sizeof(int32_t))
-        km_own_distances(at, rows, own, distance)
-        if weights.shape[0]:
-            for i in range(n):
-                sums[i] += weights[first + i] * distance[i]
-        elif n == KM_BLOCK:
-            for i in range(KM_BLOCK):
-                sums[i] += distance[i]
-        else:
-            for i in range(n):
-                sums[i] += distance[i]
-        first += n
-    for i in range(KM_BLOCK):
-        total += sums[i]
-    return total
 
 
 cdef void add_tiles(const double[:, ::1] sums, double[:, ::1] total) noexcept nogil:

@@ -73,13 +73,6 @@ cdef extern from "kmeans.h" nogil:
     void km_wait(int* looks) noexcept
 
 
-# Samples of a tile whose gaps are looked at before any is labelled, and the numbers of those to label.
-cdef struct chunk:
-    Py_ssize_t first, n
-    int n_open
-    int32_t[KM_LISTED] open_
-
-
 cdef inline work* aligned(work* scratch) noexcept nogil:
     return <work*> ((<uintptr_t> scratch + 63) & ~<uintptr_t> 63)
 

@@ -8,11 +8,12 @@ from numba.core import types
 from numba.extending import overload, register_jitable
 
 from medfast._drivers import lloyd
+from medfast._drivers import samples as vectors
 from medfast._njit import arguments, kernels
 
 kernel = kernels.kmeans
-BLOCK, GROUP, PARTS, LOOKED_UP = lloyd.BLOCK, lloyd.GROUP, lloyd.PARTS, lloyd.LOOKED_UP
-TILE_STEPS, MOST_TILES, LEAST_ROWS = lloyd.TILE_STEPS, lloyd.MOST_TILES, lloyd.LEAST_ROWS
+BLOCK, GROUP, PARTS, LOOKED_UP = vectors.BLOCK, vectors.GROUP, vectors.PARTS, vectors.LOOKED_UP
+TILE_STEPS, MOST_TILES, LEAST_ROWS = vectors.TILE_STEPS, vectors.MOST_TILES, vectors.LEAST_ROWS
 TASK, STATUS, CURRENT, N_CHANGED = lloyd.TASK, lloyd.STATUS, lloyd.CURRENT, lloyd.N_CHANGED
 N_PASSES, MOST_PASSES = lloyd.N_PASSES, lloyd.MOST_PASSES
 LABEL, ITERATE, INERTIA = lloyd.LABEL, lloyd.ITERATE, lloyd.INERTIA

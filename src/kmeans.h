@@ -32,12 +32,10 @@ KM_EITHER(km_begin_tile, pass, reach, sums)
 KM_INLINE void km_assign(km_work *at, const void *rows, const double *weights, int n, int32_t *labels, float *gaps)
 KM_EITHER(km_assign, pass, rows, weights, n, labels, gaps)
 
-KM_INLINE void km_assign_listed(km_work *at, const void *rows, const double *weights, int n, const int32_t *numbers,
+KM_INLINE void km_assign_listed(km_work *at, const void *from, void *rows, const double *weights, int n,
+                                const int32_t *list, const void *next_from, const int32_t *next_list, int n_next,
                                 int32_t *labels, float *gaps)
-KM_EITHER(km_assign_listed, pass, rows, weights, n, numbers, labels, gaps)
-
-KM_INLINE void km_fetch_listed(km_work *at, const void *from, const int32_t *list, int n)
-KM_EITHER(km_fetch_listed, pass, from, list, n)
+KM_EITHER(km_assign_listed, pass, from, rows, weights, n, list, next_from, next_list, n_next, labels, gaps)
 
 KM_INLINE void km_fetch_block(km_work *at, const void *from)
 KM_EITHER(km_fetch_block, pass, from)
@@ -72,10 +70,6 @@ KM_INLINE double km_reach(const km_work *at)
         else \
             name##_f32(__VA_ARGS__); \
     }
-
-KM_INLINE void km_take_rows(int is_double, const void *from, ptrdiff_t n_features, const int32_t *list, int n,
-                            void *rows)
-KM_ANY(km_take_rows, from, n_features, list, n, rows)
 
 KM_INLINE void km_add_block(int is_double, const void *rows, const double *weights, ptrdiff_t n_features,
                             ptrdiff_t n_clusters, int n, const int32_t *labels, double *sums)

@@ -41,11 +41,11 @@ KM_INLINE void KM(to_columns)(const KM_REAL *rows, ptrdiff_t n_features, const K
 {
 #ifdef KM_BY_QUADS
     if (n_features == 8) {
-        KM(turn_quads)(rows, 8, shift, columns);
+        KM(turn_quads)(rows, NULL, 8, shift, columns);
         return;
     }
     if (n_features >= 4) {
-        KM(turn_quads)(rows, n_features, shift, columns);
+        KM(turn_quads)(rows, NULL, n_features, shift, columns);
         return;
     }
 #endif
@@ -63,7 +63,7 @@ KM_INLINE void KM(to_columns)(const KM_REAL *rows, ptrdiff_t n_features, const K
    is needed next is fetched on the way, a little at a time: all at once, it waits for itself (16 lines may be under way;
    100 000 x 8, a fifth of the samples: 7 ns each in place of 5). */
 KM_INLINE void KM(two_least)(const KM_REAL *columns, const KM_REAL *packed, ptrdiff_t n_features, ptrdiff_t n_clusters,
-                             const void *const **ahead, const void *const *end, KM(vec) *least, KM(vec) *second,
+                             const KM_REAL *const **ahead, const KM_REAL *const *end, KM(vec) *least, KM(vec) *second,
                              KM(vec) *nearest)
 {
     KM(vec) infinity = KM(km_set)((KM_REAL)INFINITY);
@@ -118,7 +118,7 @@ KM_INLINE uint64_t KM(label)(const KM(km_pass) *pass, ptrdiff_t n_features, int3
                              uint64_t *changed)
 {
     const KM_REAL *columns = pass->columns, slack = pass->slack;
-    const void *const *ahead = pass->ahead, *const *end = ahead + pass->n_ahead;
+    const KM_REAL *const *ahead = pass->ahead, *const *end = ahead + pass->n_ahead;
     uint64_t in_doubt = 0;
     KM(vec) margin = KM(km_set)(slack), least[KM(VECTORS)], second[KM(VECTORS)], nearest[KM(VECTORS)];
     KM(vec) half = KM(km_set)((KM_REAL)0.5 * slack);

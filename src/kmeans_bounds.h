@@ -105,8 +105,9 @@ KM_INLINE ptrdiff_t km_sums_size(ptrdiff_t n_features)
         float rounding, least_gap; \
         int knows_reach, pause; \
         ptrdiff_t n_changed; \
-        int n_ahead; \
-        const void *ahead[KM_BLOCK]; /* where the samples of the next block stand, to be fetched meanwhile */ \
+        int n_ahead; /* what is fetched meanwhile */ \
+        const real *here[KM_BLOCK], *ahead[KM_BLOCK]; /* where samples of this block stand, and of the next */ \
+        const int32_t *ahead_list; /* the list that these are of */ \
     } name;
 KM_PASS(km_pass_f32, float)
 KM_PASS(km_pass_f64, double)
@@ -182,8 +183,13 @@ KM_INLINE int km_list(uint64_t bits, int first, int32_t *list, int n)
 #define KM(name) name##_f32
 #if KM_LANES_f32 > 1
 #define KM_BY_QUADS
-/* Four features of four times as many samples as vectors have quarters at a time; 2 times as fast as the compiler's. */
-KM_INLINE void turn_quads_f32(const float *rows, ptrdiff_t n_features, const float *shift, float *columns)
+/* Four features of four times as many samples as vectors have quarters at a time; 2 times as fast as the compiler's. The
+   samples stand in rows one after another, or where `at` tells: no need to copy them first. */
+#define KM_ROW(i) ((at ? at[i] : rows + (i) * n_features) + j)
+#define KM_QUADS(i) \
+    km_quads_f32(KM_ROW(i), KM_ROW((i) + 4), KM_ROW((i) + 8), KM_ROW((i) + 12)) /* as many as vectors have quarters */
+KM_INLINE void turn_quads_f32(const float *rows, const float *const *at, ptrdiff_t n_features, const float *shift,
+                              float *columns)
 {
     for (ptrdiff_t next = 0; next < n_features; next += 4) {
         ptrdiff_t j = next + 4 <= n_features ? next : n_features - 4; /* the last ones may overlap */
@@ -191,11 +197,9 @@ KM_INLINE void turn_quads_f32(const float *rows, ptrdiff_t n_features, const flo
         for (int f = 0; f < 4; f++)
             shifts[f] = km_set_f32(shift[j + f]);
         for (int i = 0; i < KM_BLOCK; i += KM_LANES_f32) {
-            const float *p = rows + i * n_features + j;
             float *to = columns + j * KM_BLOCK + i;
-            km_f32 r0 = km_quads_f32(p, 4 * n_features), r1 = km_quads_f32(p + n_features, 4 * n_features);
-            km_f32 r2 = km_quads_f32(p + 2 * n_features, 4 * n_features);
-            km_f32 r3 = km_quads_f32(p + 3 * n_features, 4 * n_features);
+            km_f32 r0 = KM_QUADS(i), r1 = KM_QUADS(i + 1);
+            km_f32 r2 = KM_QUADS(i + 2), r3 = KM_QUADS(i + 3);
             km_f32 a = km_interleave_low_f32(r0, r1), b = km_interleave_low_f32(r2, r3);
             km_f32 c = km_interleave_high_f32(r0, r1), d = km_interleave_high_f32(r2, r3);
             km_store_f32(to, km_sub_f32(km_low_pairs_f32(a, b), shifts[0]));

@@ -76,6 +76,7 @@ static void KM(km_begin_tile)(KM(km_pass) *pass, double reach, double *sums)
     pass->pause = 0;
     pass->n_changed = 0;
     pass->n_ahead = 0;
+    pass->ahead_list = NULL;
     span = sqrt(pass->reach) + sqrt(pass->largest);
     pass->rounding = (float)(4.0 * KM_ROUNDING_f32 * span);
     pass->least_gap = (float)(2.0 * ((double)pass->n_features + 5.0) * KM(KM_ROUNDING) * span
@@ -116,9 +117,10 @@ static void KM(km_fetch_listed)(KM(km_pass) *pass, const KM_REAL *from, const in
     n = n < KM_BLOCK ? n : KM_BLOCK;
     for (int i = 0; i < n; i++)
         pass->ahead[i] = from + list[i] * pass->n_features;
-    for (; n % KM_FETCHED; n++)
-        pass->ahead[n] = pass->ahead[n - 1];
-    pass->n_ahead = n;
+    for (int i = n; i % KM_FETCHED; i++)
+        pass->ahead[i] = pass->ahead[i - 1];
+    pass->n_ahead = (n + KM_FETCHED - 1) / KM_FETCHED * KM_FETCHED;
+    pass->ahead_list = list;
 }
 
 static void KM(km_fetch_block)(KM(km_pass) *pass, const KM_REAL *from)
@@ -126,26 +128,50 @@ static void KM(km_fetch_block)(KM(km_pass) *pass, const KM_REAL *from)
     ptrdiff_t n = KM_BLOCK * pass->n_features * (ptrdiff_t)sizeof(KM_REAL) / 64; /* a multiple of FETCHED */
     pass->n_ahead = n < KM_BLOCK ? (int)n : KM_BLOCK;
     for (int i = 0; i < pass->n_ahead; i++)
-        pass->ahead[i] = (const char *)from + 64 * i;
+        pass->ahead[i] = from + i * (64 / (int)sizeof(KM_REAL));
+    pass->ahead_list = NULL;
 }
 
-/* A block of listed samples: n rows one after another, filled up with the first. */
-KM_INLINE void KM(take_rows)(const KM_REAL *from, ptrdiff_t n_features, const int32_t *list, int n, KM_REAL *rows)
+/* A block of listed samples to columns less the shift. Fewer are filled up with the first. */
+KM_INLINE void KM(listed_to_columns)(KM(km_pass) *pass, const KM_REAL *from, const int32_t *list, int n, KM_REAL *rows)
 {
-    for (int i = 0; i < n; i++) /* of constant size, copies are one load and one store */
-        memcpy(rows + i * n_features, from + list[i] * n_features, (size_t)n_features * sizeof(KM_REAL));
-    for (int i = n; i < KM_BLOCK; i++)
-        memcpy(rows + i * n_features, rows, (size_t)n_features * sizeof(KM_REAL));
-}
-
-static void KM(km_take_rows)(const KM_REAL *from, ptrdiff_t n_features, const int32_t *list, int n, KM_REAL *rows)
-{
-    if (n_features == 8)
-        KM(take_rows)(from, 8, list, n, rows);
-    else if (n_features == 3)
-        KM(take_rows)(from, 3, list, n, rows);
+    ptrdiff_t n_features = pass->n_features;
+    if (pass->ahead_list == list)
+        memcpy(pass->here, pass->ahead, sizeof(pass->here));
     else
-        KM(take_rows)(from, n_features, list, n, rows);
+        for (int i = 0; i < n; i++)
+            pass->here[i] = from + list[i] * n_features;
+    for (int i = n; i < KM_BLOCK; i++)
+        pass->here[i] = pass->here[0];
+#ifdef KM_BY_QUADS
+    if (n_features == 8) {
+        KM(turn_quads)(NULL, pass->here, 8, pass->shift, pass->columns);
+        return;
+    }
+    if (n_features >= 4) {
+        KM(turn_quads)(NULL, pass->here, n_features, pass->shift, pass->columns);
+        return;
+    }
+#endif
+    if (n_features == 3)
+        for (int i = 0; i < KM_BLOCK; i++)
+            memcpy(rows + i * 3, pass->here[i], 3 * sizeof(KM_REAL));
+    else
+        for (int i = 0; i < KM_BLOCK; i++)
+            memcpy(rows + i * n_features, pass->here[i], (size_t)n_features * sizeof(KM_REAL));
+    KM(to_columns)(rows, n_features, pass->shift, pass->columns);
+}
+
+/* Copies of listed samples, a bit each, for what needs rows. */
+KM_INLINE void KM(copy_rows)(const KM(km_pass) *pass, uint64_t some, KM_REAL *rows)
+{
+    for (; some; some &= some - 1) {
+        int i = km_lowest(some);
+        if (pass->n_features == 8) /* of constant size, a copy is a load and a store */
+            memcpy(rows + i * 8, pass->here[i], 8 * sizeof(KM_REAL));
+        else
+            memcpy(rows + i * pass->n_features, pass->here[i], (size_t)pass->n_features * sizeof(KM_REAL));
+    }
 }
 
 /* Labels in doubt, a bit each, by the definition; returns which of all labels changed. */
@@ -169,16 +195,16 @@ KM_APART uint64_t KM(settle)(KM(km_pass) *pass, const KM_REAL *rows, uint64_t in
     return changed;
 }
 
-/* A block of a tile: labels, and sums where they changed, which is returned, a bit each. */
-static uint64_t KM(km_assign)(KM(km_pass) *pass, const KM_REAL *rows, const double *weights, int n, int32_t *labels,
-                          float *gaps)
+/* The block in the columns: labels, and sums where they changed, which is returned, a bit each. `copy` is where the rows
+   go if the samples are listed, else NULL. */
+KM_INLINE uint64_t KM(assign)(KM(km_pass) *pass, const KM_REAL *rows, KM_REAL *copy, const double *weights, int n,
+                              int32_t *labels, float *gaps)
 {
     ptrdiff_t n_features = pass->n_features;
     int32_t before[KM_BLOCK];
     uint64_t changed, in_doubt = ~(uint64_t)0;
     memcpy(before, labels, sizeof(before));
     if (pass->pause == 0) {
-        KM(to_columns)(rows, n_features, pass->shift, pass->columns);
         if (KM_RARELY(!pass->knows_reach)) {
             double square = KM(largest_square)(pass->columns, n_features);
             if (square > pass->reach) {
@@ -193,12 +219,17 @@ static uint64_t KM(km_assign)(KM(km_pass) *pass, const KM_REAL *rows, const doub
             pass->pause = KM_PAUSE;
     } else
         pass->pause--;
-    if (KM_RARELY(in_doubt))
+    if (KM_RARELY(in_doubt)) {
+        if (copy)
+            KM(copy_rows)(pass, km_count(in_doubt) > KM_FEW ? ~(uint64_t)0 : in_doubt, copy);
         changed = KM(settle)(pass, rows, in_doubt, before, labels, gaps);
+    }
     changed &= ~(uint64_t)0 >> (KM_BLOCK - n);
     pass->n_changed += km_count(changed);
     if (pass->sums == NULL || !changed)
         return changed;
+    if (copy)
+        KM(copy_rows)(pass, changed, copy);
     if (before[0] < 0) /* all are without a label, or none */
         KM(km_add_block)(rows, weights, n_features, pass->n_clusters, n, labels, pass->sums);
     else if (n_features == 3)
@@ -210,22 +241,37 @@ static uint64_t KM(km_assign)(KM(km_pass) *pass, const KM_REAL *rows, const doub
     return changed;
 }
 
-/* The same for a block of listed samples, whose labels and gaps stand where `numbers` tell. */
-static void KM(km_assign_listed)(KM(km_pass) *pass, const KM_REAL *rows, const double *weights, int n,
-                                 const int32_t *numbers, int32_t *labels, float *gaps)
+/* A block of a tile, as it stands. */
+static void KM(km_assign)(KM(km_pass) *pass, const KM_REAL *rows, const double *weights, int n, int32_t *labels,
+                          float *gaps)
+{
+    KM(to_columns)(rows, pass->n_features, pass->shift, pass->columns);
+    (void)KM(assign)(pass, rows, NULL, weights, n, labels, gaps);
+}
+
+/* A block of listed samples, whose labels and gaps stand where the list tells: of those from `from` on, or, where that
+   is NULL, those in `rows`. */
+static void KM(km_assign_listed)(KM(km_pass) *pass, const KM_REAL *from, KM_REAL *rows, const double *weights, int n,
+                                 const int32_t *list, const KM_REAL *next_from, const int32_t *next_list, int n_next,
+                                 int32_t *labels, float *gaps)
 {
     int32_t some_labels[KM_BLOCK] = {0};
     float some_gaps[KM_BLOCK];
     double some_weights[KM_BLOCK];
     uint64_t changed;
     for (int i = 0; i < n; i++)
-        some_labels[i] = labels[numbers[i]];
+        some_labels[i] = labels[list[i]];
     if (weights)
         for (int i = 0; i < n; i++)
-            some_weights[i] = weights[numbers[i]];
-    changed = KM(km_assign)(pass, rows, weights ? some_weights : NULL, n, some_labels, some_gaps);
+            some_weights[i] = weights[list[i]];
+    if (from) {
+        KM(listed_to_columns)(pass, from, list, n, rows);
+        KM(km_fetch_listed)(pass, next_from, next_list, n_next);
+    } else
+        KM(to_columns)(rows, pass->n_features, pass->shift, pass->columns);
+    changed = KM(assign)(pass, rows, from ? rows : NULL, weights ? some_weights : NULL, n, some_labels, some_gaps);
     for (; changed; changed &= changed - 1)
-        labels[numbers[km_lowest(changed)]] = some_labels[km_lowest(changed)];
+        labels[list[km_lowest(changed)]] = some_labels[km_lowest(changed)];
     for (int i = 0; i < n; i++)
-        gaps[numbers[i]] = some_gaps[i];
+        gaps[list[i]] = some_gaps[i];
 }

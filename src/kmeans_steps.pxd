@@ -46,16 +46,14 @@ cdef extern from "kmeans.h" nogil:
     int km_open_chunk(km_work* at, const int32_t* labels, float* gaps, int n, int32_t* list) noexcept
     void km_assign(km_work* at, const void* rows, const double* weights, int n, int32_t* labels,
                    float* gaps) noexcept
-    void km_assign_listed(km_work* at, const void* rows, const double* weights, int n, const int32_t* numbers,
+    void km_assign_listed(km_work* at, const void* source, void* rows, const double* weights, int n,
+                          const int32_t* list, const void* next_source, const int32_t* next_list, int n_next,
                           int32_t* labels, float* gaps) noexcept
     Py_ssize_t km_n_changed(km_work* at) noexcept
     double km_reach(km_work* at) noexcept
     void km_begin_own(km_work* at, Py_ssize_t n_features, Py_ssize_t n_clusters, const void* centers,
                       void* scratch) noexcept
     void km_own_distances(km_work* at, const void* rows, const int32_t* labels, void* distances) noexcept
-    void km_take_rows(bint is_double, const void* source, Py_ssize_t n_features, const int32_t* list, int n,
-                      void* rows) noexcept
-    void km_fetch_listed(km_work* at, const void* source, const int32_t* list, int n) noexcept
     void km_fetch_block(km_work* at, const void* source) noexcept
     void km_add_block(bint is_double, const void* rows, const double* weights, Py_ssize_t n_features,
                       Py_ssize_t n_clusters, int n, const int32_t* labels, double* sums) noexcept

@@ -1,7 +1,7 @@
 """What kmeans.pyx does with the samples of a tile: label them, or add their squared distances up."""
 from kmeans_steps cimport (
     KM_BLOCK, KM_CHUNK, KM_LISTED, KM_WHOLE, as_they_stand, block_of, km_assign, km_assign_listed, km_fetch_block,
-    km_fetch_listed, km_open_chunk, km_own_distances, km_take_rows, km_work, sample, work,
+    km_open_chunk, km_own_distances, km_work, sample, work,
 )
 from libc.stdint cimport int32_t
 from libc.string cimport memcpy
@@ -31,24 +31,25 @@ cdef inline void label_listed(km_work* at, const sample[:, :] data, const double
     cdef:
         Py_ssize_t n_features = data.shape[1], n, i, j
         const work* source = as_they_stand(data, this.first, buffer)
-        const int32_t* numbers
+        const int32_t* list
     while n_done < this.n_open:
         n = min(<Py_ssize_t> KM_BLOCK, this.n_open - n_done)
-        numbers = this.open_ + n_done
+        list = this.open_ + n_done
         n_done += n
-        if source != NULL:
-            km_take_rows(sizeof(work) == sizeof(double), source, n_features, numbers, <int> n, buffer)
-            if n_done < this.n_open:
-                km_fetch_listed(at, source, this.open_ + n_done, <int> (this.n_open - n_done))
-            else:
-                km_fetch_listed(at, source + this.n * n_features, following.open_, following.n_open)
-        else:
+        if source == NULL:
             for i in range(n):
                 for j in range(n_features):
-                    buffer[i * n_features + j] = <work> data[this.first + numbers[i], j]
+                    buffer[i * n_features + j] = <work> data[this.first + list[i], j]
             for i in range(n, KM_BLOCK):
                 memcpy(buffer + i * n_features, buffer, n_features * sizeof(work))
-        km_assign_listed(at, buffer, weights, <int> n, numbers, labels + this.first, gaps + this.first)
+            km_assign_listed(at, NULL, buffer, weights, <int> n, list, NULL, NULL, 0, labels + this.first,
+                             gaps + this.first)
+        elif n_done < this.n_open:
+            km_assign_listed(at, source, buffer, weights, <int> n, list, source, list + n,
+                             <int> (this.n_open - n_done), labels + this.first, gaps + this.first)
+        else:
+            km_assign_listed(at, source, buffer, weights, <int> n, list, source + this.n * n_features,
+                             following.open_, following.n_open, labels + this.first, gaps + this.first)
 
 
 cdef inline void label_chunk(km_work* at, const sample[:, :] data, const double[::1] weights, chunk* this,

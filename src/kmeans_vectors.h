@@ -59,12 +59,12 @@ typedef __mmask16 km_mask_f32;
     _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
 #define km_high_pairs_f32(a, b) \
     _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
-KM_INLINE __m512 km_quads_f32(const float *p, ptrdiff_t step)
+KM_INLINE __m512 km_quads_f32(const float *a, const float *b, const float *c, const float *d)
 {
-    __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(p));
-    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + step), 1);
-    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + 2 * step), 2);
-    return _mm512_insertf32x4(quads, _mm_loadu_ps(p + 3 * step), 3);
+    __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(a));
+    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(b), 1);
+    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(c), 2);
+    return _mm512_insertf32x4(quads, _mm_loadu_ps(d), 3);
 }
 #define km_changed_f32(p, v) \
     ((uint32_t)_mm512_cmpneq_epi32_mask(_mm512_loadu_si512((const void *)(p)), _mm512_castps_si512(v)))
@@ -138,8 +138,7 @@ typedef __m256 km_mask_f32;
     _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)))
 #define km_high_pairs_f32(a, b) \
     _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)))
-#define km_quads_f32(p, step) \
-    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps((p) + (step)), 1)
+#define km_quads_f32(a, b, c, d) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1)
 #define km_changed_f32(p, v) \
     ((uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32( \
          _mm256_loadu_si256((const __m256i *)(p)), _mm256_castps_si256(v)))) ^ 0xFFu)
@@ -216,7 +215,7 @@ typedef __m128 km_mask_f32;
 #define km_interleave_high_f32(a, b) _mm_unpackhi_ps(a, b)
 #define km_low_pairs_f32(a, b) _mm_movelh_ps(a, b)
 #define km_high_pairs_f32(a, b) _mm_movehl_ps(b, a)
-#define km_quads_f32(p, step) _mm_loadu_ps(p)
+#define km_quads_f32(a, b, c, d) _mm_loadu_ps(a)
 #define km_changed_f32(p, v) \
     ((uint32_t)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32( \
          _mm_loadu_si128((const __m128i *)(p)), _mm_castps_si128(v)))) ^ 0xFu)

@@ -1,10 +1,10 @@
 /* A board on which several calls find the tiles of a pass, one of which leads: it alone goes from pass to pass.
 
-   To hand a pass to a sleeping thread takes 30 to 60 us, and a pass over 100 000 samples takes 100: so the calls last as
-   long as the run of Lloyd's algorithm, and look for tiles themselves. Each worker has tiles of its own, an equal share
-   in a row, which it takes first, so that they stay in its caches; then it helps the others. It takes them in turn from
-   the front and from the back, pass by pass: what was used last is still in the cache (100 000 x 8 of float32, twice
-   the cache: half of the samples).
+   To hand a pass to a sleeping thread takes 30 to 60 us, a pass over 100 000 samples 100: so the calls last as long as
+   the run of Lloyd's algorithm, and look for tiles themselves. Each worker has tiles of its own, an equal share in a row,
+   which it takes first, so that they stay in its caches; then it helps the others. It takes them in turn from the front
+   and from the back, pass by pass: what was used last is still in the cache (100 000 x 8 of float32, twice the cache:
+   half of the samples).
 
    Which worker does a tile has no influence on any result: sums stand in the entry of the tile. */
 #ifndef MEDFAST_KMEANS_BOARD_H
@@ -21,12 +21,12 @@
 #define km_pause() __yield()
 #endif
 __declspec(dllimport) int __stdcall SwitchToThread(void);
-#define km_give_way() SwitchToThread()
+#define km_give_way() (void)SwitchToThread()
 #define km_get(at) _InterlockedOr64((volatile __int64 *)(at), 0)
 #define km_put(at, value) _InterlockedExchange64((volatile __int64 *)(at), (value))
 #define km_get_and_add(at, value) _InterlockedExchangeAdd64((volatile __int64 *)(at), (value))
 #else
-#include <sched.h>
+#include <time.h>
 #if defined(__x86_64__)
 #define km_pause() __builtin_ia32_pause()
 #elif defined(__aarch64__)
@@ -34,16 +34,19 @@ __declspec(dllimport) int __stdcall SwitchToThread(void);
 #else
 #define km_pause() (void)0
 #endif
-#define km_give_way() sched_yield()
+#define km_give_way() (void)nanosleep(&(const struct timespec){0, 20000}, NULL)
 #define km_get(at) __atomic_load_n(at, __ATOMIC_ACQUIRE)
 #define km_put(at, value) __atomic_store_n(at, value, __ATOMIC_RELEASE)
 #define km_get_and_add(at, value) __atomic_fetch_add(at, value, __ATOMIC_ACQ_REL)
 #endif
 
 enum {
-    KM_PATIENCE = 200, /* looks before another thread is given way to: 5 to 10 us */
-    /* Lines of the board, each for itself in the caches. The first one is written by whoever has done a tile, the second
-       by the leader, and then each worker has a line with what was taken of its tiles. */
+    /* Looks before other threads are given way to: 50 to 100 us, more than it takes to wait for a tile on a machine with
+       nothing else to do. Then it sleeps. Rejected: to yield early, which hands a whole time slice, 4 ms, to whatever
+       else there is, be it of the idle class (beside five busy processes, a run took 18 ms in place of 7). */
+    KM_PATIENCE = 2500,
+    /* Lines of the board, each for itself in the caches. The first is written by whoever has done a tile, the second by
+       the leader, and then each worker has a line with what was taken of its tiles. */
     KM_DONE = 0,
     KM_STATE = 1,
     KM_TAKEN = 2,
@@ -64,7 +67,7 @@ enum {
     /* status */
     KM_ASKED = 0,
     KM_RUNNING = 1,
-    KM_FINISHED = 2, /* a single pass; no label changed; centers moved no farther than allowed; all passes that may be */
+    KM_FINISHED = 2, /* a single pass; no label changed; centers moved no farther than allowed; as many as may be */
     KM_EMPTY = 3     /* a cluster has no samples: the driver says what becomes of it */
 };
 
@@ -91,7 +94,8 @@ static int64_t km_take_tile(int64_t *board, ptrdiff_t width, ptrdiff_t n_workers
         found = km_get_and_add(taken, 1); /* maybe of a later pass */
         if ((found & 0xFFFFFFFF) >= last - first)
             continue;
-        *tile = (found >> 32) & 1 ? first + (ptrdiff_t)(found & 0xFFFFFFFF) : last - 1 - (ptrdiff_t)(found & 0xFFFFFFFF);
+        *tile = (ptrdiff_t)(found & 0xFFFFFFFF);
+        *tile = (found >> 32) & 1 ? first + *tile : last - 1 - *tile;
         return found >> 32;
     }
     return -1;

@@ -41,8 +41,8 @@ enum {
     KM_GROUP = 4,  /* centers worked on at once */
     KM_CHUNK = 2048, /* samples whose gaps are looked at before any label is: 64 KB of 8 features */
     KM_LISTED = KM_CHUNK + 16, /* room for a list of them, which is written in vectors */
-    KM_WHOLE = 4,  /* eighths of a chunk to be labelled, above which it is labelled as a whole: single samples take 4 ns
-                      each, those in turn 1.8 ns */
+    KM_WHOLE = 4,  /* eighths of a chunk to be labelled, above which it is labelled as a whole: single samples take 4 to
+                      6 ns each, those in turn 2 ns */
     KM_PARTS = 8,  /* sums worked on at once */
     KM_RUNS = 16,  /* clusters up to which a block is added up cluster by cluster */
     KM_FETCHED = 4, /* lines asked for at a time; divides BLOCK */
@@ -183,7 +183,7 @@ KM_INLINE int km_list(uint64_t bits, int first, int32_t *list, int n)
 #define KM(name) name##_f32
 #if KM_LANES_f32 > 1
 #define KM_BY_QUADS
-/* Four features of four times as many samples as vectors have quarters at a time; 2 times as fast as the compiler's. The
+/* Four features of four times as many samples as vectors have quarters at a time; twice as fast as the compiler's. The
    samples stand in rows one after another, or where `at` tells: no need to copy them first. */
 #define KM_ROW(i) ((at ? at[i] : rows + (i) * n_features) + j)
 #define KM_QUADS(i) \

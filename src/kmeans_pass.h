@@ -1,5 +1,17 @@
-/* One pass over a tile: which samples to look at, their labels, what moved; included by kmeans_bounds.h for each kind of real
-   numbers. */
+/* One pass over a tile: which samples to look at, and their labels; included by kmeans_bounds.h for each kind of real
+   numbers.
+
+   Where the time goes, 20 passes over 100 000 x 8 in 8 clusters at v4, in microseconds. The samples are 3.2 MB, in a
+   cache that takes 107 to read; half of them stay in the second level (2 MB), as tiles are taken back and forth.
+
+       the first pass                     450    labels 180, sums 160 to 200
+       one that looks at all of them      200    to columns 50, the two least a(c) 110: 490 vector operations a block
+       one that looks at a fifth          150    gaps 20; the rest in equal parts lists, columns, a(c), memory
+       one that looks at none              25    gaps 20
+       a label that changes             0.008    two sums of 8 features in two parts
+
+   Of samples drawn evenly from a cube a fifth has to be looked at to the end, of normal ones a seventh, of tissues as in
+   the benchmark none. */
 
 /* The largest square of a sample of a block, or infinity where one is not finite. In vectors, for a loop over squares
    mispredicts each new largest one (3 features: 2 ns a sample in place of 0.3). */
@@ -195,8 +207,8 @@ KM_APART uint64_t KM(settle)(KM(km_pass) *pass, const KM_REAL *rows, uint64_t in
     return changed;
 }
 
-/* The block in the columns: labels, and sums where they changed, which is returned, a bit each. `copy` is where the rows
-   go if the samples are listed, else NULL. */
+/* The block in the columns: labels, and sums where they changed, which is returned, a bit each. `copy` is where rows go
+   if the samples are listed, else NULL. */
 KM_INLINE uint64_t KM(assign)(KM(km_pass) *pass, const KM_REAL *rows, KM_REAL *copy, const double *weights, int n,
                               int32_t *labels, float *gaps)
 {

@@ -1,8 +1,8 @@
 /* A board on which several calls find the tiles of a pass, one of which leads: it alone goes from pass to pass.
 
    To hand a pass to a sleeping thread takes 30 to 60 us, a pass over 100 000 samples 100: so the calls last as long as
-   the run of Lloyd's algorithm, and look for tiles themselves. Each worker has tiles of its own, an equal share in a row,
-   which it takes first, so that they stay in its caches; then it helps the others. It takes them in turn from the front
+   the run of Lloyd's algorithm, and look for tiles themselves. Each worker has tiles of its own, an equal share, which
+   it takes first, so that they stay in its caches; then it helps the others. It takes them in turn from the front
    and from the back, pass by pass: what was used last is still in the cache (100 000 x 8 of float32, twice the cache:
    half of the samples).
 
@@ -41,9 +41,9 @@ __declspec(dllimport) int __stdcall SwitchToThread(void);
 #endif
 
 enum {
-    /* Looks before other threads are given way to: 50 to 100 us, more than it takes to wait for a tile on a machine with
-       nothing else to do. Then it sleeps. Rejected: to yield early, which hands a whole time slice, 4 ms, to whatever
-       else there is, be it of the idle class (beside five busy processes, a run took 18 ms in place of 7). */
+    /* Looks before other threads are given way to: 50 to 100 us, more than it takes to wait for a tile on a machine
+       with nothing else to do. Then it sleeps. Rejected: to yield early, which hands a whole time slice, 4 ms, to
+       whatever else there is, be it of the idle class (beside five busy processes, a run took 18 ms in place of 7). */
     KM_PATIENCE = 2500,
     /* Lines of the board, each for itself in the caches. The first is written by whoever has done a tile, the second by
        the leader, and then each worker has a line with what was taken of its tiles. */

@@ -10,8 +10,8 @@
        one that looks at none              25    gaps 20
        a label that changes             0.008    two sums of 8 features in two parts
 
-   Of samples drawn evenly from a cube a fifth has to be looked at to the end, of normal ones a seventh, of tissues as in
-   the benchmark none. */
+   Of samples drawn evenly from a cube a fifth has to be looked at to the end, of normal ones a seventh, of tissues (the
+   benchmark) none. */
 
 /* The largest square of a sample of a block, or infinity where one is not finite. In vectors, for a loop over squares
    mispredicts each new largest one (3 features: 2 ns a sample in place of 0.3). */

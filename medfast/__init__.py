@@ -4,13 +4,14 @@ import sys
 
 from medfast import _limits, runtime
 from medfast._version import __version__
-from medfast.cluster import KMeansResult, kmeans, segment, threshold_multiotsu
+from medfast.cluster import KMeansResult, kmeans
 from medfast.denoise import denoise_nl_means, denoise_nl_means_multi, estimate_sigma
 from medfast.exposure import clahe, equalize_hist
 from medfast.feature import hog
 from medfast.intensity import match_histograms, window
 from medfast.patching import patch, patched, unpatch
 from medfast.regions import RegionMeasures, clean_labels, region_measures
+from medfast.segmentation import segment, threshold_multiotsu
 from medfast.transform import resize
 
 __all__ = [

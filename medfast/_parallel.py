@@ -124,6 +124,32 @@ def for_rows(
     _Job(n_rows, tile_rows, body, progress).run(n_threads)
 
 
+@contextmanager
+def helped(work: Callable[[int], Any], n_threads: int):
+    """Have helpers 1 to `n_threads` − 1 call `work` with their number while the block runs, as far as any are free.
+
+    For passes too short to be handed out one by one: `work` looks itself for what is to be done, until the block tells
+    it to come back, which it has to in any event.
+    """
+    helpers: list[Future] = []
+    try:
+        if n_threads > 1:
+            pool = _get_pool(n_threads - 1)
+            with suppress(RuntimeError):  # at exit
+                helpers.extend(pool.submit(work, helper) for helper in range(1, n_threads))
+        yield
+    finally:
+        errors = _errors(helpers)
+    if errors:
+        raise errors[0]
+
+
+def _errors(helpers: "list[Future]") -> list[BaseException]:
+    """Wait for helpers; one that has not begun (a nested or a crowded pool) is called off, not waited for."""
+    running = [helper for helper in helpers if not helper.cancel()]
+    return [error for helper in running if (error := helper.exception()) is not None]
+
+
 class _Job:
     """Tiles that the calling thread and its helpers take one after another until none is left."""
 
@@ -147,12 +173,10 @@ class _Job:
             self.work(self.progress)
         finally:
             # After an error or Ctrl-C no further tile is begun; tiles under way still write to the caller's arrays, so
-            # they are waited for. A helper that has not begun (a nested or a crowded pool) is called off, not waited
-            # for.
+            # they are waited for.
             with self.lock:
                 self.next_row = self.n_rows
-            running = [helper for helper in helpers if not helper.cancel()]
-            errors = [error for helper in running if (error := helper.exception()) is not None]
+            errors = _errors(helpers)
         if errors:
             raise errors[0]
         if self.progress is not None and self.rows_done == self.n_rows:

@@ -1,180 +1,82 @@
-/* k-means on vectors: the nearest center of each sample, in doubt by its definition, and sums of what changed.
-
-   The label of a sample x is the first center c of least |x - c|^2 = sum_j (x_j - c_j)^2, summed as it stands, in
-   rising j, in the samples' own precision. That takes three operations a coordinate. With y = x - s and d = c - s, s
-   any shift,
-
-       |x - c|^2 = |y|^2 + 2 a(c),        a(c) = |d|^2 / 2 - y.d,
-
-   takes one fused multiply-add, but is rounded otherwise. So a(c) only serves to find the two nearest centers; where
-   the two are so close to each other that rounding might decide, which is rare, the distances themselves are computed.
-   Labels are thus those of the definition, to the last bit, whatever instructions found them.
-
-   How close is that? Let u be half a unit in the last place of 1, R and C upper bounds of |y| and |d|, D the true
-   squared distances and n the number of features. Each a(c) is the sum of n products and |d|^2 / 2, whose partial sums
-   stay below C^2 / 2 + R C; with what rounding takes from y, d, the products and |d|^2 it is off by at most (n + 5) u
-   (C^2 / 2 + R C). Each distance by the definition is off by (n + 2) u D at most. The order of the latter is certain if
-   D(second) - D(first) > 2.1 (n + 2) u D(first), where D(first) <= (R + C)^2. Both together hold if a(second) -
-   a(first) > 2.5 (n + 5) u (R + C)^2, with a tenth to spare for rounding in this very test. Products that vanish below
-   the smallest number add (n + 5) times that number.
-
-   In later passes most samples need not be looked at. The gap between the distances to the second and to the nearest
-   center shrinks by no more than the two centers move (Hamerly, "Making k-means even faster", 2010), so a lower bound
-   of it is kept for each sample, in single precision, and taken down pass by pass; rounding takes 4 units in the last
-   place of R + C each time at most. While it is above 2 (n + 5) u (R + C), the label is certain: with d the nearest
-   distance and g the gap, the two squares differ by g (2 d + g) > 2.1 (n + 2) u d^2. From a(c) the gap is
-
-       (D(second) - D(first)) / (d(second) + d(first)) >= (a(second) - a(first)) / sqrt(|y|^2 + a(second) + a(first)).
-
-   Sums of samples by label are kept from pass to pass, and only samples whose label changed are moved from one cluster
-   to another. They are kept as unevaluated sums of two doubles (106 bits): what is added and taken away again leaves
-   2^-100 of itself behind at most. */
+/* The steps of kmeans_bounds.h in float or in double, as the work was begun: what kmeans.pyx calls. */
 #ifndef MEDFAST_KMEANS_H
 #define MEDFAST_KMEANS_H
 
-#include <float.h>
+#include "kmeans_board.h"
+#include "kmeans_bounds.h"
 
-#include "kmeans_vectors.h"
+typedef struct {
+    int is_double;
+    km_pass_f32 pass_f32;
+    km_pass_f64 pass_f64;
+    km_own_f32 own_f32;
+    km_own_f64 own_f64;
+} km_work;
 
-enum {
-    KM_BLOCK = 64, /* samples worked on at once, a bit each in a word; any vector width divides it */
-    KM_GROUP = 4,  /* centers worked on at once */
-    KM_MANY = 12,  /* samples of a block to be labelled, above which it is labelled as a whole: single ones, out of
-                      order, take 6 ns each to come from a third-level cache, those of a block in turn 0.6 ns */
-    KM_PARTS = 8,  /* sums worked on at once */
-    KM_RUNS = 16,  /* clusters up to which a block is added up cluster by cluster */
-    KM_FEW = 4,    /* labels in doubt that are settled one by one; more, with all of their block */
-    KM_PAUSE = 16  /* blocks labelled by the definition alone once a block was in doubt as a whole */
-};
-
-#define KM_ROUNDING_f32 (0.5 * (double)FLT_EPSILON)
-#define KM_LARGEST_f32 ((double)FLT_MAX)
-#define KM_VANISHING_f32 (4.0 * (double)FLT_MIN * (double)FLT_EPSILON)
-#define KM_ROUNDING_f64 (0.5 * DBL_EPSILON)
-#define KM_LARGEST_f64 DBL_MAX
-#define KM_VANISHING_f64 (4.0 * DBL_MIN * DBL_EPSILON)
-
-#if defined(_MSC_VER)
-#include <intrin.h>
-KM_INLINE int km_lowest(uint64_t bits)
-{
-    unsigned long at;
-    _BitScanForward64(&at, bits);
-    return (int)at;
-}
-#define km_count(bits) ((int)__popcnt64(bits))
-#else
-#define km_lowest(bits) __builtin_ctzll(bits)
-#define km_count(bits) __builtin_popcountll(bits)
-#endif
-
-/* Add a term to a sum of two parts (Knuth): no rounding is lost but that of the low part. */
-KM_INLINE void km_add_parts(double *high, double *low, double term)
-{
-    double total = *high + term, part = total - *high;
-    *low += (*high - (total - part)) + (term - part);
-    *high = total;
-}
-
-/* The sums of a cluster: high parts of the features, low parts, each filled up to a multiple of PARTS; then both parts
-   of the weight, how many samples have any, and nothing up to the next multiple. */
-KM_INLINE ptrdiff_t km_padded(ptrdiff_t n_features)
-{
-    return (n_features + KM_PARTS - 1) / KM_PARTS * KM_PARTS;
-}
-KM_INLINE ptrdiff_t km_sums_size(ptrdiff_t n_features)
-{
-    return 2 * km_padded(n_features) + KM_PARTS;
-}
-
-/* What a pass over a tile works with. */
-#define KM_PASS(name, real) \
-    typedef struct { \
-        ptrdiff_t n_features, n_clusters; \
-        const real *centers; /* (n_clusters, n_features) */ \
-        const real *earlier; /* (n_clusters, n_features) of the pass before */ \
-        const real *shift;   /* (n_features,) */ \
-        real *packed, *columns, *zeros; /* scratch */ \
-        double *sums; /* (n_clusters, km_sums_size), or NULL */ \
-        double reach, largest; /* largest squares of samples and of centers, less the shift */ \
-        real slack; \
-        float *moves;        /* scratch: by label, what a gap loses */ \
-        float rounding, least_gap; \
-        int knows_reach, pause; \
-        ptrdiff_t n_changed; \
-    } name;
-KM_PASS(km_pass_f32, float)
-KM_PASS(km_pass_f64, double)
-#undef KM_PASS
-
-/* Gaps of 64 samples, less what the centers have moved; returns those that are no longer sure to be above `least`. */
-KM_INLINE uint64_t km_open(const float *moves, ptrdiff_t n_clusters, float rounding, float least, const int32_t *labels,
-                           float *gaps)
-{
-    uint64_t open = 0;
-#if defined(__AVX512F__) && defined(__AVX512DQ__)
-    __m512 table = _mm512_maskz_loadu_ps((__mmask16)(n_clusters >= 16 ? 0xFFFF : (1 << n_clusters) - 1), moves);
-    for (int i = 0; i < KM_BLOCK; i += 16) {
-        __m512i label = _mm512_loadu_si512((const void *)(labels + i));
-        __m512 lost = n_clusters <= 16 ? _mm512_permutexvar_ps(label, table) : _mm512_i32gather_ps(label, moves, 4);
-        __m512 gap = _mm512_sub_ps(_mm512_loadu_ps(gaps + i), _mm512_add_ps(lost, _mm512_set1_ps(rounding)));
-        _mm512_storeu_ps(gaps + i, gap);
-        open |= (uint64_t)_mm512_cmp_ps_mask(gap, _mm512_set1_ps(least), _CMP_NGT_UQ) << i;
+/* A call of one of two functions of a name; coordinates are void pointers on the outside. */
+#define KM_EITHER(name, with, ...) \
+    { \
+        if (at->is_double) \
+            name##_f64(&at->with##_f64, __VA_ARGS__); \
+        else \
+            name##_f32(&at->with##_f32, __VA_ARGS__); \
     }
-#elif defined(__AVX2__)
-    for (int i = 0; i < KM_BLOCK; i += 8) {
-        __m256 lost = _mm256_i32gather_ps(moves, _mm256_loadu_si256((const __m256i *)(labels + i)), 4);
-        __m256 gap = _mm256_sub_ps(_mm256_loadu_ps(gaps + i), _mm256_add_ps(lost, _mm256_set1_ps(rounding)));
-        _mm256_storeu_ps(gaps + i, gap);
-        open |= (uint64_t)_mm256_movemask_ps(_mm256_cmp_ps(gap, _mm256_set1_ps(least), _CMP_NGT_UQ)) << i;
-    }
-#else
-    (void)n_clusters;
-    for (int i = 0; i < KM_BLOCK; i++) {
-        gaps[i] -= moves[labels[i]] + rounding;
-        open |= (uint64_t)!(gaps[i] > least) << i;
-    }
-#endif
-    return open;
-}
 
-#define KM_REAL float
-#define KM(name) name##_f32
-#if KM_LANES_f32 > 1
-#define KM_BY_QUADS
-/* Four features of four times as many samples as vectors have quarters at a time; 2 times as fast as the compiler's. */
-KM_INLINE void turn_quads_f32(const float *rows, ptrdiff_t n_features, const float *shift, float *columns)
+KM_INLINE void km_begin(km_work *at, ptrdiff_t n_features, ptrdiff_t n_clusters, const void *centers,
+                        const void *earlier, const void *shift, void *scratch)
+KM_EITHER(km_begin, pass, n_features, n_clusters, centers, earlier, shift, scratch)
+
+KM_INLINE void km_begin_tile(km_work *at, double reach, double *sums)
+KM_EITHER(km_begin_tile, pass, reach, sums)
+
+KM_INLINE void km_assign(km_work *at, const void *rows, const double *weights, int n, int32_t *labels, float *gaps)
+KM_EITHER(km_assign, pass, rows, weights, n, labels, gaps)
+
+KM_INLINE void km_assign_listed(km_work *at, const void *from, void *rows, const double *weights, int n,
+                                const int32_t *list, const void *next_from, const int32_t *next_list, int n_next,
+                                int32_t *labels, float *gaps)
+KM_EITHER(km_assign_listed, pass, from, rows, weights, n, list, next_from, next_list, n_next, labels, gaps)
+
+KM_INLINE void km_fetch_block(km_work *at, const void *from)
+KM_EITHER(km_fetch_block, pass, from)
+
+KM_INLINE void km_begin_own(km_work *at, ptrdiff_t n_features, ptrdiff_t n_clusters, const void *centers, void *scratch)
+KM_EITHER(km_begin_own, own, n_features, n_clusters, centers, scratch)
+
+KM_INLINE void km_own_distances(km_work *at, const void *rows, const int32_t *labels, void *distances)
+KM_EITHER(km_own_distances, own, rows, labels, distances)
+
+KM_INLINE int km_open_chunk(km_work *at, const int32_t *labels, float *gaps, int n, int32_t *list)
 {
-    for (ptrdiff_t next = 0; next < n_features; next += 4) {
-        ptrdiff_t j = next + 4 <= n_features ? next : n_features - 4; /* the last ones may overlap */
-        km_f32 shifts[4];
-        for (int f = 0; f < 4; f++)
-            shifts[f] = km_set_f32(shift[j + f]);
-        for (int i = 0; i < KM_BLOCK; i += KM_LANES_f32) {
-            const float *p = rows + i * n_features + j;
-            float *to = columns + j * KM_BLOCK + i;
-            km_f32 r0 = km_quads_f32(p, 4 * n_features), r1 = km_quads_f32(p + n_features, 4 * n_features);
-            km_f32 r2 = km_quads_f32(p + 2 * n_features, 4 * n_features);
-            km_f32 r3 = km_quads_f32(p + 3 * n_features, 4 * n_features);
-            km_f32 a = km_interleave_low_f32(r0, r1), b = km_interleave_low_f32(r2, r3);
-            km_f32 c = km_interleave_high_f32(r0, r1), d = km_interleave_high_f32(r2, r3);
-            km_store_f32(to, km_sub_f32(km_low_pairs_f32(a, b), shifts[0]));
-            km_store_f32(to + KM_BLOCK, km_sub_f32(km_high_pairs_f32(a, b), shifts[1]));
-            km_store_f32(to + 2 * KM_BLOCK, km_sub_f32(km_low_pairs_f32(c, d), shifts[2]));
-            km_store_f32(to + 3 * KM_BLOCK, km_sub_f32(km_high_pairs_f32(c, d), shifts[3]));
-        }
-    }
+    return at->is_double ? km_open_chunk_f64(&at->pass_f64, labels, gaps, n, list)
+                         : km_open_chunk_f32(&at->pass_f32, labels, gaps, n, list);
 }
-#endif
-#include "kmeans_body.h"
-#undef KM_BY_QUADS
-#undef KM
-#undef KM_REAL
 
-#define KM_REAL double
-#define KM(name) name##_f64
-#include "kmeans_body.h"
-#undef KM
-#undef KM_REAL
+KM_INLINE ptrdiff_t km_n_changed(const km_work *at)
+{
+    return at->is_double ? at->pass_f64.n_changed : at->pass_f32.n_changed;
+}
+
+KM_INLINE double km_reach(const km_work *at)
+{
+    return at->is_double ? at->pass_f64.reach : at->pass_f32.reach;
+}
+
+/* The same where there is no pass. */
+#define KM_ANY(name, ...) \
+    { \
+        if (is_double) \
+            name##_f64(__VA_ARGS__); \
+        else \
+            name##_f32(__VA_ARGS__); \
+    }
+
+KM_INLINE void km_add_block(int is_double, const void *rows, const double *weights, ptrdiff_t n_features,
+                            ptrdiff_t n_clusters, int n, const int32_t *labels, double *sums)
+KM_ANY(km_add_block, rows, weights, n_features, n_clusters, n, labels, sums)
+
+KM_INLINE void km_distances(int is_double, const void *rows, const void *center, ptrdiff_t n_features, void *columns,
+                            void *distances)
+KM_ANY(km_distances, rows, center, n_features, columns, distances)
 
 #endif

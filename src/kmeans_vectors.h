@@ -59,18 +59,25 @@ typedef __mmask16 km_mask_f32;
     _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
 #define km_high_pairs_f32(a, b) \
     _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)))
-KM_INLINE __m512 km_quads_f32(const float *p, ptrdiff_t step)
+KM_INLINE __m512 km_quads_f32(const float *a, const float *b, const float *c, const float *d)
 {
-    __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(p));
-    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + step), 1);
-    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(p + 2 * step), 2);
-    return _mm512_insertf32x4(quads, _mm_loadu_ps(p + 3 * step), 3);
+    __m512 quads = _mm512_castps128_ps512(_mm_loadu_ps(a));
+    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(b), 1);
+    quads = _mm512_insertf32x4(quads, _mm_loadu_ps(c), 2);
+    return _mm512_insertf32x4(quads, _mm_loadu_ps(d), 3);
 }
 #define km_changed_f32(p, v) \
     ((uint32_t)_mm512_cmpneq_epi32_mask(_mm512_loadu_si512((const void *)(p)), _mm512_castps_si512(v)))
 
+/* centers by label, out of 16 */
+#define km_look_up_f32(table, labels) \
+    _mm512_permutexvar_ps(_mm512_loadu_si512((const void *)(labels)), _mm512_loadu_ps(table))
+
 #define KM_LANES_f64 8
 #define km_widen_f32(p) _mm512_cvtps_pd(_mm256_loadu_ps(p))
+/* vector q of the first n numbers, and of zeros */
+#define km_widen_some_f32(p, n, q) _mm512_cvtps_pd(_mm256_maskz_loadu_ps((__mmask8)KM_ALL(n), p))
+#define km_widen_some_f64(p, n, q) _mm512_maskz_loadu_pd((__mmask8)KM_ALL(n), p)
 #define KM_VECTORS_f64 4
 typedef __m512d km_f64;
 typedef __mmask8 km_mask_f64;
@@ -131,14 +138,29 @@ typedef __m256 km_mask_f32;
     _mm256_castpd_ps(_mm256_unpacklo_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)))
 #define km_high_pairs_f32(a, b) \
     _mm256_castpd_ps(_mm256_unpackhi_pd(_mm256_castps_pd(a), _mm256_castps_pd(b)))
-#define km_quads_f32(p, step) \
-    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps((p) + (step)), 1)
+#define km_quads_f32(a, b, c, d) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(a)), _mm_loadu_ps(b), 1)
 #define km_changed_f32(p, v) \
     ((uint32_t)_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32( \
          _mm256_loadu_si256((const __m256i *)(p)), _mm256_castps_si256(v)))) ^ 0xFFu)
 
+KM_INLINE __m256 km_look_up_f32(const float *table, const int32_t *labels)
+{
+    __m256i label = _mm256_loadu_si256((const __m256i *)labels);
+    __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table), label);
+    __m256 high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), label);
+    return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(label, 28)));
+}
+#define km_look_up_f32 km_look_up_f32
+
 #define KM_LANES_f64 4
 #define km_widen_f32(p) _mm256_cvtps_pd(_mm_loadu_ps(p))
+/* lanes of vector q that belong to the first n numbers */
+KM_INLINE __m128i km_some(int n, int q)
+{
+    return _mm_cmpgt_epi32(_mm_set1_epi32(n - 4 * q), _mm_setr_epi32(0, 1, 2, 3));
+}
+#define km_widen_some_f32(p, n, q) _mm256_cvtps_pd(_mm_maskload_ps((p) + 4 * (q), km_some(n, q)))
+#define km_widen_some_f64(p, n, q) _mm256_maskload_pd((p) + 4 * (q), _mm256_cvtepi32_epi64(km_some(n, q)))
 #define KM_VECTORS_f64 2
 typedef __m256d km_f64;
 typedef __m256d km_mask_f64;
@@ -193,13 +215,16 @@ typedef __m128 km_mask_f32;
 #define km_interleave_high_f32(a, b) _mm_unpackhi_ps(a, b)
 #define km_low_pairs_f32(a, b) _mm_movelh_ps(a, b)
 #define km_high_pairs_f32(a, b) _mm_movehl_ps(b, a)
-#define km_quads_f32(p, step) _mm_loadu_ps(p)
+#define km_quads_f32(a, b, c, d) _mm_loadu_ps(a)
 #define km_changed_f32(p, v) \
     ((uint32_t)_mm_movemask_ps(_mm_castsi128_ps(_mm_cmpeq_epi32( \
          _mm_loadu_si128((const __m128i *)(p)), _mm_castps_si128(v)))) ^ 0xFu)
 
 #define KM_LANES_f64 2
 #define km_widen_f32(p) _mm_cvtps_pd(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)(p))))
+#define km_widen_some_f32(p, n, q) \
+    _mm_setr_pd((n) > 2 * (q) ? (double)(p)[2 * (q)] : 0.0, (n) > 2 * (q) + 1 ? (double)(p)[2 * (q) + 1] : 0.0)
+#define km_widen_some_f64 km_widen_some_f32
 #define KM_VECTORS_f64 2
 typedef __m128d km_f64;
 typedef __m128d km_mask_f64;
@@ -261,6 +286,8 @@ KM_INLINE int32_t km_label_f32(float bits)
 
 #define KM_LANES_f64 1
 #define km_widen_f32(p) ((double)*(p))
+#define km_widen_some_f32(p, n, q) ((n) > (q) ? (double)(p)[q] : 0.0)
+#define km_widen_some_f64 km_widen_some_f32
 #define KM_VECTORS_f64 4
 typedef double km_f64;
 typedef int km_mask_f64;

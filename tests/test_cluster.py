@@ -10,6 +10,8 @@ import medfast
 import oracles
 from images import layouts, random_image, smooth_image
 from medfast import _kernels
+from medfast._drivers import lloyd
+from medfast._drivers.samples import Samples
 
 # The costs of intervals are right to about an ulp, and a few of them are added up.
 ULPS = 8 * np.finfo(np.float64).eps
@@ -366,6 +368,68 @@ def test_vectors_do_not_depend_on_level_or_threads(level, n_threads):
     np.testing.assert_array_equal(result.labels, expected.labels)
     np.testing.assert_array_equal(result.centers, expected.centers)
     assert (result.inertia, result.n_iter) == (expected.inertia, expected.n_iter)
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns", "uint8", "gaps"])
+@pytest.mark.parametrize("n_features", [3, 8, 9])
+def test_chunks_and_tiles_change_no_bit(level, n_threads, layout, n_features):
+    """Samples as they stand and gathered, whole blocks and single ones, tiles that any thread takes."""
+    if level == "jit":
+        pytest.skip("the others are held against it")
+    data = np.random.default_rng(n_features).normal(100, 30, (9_001, n_features)).clip(0, 255)
+    if layout == "uint8":
+        data = data.astype(np.uint8)
+    else:
+        data = data.astype(np.float32)
+        data = {"rows": data, "columns": np.asfortranarray(data), "gaps": np.repeat(data, 2, axis=0)[::2]}[layout]
+    arguments = {"init": data[:31].astype(np.float64), "max_iter": 30, "tol": 0, "channel_axis": 1}
+    found = medfast.kmeans(data, 31, **arguments)
+    _kernels._activate("jit")
+    expected = medfast.kmeans(data, 31, **arguments)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.centers, expected.centers)
+    assert (found.inertia, found.n_iter) == (expected.inertia, expected.n_iter)
+
+
+def run_in_parts(samples, start, tiles_at_once, n_threads):
+    """Lloyd's algorithm by a leader that comes back after so many tiles."""
+    labelling = lloyd.Labelling(samples, start)
+    labelling._tiles_at_once = tiles_at_once
+    labelling._board = np.zeros((lloyd.TAKEN + n_threads, lloyd.LINE), np.int64)
+    labelling._board[lloyd.TAKEN :, 0] = 2**31
+    labelling._state = labelling._board[1]
+    return lloyd.lloyd(samples, start, max_iter=9, tolerance=0.0, labelling=labelling)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("tiles_at_once", [1, 3, 10**6])
+def test_leader_may_come_back_at_any_time(level, workers, tiles_at_once):
+    data = np.random.default_rng(4).normal(0, 1, (30_000, 3)).astype(np.float32)
+    samples = Samples(data, None, None)
+    assert samples.tiles(16)[0] >= 5
+    expected = medfast.kmeans(data, 16, init=data[:16], max_iter=9, tol=0, num_threads=1)
+    for _ in range(3):
+        found = run_in_parts(samples, data[:16], tiles_at_once, workers)
+        np.testing.assert_array_equal(found.labels, expected.labels)
+        np.testing.assert_array_equal(found.centers, expected.centers)
+        assert (found.inertia, found.n_iter) == (expected.inertia, expected.n_iter)
+
+
+def test_error_in_a_run_sends_the_helpers_back(monkeypatch):
+    data = np.random.default_rng(4).normal(0, 1, (30_000, 3)).astype(np.float32)
+    samples = Samples(data, None, None)
+    labelling = lloyd.Labelling(samples, data[:16])
+
+    def interrupted(task):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(labelling, "_do", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lloyd.lloyd(samples, data[:16], max_iter=9, tolerance=0.0, labelling=labelling)
+    assert labelling._state[lloyd.TASK] == lloyd.LEAVE
+    expected = medfast.kmeans(data, 16, init=data[:16], max_iter=9, tol=0, num_threads=1)
+    found = medfast.kmeans(data, 16, init=data[:16], max_iter=9, tol=0)
+    np.testing.assert_array_equal(found.labels, expected.labels)
 
 
 @pytest.mark.parametrize("n_features", [1, 3, 8, 11])

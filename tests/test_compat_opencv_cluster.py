@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+import medfast
 from images import smooth_image
+from medfast.bench import images
 from medfast.compat.opencv import cluster
 
 CRITERIA = (cluster.TERM_CRITERIA_EPS + cluster.TERM_CRITERIA_MAX_ITER, 30, 1e-4)
@@ -38,6 +40,22 @@ def test_one_channel_is_at_most_opencv(level, rng, n_clusters):
     for ours, theirs in ((labels, peer_labels), (centers, peer_centers)):
         assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype)
     assert compactness == pytest.approx(inertia_of(pixels, labels), rel=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.opencv
+@pytest.mark.parametrize("n_clusters", [2, 4, 8])
+def test_one_channel_is_at_most_the_best_of_ten_attempts(n_clusters):
+    import cv2
+
+    image = images.head(256, 256)[0]
+    pixels = image.reshape(-1, 1).astype(np.float32)
+    optimum = medfast.kmeans(image, n_clusters).inertia
+    assert cluster.kmeans(pixels, n_clusters, None, CRITERIA, 1, 0)[0] == optimum
+    for seed in range(100):
+        cv2.setRNGSeed(seed)
+        peer, _, _ = cv2.kmeans(pixels, n_clusters, None, CRITERIA, 10, cv2.KMEANS_PP_CENTERS)
+        assert optimum <= peer * (1 + 1e-6)
 
 
 @pytest.mark.opencv

@@ -11,6 +11,7 @@ from medfast.compat import opencv
 
 IMAGE = np.clip(np.random.default_rng(5).normal(100, 40, (32, 32)), 0, 255).astype(np.uint8)
 REFERENCE = IMAGE[::-1] // 2
+PIXELS = IMAGE.reshape(-1, 1).astype(np.float32)
 CLAHE = opencv.createCLAHE(2.0, (8, 8))
 
 CALLS = {
@@ -29,6 +30,7 @@ DROP_IN = {
     "equalizeHist": (lambda: opencv.equalizeHist(IMAGE), lambda: medfast.equalize_hist(IMAGE)),
     "resize": (lambda: opencv.resize(IMAGE, (16, 16)), lambda: medfast.resize(IMAGE, (16, 16))),
     "CLAHE.apply": (lambda: CLAHE.apply(IMAGE), lambda: medfast.clahe(IMAGE)),
+    "kmeans": (lambda: opencv.kmeans(PIXELS, 3, None, (3, 20, 1e-4), 10, 2), lambda: medfast.kmeans(PIXELS[:, 0], 3)),
 }
 """OpenCV's signature, and the function that does the same."""
 

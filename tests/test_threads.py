@@ -226,3 +226,57 @@ except KeyboardInterrupt:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert result.stdout.strip() == "interrupted"
     assert time.monotonic() - start < 20
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows sends Ctrl-C to a whole console, this process among it")
+def test_ctrl_c_is_answered_between_passes_of_kmeans():
+    code = """
+import signal, threading
+import numpy as np
+import medfast
+from medfast import _parallel
+_parallel._affinity = lambda: 2
+data = np.random.default_rng(0).random((300_000, 8), np.float32)
+start = data[:64].copy()
+expected = medfast.kmeans(data, 64, init=start, max_iter=2, tol=0)
+threading.Timer(0.3, signal.raise_signal, (signal.SIGINT,)).start()
+try:
+    medfast.kmeans(data, 64, init=start, max_iter=1_000_000, tol=0)
+except KeyboardInterrupt:
+    again = medfast.kmeans(data, 64, init=start, max_iter=2, tol=0)
+    print("interrupted", (again.labels == expected.labels).all())
+"""
+    start = time.monotonic()
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert result.stdout.strip() == "interrupted True"
+    assert time.monotonic() - start < 20
+
+
+def test_helpers_are_waited_for_and_their_errors_raised():
+    told, seen = threading.Event(), []
+
+    def work(helper):
+        seen.append(helper)
+        told.wait(timeout=30)
+
+    def lead():
+        with _parallel.helped(work, 3):
+            try:
+                while len(seen) < 2:
+                    time.sleep(0.001)
+                raise ValueError("leader")
+            finally:
+                told.set()
+
+    with pytest.raises(ValueError, match="leader"):
+        lead()
+    assert sorted(seen) == [1, 2]
+
+    begun = threading.Event()
+
+    def fail(helper):
+        begun.set()
+        raise OSError("helper")
+
+    with pytest.raises(OSError, match="helper"), _parallel.helped(fail, 2):
+        assert begun.wait(timeout=30)

@@ -91,6 +91,51 @@ def label(
         for_rows(plane.shape[0], body, work_per_row=work, num_threads=num_threads)
 
 
+def clusters(
+    data: NDArray[Any],
+    n_clusters: int,
+    mask: NDArray[np.bool_] | None,
+    weights: NDArray[np.float64] | None,
+    bins: int | None,
+    num_threads: int | None,
+) -> tuple[NDArray[np.int32], NDArray[Any], float]:
+    """The optimum for one channel: labels, −1 outside the mask; centers, and inertia."""
+    dtype, table = data.dtype, None
+    if bins is not None and data.size and (mask is None or mask.any()):
+        data, table = binned(data, mask, bins, num_threads)
+    data = _as_integers(data)
+    values, counts = distinct(data, mask, weights, num_threads)
+    labels = np.empty(data.shape, np.int32)
+    centers, inertia = np.full(n_clusters, np.nan), 0.0
+    if not len(values):
+        labels[...] = 0
+    else:
+        true = values if table is None else table[values.astype(np.intp)]
+        bounds, found, inertia = optimum(true, counts, n_clusters, are_counts=weights is None)
+        label(data, values[bounds[1:-1] - 1].astype(data.dtype), 0, labels, num_threads)
+        centers[: len(found)], centers[len(found) :] = found, found[-1]
+    if mask is not None:
+        labels[~mask] = -1
+    return labels, centers.astype(np.float32) if dtype == np.float32 else centers, inertia
+
+
+def thresholds(
+    image: NDArray[Any], n_classes: int, mask: NDArray[np.bool_] | None, bins: int | None, num_threads: int | None
+) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """The highest level of each class but the last, of fewer classes where there are fewer levels; and the levels."""
+    if bins is None or not image.size or (mask is not None and not mask.any()):
+        values, counts = distinct(image, mask, None, num_threads)
+        bounds = optimum(values, counts, n_classes)[0] if len(values) else np.zeros(2, np.int64)
+        return values[bounds[1:-1] - 1].astype(image.dtype), values
+    levels, table = binned(image, mask, bins, num_threads)
+    used, counts = distinct(levels, mask, None, num_threads)
+    values = table[used.astype(np.intp)]
+    bounds = optimum(values, counts, n_classes)[0]
+    inside = True if mask is None else mask
+    highest = [image.max(where=inside & (levels <= used[bound - 1]), initial=-np.inf) for bound in bounds[1:-1]]
+    return np.array(highest, image.dtype), values
+
+
 def _count(
     values: NDArray[Any], mask: NDArray[np.bool_] | None, offset: int, n_levels: int, num_threads: int | None
 ) -> NDArray[np.int64]:
@@ -106,11 +151,11 @@ def _count(
 
 
 def _as_integers(values: NDArray[Any]) -> NDArray[Any]:
-    """Floats that are whole numbers of 16 bits, as such: a histogram is faster than a sort."""
+    """Floats that are whole numbers of 8 or 16 bits, as such: a histogram is faster than a sort."""
     if values.dtype.kind != "f" or not values.size:
         return values
     lowest, highest = values.min(), values.max()
-    for dtype in (np.int16, np.uint16):
+    for dtype in (np.uint8, np.int16, np.uint16):
         limits = np.iinfo(dtype)
         if limits.min <= lowest and highest <= limits.max:
             whole = values.astype(dtype)

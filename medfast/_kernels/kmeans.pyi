@@ -8,20 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-def assign(
+def lloyd(
     data: NDArray[Any],
     weights: NDArray[np.float64],
     centers: NDArray[Any],
-    earlier: NDArray[Any],
     shift: NDArray[Any],
     tile_rows: int,
-    start: int,
-    stop: int,
     scratch: NDArray[Any],
     labels: NDArray[np.int32],
     gaps: NDArray[np.float32],
     sums: NDArray[np.float64],
     totals: NDArray[np.float64],
+    total: NDArray[np.float64],
+    numbers: NDArray[np.float64],
+    board: NDArray[np.int64],
+    worker: int,
+    most_tiles: int,
 ) -> None: ...
 def add_up(
     data: NDArray[Any],

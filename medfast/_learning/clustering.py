@@ -6,19 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils import check_random_state
 
-from medfast import _validate
 from medfast._drivers import lloyd, partition
+from medfast._drivers.samples import Samples
+from medfast._learning.clustering_input import Input, center_dtype, n_distinct
 
-STARTS = 10
-"""Of "random" or a callable, with ``n_init="auto"``."""
 
-
-class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Input):
     """Cluster samples by k-means, in place of ``sklearn.cluster.KMeans``.
 
     Samples of one feature, such as the pixels of a gray image, get the global optimum; vectors are clustered by Lloyd's
@@ -154,7 +151,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             self._learn_channel(data, weights)
         else:
             self._learn_vectors(data, weights, start, *options)
-        n_found = len(np.unique(self.labels_))
+        n_found = n_distinct(self.labels_, self.n_clusters)
         if n_found < self.n_clusters:
             warnings.warn(
                 f"Number of distinct clusters ({n_found}) found smaller than n_clusters ({self.n_clusters}). Possibly "
@@ -206,7 +203,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             Their clusters; of centers equally near, the first.
         """
         samples, centers = self._fitted(X)
-        return samples.nearest(centers)
+        return lloyd.nearest(samples, centers)
 
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Give the distances of samples to the centers.
@@ -284,102 +281,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             The higher, the better.
         """
         samples, centers = self._fitted(X, sample_weight)
-        return -samples.inertia(centers, samples.nearest(centers))
-
-    def _checked(self) -> tuple[int, float, Callable[[str], None] | None]:
-        """Most iterations, tolerance and where reports go; every parameter but `init` is looked at."""
-        _validate.as_int(self.n_clusters, "n_clusters", minimum=1, maximum=2**31 - 1)
-        _validate.as_choice(self.algorithm, "algorithm", ("lloyd", "elkan"))
-        if self.algorithm == "elkan" and self.n_clusters == 1:
-            warnings.warn(
-                "algorithm='elkan' doesn't make sense for a single cluster. Using 'lloyd' instead.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-        if isinstance(self.n_init, str):
-            _validate.as_choice(self.n_init, "n_init", ("auto",))
-        else:
-            _validate.as_int(self.n_init, "n_init", minimum=1)
-        if isinstance(self.init, str):
-            _validate.as_choice(self.init, "init", ("k-means++", "random"))
-        _validate.as_threads(self.num_threads)
-        max_iter = _validate.as_int(self.max_iter, "max_iter", minimum=1)
-        return max_iter, _validate.as_float(self.tol, "tol", minimum=0.0), print if self.verbose else None
-
-    def _read(self, X: Any, *, reset: bool) -> NDArray[Any]:
-        """Samples as a dense array of a dtype that the kernels take; one feature keeps the integers that they count."""
-        _validate.check_plain(X, "X")
-        dtypes: Any = [np.float64, np.float32]
-        if isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == 1 and X.dtype in _validate.DTYPES:
-            dtypes = [X.dtype]
-        data = validate_data(self, X, accept_sparse="csr", accept_large_sparse=False, dtype=dtypes, reset=reset)
-        if not isinstance(data, np.ndarray):
-            data = data.toarray()
-        return data if data.flags.c_contiguous else np.ascontiguousarray(data)
-
-    def _weights(self, sample_weight: Any, n_samples: int) -> NDArray[np.float64] | None:
-        if sample_weight is None:
-            return None
-        weights = _validate.as_weights(np.asarray(sample_weight), (n_samples,))
-        if weights is not None and not weights.any():
-            raise ValueError("sample_weight must have a weight above zero, got zeros alone")
-        return weights
-
-    def _fitted(self, X: Any, sample_weight: Any = None) -> tuple[lloyd.Samples, NDArray[Any]]:
-        """Samples, and the centers in the precision of the work on them."""
-        check_is_fitted(self)
-        data = self._read(X, reset=False)
-        samples = lloyd.Samples(data, self._weights(sample_weight, len(data)), self.num_threads)
-        return samples, np.ascontiguousarray(self.cluster_centers_, samples.dtype)
-
-    def _forget(self) -> None:
-        """What earlier batches have left."""
-        for name in ("_n_batches", "_histogram", "_counts"):
-            if hasattr(self, name):
-                delattr(self, name)
-
-    def _start(self, data: NDArray[Any]) -> NDArray[Any] | None:
-        """Given centers, as an array of their own, or None."""
-        if isinstance(self.init, str) or callable(self.init):
-            return None
-        return self._as_centers(check_array(self.init, dtype=_work_dtype(data), copy=True, order="C"), data)
-
-    def _as_centers(self, centers: NDArray[Any], data: NDArray[Any]) -> NDArray[Any]:
-        for have, need, of in (
-            (centers.shape[0], self.n_clusters, "clusters"),
-            (centers.shape[1], data.shape[1], "features of the data"),
-        ):
-            if have != need:
-                raise ValueError(
-                    f"The shape of the initial centers {centers.shape} does not match the number of {of} {need}."
-                )
-        return centers
-
-    def _starts(self, is_given: bool) -> int:
-        n_init = self.n_init
-        if n_init == "auto":
-            n_init = 1 if is_given or (isinstance(self.init, str) and self.init == "k-means++") else STARTS
-        if is_given and n_init != 1:
-            warnings.warn(
-                "Explicit initial center position passed: performing only one init in "
-                f"{type(self).__name__} instead of n_init={n_init}.",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-            n_init = 1
-        return n_init
-
-    def _pick(self, samples: lloyd.Samples, random_state: "np.random.RandomState") -> NDArray[Any]:
-        """Centers to start from."""
-        if callable(self.init):
-            centers = self.init(samples.data, self.n_clusters, random_state=random_state)
-            return self._as_centers(check_array(centers, dtype=samples.dtype, copy=True, order="C"), samples.data)
-        weighted = samples
-        if not len(samples.weights):  # drawn by weight, for then scikit-learn's numbers have its meaning
-            weighted = lloyd.Samples(samples.data, np.ones(len(samples.data)), self.num_threads)
-        if self.init == "random":
-            return lloyd.random_centers(weighted, self.n_clusters, random_state)
-        return lloyd.plus_plus_centers(weighted, self.n_clusters, random_state)
+        return -samples.inertia(centers, lloyd.nearest(samples, centers))
 
     def _learn_vectors(
         self,
@@ -390,7 +292,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         tol: float,
         report: Callable[[str], None] | None,
     ) -> None:
-        samples = lloyd.Samples(data, weights, self.num_threads)
+        samples = Samples(data, weights, self.num_threads)
         random_state = check_random_state(self.random_state)
         tolerance = tol * samples.mean_variance() if tol else 0.0
         best: lloyd.Clusters | None = None
@@ -418,7 +320,7 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         partition.label(values, levels[bounds[1:-1] - 1].astype(data.dtype), 0, labels, self.num_threads)
         centers = np.repeat(found[-1:], self.n_clusters)  # centers left over repeat the highest
         centers[: len(found)] = found
-        self._keep(centers[:, np.newaxis].astype(_center_dtype(data)), labels, inertia, 1)
+        self._keep(centers[:, np.newaxis].astype(center_dtype(data)), labels, inertia, 1)
 
     def _learn_batch(self, data: NDArray[Any], weights: NDArray[np.float64] | None, is_first: bool) -> None:
         """Each center becomes the mean of what was nearest to it so far."""
@@ -428,10 +330,10 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
             start = self._start(data)
             self._random_state = check_random_state(self.random_state)
             if start is None:
-                start = self._pick(lloyd.Samples(data, weights, self.num_threads), self._random_state)
+                start = self._pick(Samples(data, weights, self.num_threads), self._random_state)
             self.cluster_centers_, self._counts = start, np.zeros(self.n_clusters)
         dtype = self.cluster_centers_.dtype
-        samples = lloyd.Samples(data.astype(dtype, copy=False), weights, self.num_threads)
+        samples = Samples(data.astype(dtype, copy=False), weights, self.num_threads)
         labelling = lloyd.Labelling(samples, self.cluster_centers_)
         sums, batch, _ = labelling.assign(self.cluster_centers_)
         counts = self._counts + batch
@@ -446,12 +348,3 @@ class KMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, Ba
         self.cluster_centers_ = centers
         self._n_features_out = len(centers)
         self.labels_, self.inertia_, self.n_iter_ = labels, inertia, n_iter
-
-
-def _work_dtype(data: NDArray[Any]) -> np.dtype:
-    """In which the kernels work on it."""
-    return np.dtype(np.float64 if data.dtype == np.float64 else np.float32)
-
-
-def _center_dtype(data: NDArray[Any]) -> np.dtype:
-    return np.dtype(np.float32 if data.dtype == np.float32 else np.float64)

@@ -44,20 +44,11 @@ def _kmeans(
     arguments.check_number(tol, "tol")
     is_float = isinstance(data.dtype, types.Float)
     if axis is None and (data.ndim == 1 or not is_float):
-        return _of_channel(data, mask)
-    if data.ndim < 2 or (axis is None and data.ndim != 2):
+        solve = _of_channel(data, mask)
+    elif data.ndim < 2 or (axis is None and data.ndim != 2):
         raise TypingError(f"data must be 1-D or 2-D without a channel_axis, got {data.ndim} dimensions")
-    return _of_vectors(data, axis, mask, init, random_state)
-
-
-def _of_channel(data, mask):
-    """The optimum for one channel."""
-    arguments.check_mask(mask, data.ndim)
-    dtype = np.dtype(data.dtype.name)
-    lowest, n_levels = gray_levels.span(dtype)
-    find = _distinct_floats if dtype.kind == "f" else _distinct_integers
-    center_dtype = np.float32 if dtype == np.float32 else np.float64
-    few = 0 if dtype.itemsize == 1 else _FEW
+    else:
+        solve = _of_vectors(data, axis, mask, init, random_state)
 
     def kmeans(
         data,
@@ -74,9 +65,25 @@ def _of_channel(data, mask):
         num_threads=None,
     ):
         check_data(data)
-        check_mask_shape(mask, data.shape)
         check_numbers(n_clusters, n_init, max_iter, tol)
         check_threads(num_threads)
+        return solve(data, n_clusters, mask, init, n_init, max_iter, tol, random_state)
+
+    return kmeans
+
+
+def _of_channel(data, mask):
+    """The optimum for one channel."""
+    arguments.check_mask(mask, data.ndim)
+    dtype = np.dtype(data.dtype.name)
+    lowest, n_levels = gray_levels.span(dtype)
+    find = _distinct_floats if dtype.kind == "f" else _distinct_integers
+    center_dtype = np.float32 if dtype == np.float32 else np.float64
+    few = 0 if dtype.itemsize == 1 else _FEW
+
+    @register_jitable
+    def solve(data, n_clusters, mask, init, n_init, max_iter, tol, random_state):
+        check_mask_shape(mask, data.shape)
         labels = np.zeros(data.shape, np.int32)
         centers, inertia = np.full(n_clusters, np.nan), 0.0
         if data.size > 0:
@@ -94,7 +101,7 @@ def _of_channel(data, mask):
             leave_out(rows_of(mask), as_rows(labels))
         return KMeansResult(labels, centers.astype(center_dtype), inertia, 0)
 
-    return kmeans
+    return solve
 
 
 def _of_vectors(data, axis, mask, init, random_state):
@@ -112,29 +119,14 @@ def _of_vectors(data, axis, mask, init, random_state):
         if not isinstance(random_state, types.NumPyRandomGeneratorType):
             raise TypingError("random_state must be a numpy.random.Generator inside njit, or init an array of centers")
 
-    def kmeans(
-        data,
-        n_clusters,
-        channel_axis=None,
-        mask=None,
-        init="k-means++",
-        n_init=1,
-        max_iter=300,
-        tol=1e-4,
-        random_state=None,
-        sample_weight=None,
-        bins=None,
-        num_threads=None,
-    ):
-        check_data(data)
+    @register_jitable
+    def solve(data, n_clusters, mask, init, n_init, max_iter, tol, random_state):
         moved = data.transpose(order)
         shape = moved.shape[:-1]
         n_features = moved.shape[-1]
         if n_features == 0:
             raise ValueError("data must have at least one feature")
         check_mask_shape(mask, shape)
-        check_numbers(n_clusters, n_init, max_iter, tol)
-        check_threads(num_threads)
         samples = as_samples(moved, mask, n_features)
         if len(samples) < n_clusters:
             raise ValueError("n_clusters must be at most the number of samples")
@@ -145,7 +137,7 @@ def _of_vectors(data, axis, mask, init, random_state):
         everywhere = spread(labels, mask, shape)
         return KMeansResult(everywhere, centers, inertia, n_iter)
 
-    return kmeans
+    return solve
 
 
 @register_jitable

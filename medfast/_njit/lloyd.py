@@ -8,22 +8,30 @@ from numba.core import types
 from numba.extending import overload, register_jitable
 
 from medfast._drivers import lloyd
+from medfast._drivers import samples as vectors
 from medfast._njit import arguments, kernels
-from medfast._njit.sums import pairwise_sum
 
 kernel = kernels.kmeans
-BLOCK, GROUP, PARTS = lloyd.BLOCK, lloyd.GROUP, lloyd.PARTS
-TILE_STEPS, MOST_TILES, LEAST_ROWS = lloyd.TILE_STEPS, lloyd.MOST_TILES, lloyd.LEAST_ROWS
+BLOCK, GROUP, PARTS, LOOKED_UP = vectors.BLOCK, vectors.GROUP, vectors.PARTS, vectors.LOOKED_UP
+TILE_STEPS, MOST_TILES, LEAST_ROWS = vectors.TILE_STEPS, vectors.MOST_TILES, vectors.LEAST_ROWS
+TASK, STATUS, CURRENT, N_CHANGED = lloyd.TASK, lloyd.STATUS, lloyd.CURRENT, lloyd.N_CHANGED
+N_PASSES, MOST_PASSES = lloyd.N_PASSES, lloyd.MOST_PASSES
+LABEL, ITERATE, INERTIA = lloyd.LABEL, lloyd.ITERATE, lloyd.INERTIA
+ASKED, EMPTY, LINE, TAKEN = lloyd.ASKED, lloyd.EMPTY, lloyd.LINE, lloyd.TAKEN
 
 
 class Labelling(NamedTuple):
-    """Labels, and what is kept with them from pass to pass."""
+    """What is kept from pass to pass, as the driver's class of this name keeps it."""
 
+    centers: np.ndarray
+    shift: np.ndarray
     labels: np.ndarray
     gaps: np.ndarray
     sums: np.ndarray
     totals: np.ndarray
-    shift: np.ndarray
+    total: np.ndarray
+    numbers: np.ndarray
+    board: np.ndarray
 
 
 def as_samples(moved, mask, n_features):
@@ -121,9 +129,8 @@ def tiles_of(n_samples, n_features, n_clusters):
 @register_jitable
 def scratch_for(n_features, n_clusters, precision):
     """What the kernel works in: as the driver reckons."""
-    n_values = 2 * BLOCK * n_features + n_features
-    n_values += (n_clusters + GROUP - 1) // GROUP * GROUP * (n_features + 1) + n_clusters + BLOCK
-    return np.empty(n_values, precision)
+    packed = (n_clusters + GROUP - 1) // GROUP * GROUP * (n_features + 1) + n_clusters
+    return np.empty((3 * BLOCK + 1) * n_features + max(packed, LOOKED_UP * n_features) + BLOCK, precision)
 
 
 @register_jitable
@@ -144,26 +151,27 @@ def labelling_for(samples, centers, precision):
         for i in range(n_clusters):
             total += centers[i, feature]
         shift[feature] = total / n_clusters
+    both = np.empty((2, n_clusters, n_features), precision)
+    both[0], both[1] = centers, centers
     gaps = np.empty(n_samples, np.float32)  # the first pass fills it
-    sums, totals = sums_for(n_tiles, n_features, n_clusters), np.full((n_tiles, 2), -1.0)
-    return Labelling(np.full(n_samples, -1, np.int32), gaps, sums, totals, shift)
+    sums, totals = sums_for(n_tiles, n_features, n_clusters), np.full((n_tiles, 3), -1.0)
+    total, numbers, board = np.empty((n_clusters, n_features + 1)), np.zeros(3), np.zeros((TAKEN + 1, LINE), np.int64)
+    return Labelling(both, shift, np.full(n_samples, -1, np.int32), gaps, sums, totals, total, numbers, board)
 
 
 @register_jitable
-def assign(samples, centers, earlier, labelling, precision):
-    """Label by nearest center; `earlier` are those of the pass before. How many labels changed."""
-    n_clusters, n_features = centers.shape
-    n_samples = len(samples)
-    _, tile_rows = tiles_of(n_samples, n_features, n_clusters)
+def do(samples, labelling, task, precision):
+    """A task of the kernel to its end; returns the status."""
+    centers, shift, labels, gaps, sums, totals, total, numbers, board = labelling
+    _, n_clusters, n_features = centers.shape
+    _, tile_rows = tiles_of(len(samples), n_features, n_clusters)
     scratch, weights = scratch_for(n_features, n_clusters, precision), np.empty(0)
-    labels, gaps, sums, totals, shift = labelling
-    kernel.assign(
-        samples, weights, centers, earlier, shift, tile_rows, 0, n_samples, scratch, labels, gaps, sums, totals
-    )
-    n_changed = 0.0
-    for tile in range(len(totals)):
-        n_changed += totals[tile, 1]
-    return n_changed
+    board[1, TASK], board[1, STATUS] = task, ASKED
+    kernel.lloyd(
+        samples, weights, centers, shift, tile_rows, scratch, labels, gaps, sums, totals, total, numbers, board, 0,
+        np.int64(2**62),
+    )  # fmt: skip
+    return board[1, STATUS]
 
 
 @register_jitable
@@ -229,26 +237,26 @@ def mean_variance(samples, precision):
 @register_jitable
 def run(samples, centers, max_iter, tolerance, precision):
     """Lloyd's algorithm from `centers`: labels, centers, inertia, iterations."""
-    n_clusters, n_features = centers.shape
-    labelling, earlier = labelling_for(samples, centers, precision), centers
-    squares, shifts = np.empty(n_features), np.empty(n_clusters)
-    iteration, n_changed = 0, 0.0
-    for number in range(1, max_iter + 1):
-        iteration = number
-        n_changed = assign(samples, centers, earlier, labelling, precision)
-        if n_changed == 0:
+    labelling = labelling_for(samples, centers, precision)
+    both, labels, total, numbers, state = (
+        labelling.centers, labelling.labels, labelling.total, labelling.numbers, labelling.board[1]
+    )  # fmt: skip
+    numbers[0], state[MOST_PASSES] = tolerance, max_iter
+    while do(samples, labelling, ITERATE, precision) == EMPTY:
+        old, sums = both[state[CURRENT]], total.copy()
+        state[CURRENT] = 1 - state[CURRENT]
+        both[state[CURRENT]] = means(samples, old, labels, sums[:, :-1], sums[:, -1], precision)
+        moved = 0.0
+        for i in range(len(old)):
+            for feature in range(samples.shape[1]):
+                moved += (np.float64(both[state[CURRENT], i, feature]) - old[i, feature]) ** 2
+        if moved <= tolerance or state[N_PASSES] >= max_iter:
             break
-        sums, weights = gathered(labelling.sums, n_clusters, n_features)
-        earlier, centers = centers, means(samples, centers, labelling.labels, sums, weights, precision)
-        for i in range(n_clusters):
-            for feature in range(n_features):
-                squares[feature] = (np.float64(centers[i, feature]) - earlier[i, feature]) ** 2
-            shifts[i] = pairwise_sum(squares)
-        if pairwise_sum(shifts) <= tolerance:
-            break
-    if n_changed > 0:
-        assign(samples, centers, earlier, labelling, precision)
-    return labelling.labels, centers, inertia_of(samples, centers, labelling.labels, precision), iteration
+    n_iter = state[N_PASSES]
+    if state[N_CHANGED] > 0:
+        do(samples, labelling, LABEL, precision)
+    do(samples, labelling, INERTIA, precision)
+    return labels, both[state[CURRENT]].copy(), numbers[1], n_iter
 
 
 @register_jitable

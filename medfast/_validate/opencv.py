@@ -128,5 +128,7 @@ def as_criteria(criteria: Any, name: str = "criteria") -> tuple[int, int, float]
         kind, max_count, epsilon = criteria
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be (type, maxCount, epsilon), got {criteria!r}") from None
+    if type(kind) is int and 0 <= kind <= 3 and type(max_count) is int and abs(max_count) < 2**63:
+        return kind, max_count, as_float(epsilon, name + "[2]")  # what nearly every call gives
     kind = as_int(kind, f"{name}[0]", minimum=0, maximum=3)
     return kind, as_int(max_count, f"{name}[1]"), as_float(epsilon, f"{name}[2]")

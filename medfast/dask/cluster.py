@@ -8,7 +8,7 @@ from dask import delayed
 from numpy.typing import ArrayLike
 
 from medfast import _validate
-from medfast import cluster as _cluster
+from medfast import segmentation as _segmentation
 from medfast._drivers import chunks, lazy
 
 __all__ = ["kmeans", "segment"]
@@ -99,7 +99,7 @@ def segment(image: da.Array, n_classes: int, *, mask: ArrayLike | None = None, r
     """
     lazy.check(image, (2, 3))
     _validate.check_integers(image, "image", "as a Dask array")
-    n_classes = _validate.as_int(n_classes, "n_classes", minimum=1, maximum=_cluster.MOST_CLASSES)
+    n_classes = _validate.as_int(n_classes, "n_classes", minimum=1, maximum=_segmentation.MOST_CLASSES)
     return_thresholds = _validate.as_flag(return_thresholds, "return_thresholds")
     found = delayed(chunks.classes_of)(
         delayed(chunks.summed)(lazy.blocks(chunks.counts_of, image, mask)), n_classes, image.dtype

@@ -6,6 +6,10 @@ from medfast._kernels.jit import kernel
 
 BLOCK = 64
 PARTS = 8
+# The line of the board that tells the state, tasks, status: src/kmeans_board.h.
+TASK, STATUS, PASS, CURRENT, N_CHANGED, N_PASSES, MOST_PASSES, FARTHEST = range(8)
+LABEL, INERTIA = 1, 3
+ASKED, RUNNING, FINISHED, EMPTY = range(4)
 
 
 @kernel
@@ -45,44 +49,12 @@ def squared_distance(row, center):
 
 
 @kernel
-def assign(data, weights, centers, earlier, shift, tile_rows, start, stop, scratch, labels, gaps, sums, totals):
-    """Label the samples of some tiles by their nearest center, and move them from one cluster's sums to another's."""
-    n_features = data.shape[1]
-    size = 2 * padded(n_features) + PARTS
-    row = scratch[:n_features]
-    for tile in range(start // tile_rows, (stop + tile_rows - 1) // tile_rows):
-        n_changed = 0
-        for n in range(tile * tile_rows, min((tile + 1) * tile_rows, stop)):
-            for j in range(n_features):
-                row[j] = data[n, j]
-            best, nearest = row.dtype.type(np.inf), 0
-            for c in range(len(centers)):
-                distance = squared_distance(row, centers[c])
-                if distance < best:
-                    best, nearest = distance, c
-            before = labels[n]
-            if nearest != before:
-                weight = weights[n] if len(weights) else 1.0
-                if before >= 0 and len(sums):
-                    add(row, -weight, sums[tile, before * size : (before + 1) * size])
-                if len(sums):
-                    add(row, weight, sums[tile, nearest * size : (nearest + 1) * size])
-                n_changed += 1
-                labels[n] = nearest
-        totals[tile, 1] = n_changed
-
-
-@kernel
-def add_up(data, weights, tile_rows, start, stop, scratch, labels, sums):
-    """Add the samples of some tiles up by label."""
-    n_features = data.shape[1]
-    size = 2 * padded(n_features) + PARTS
-    row = scratch[:n_features]
-    for tile in range(start // tile_rows, (stop + tile_rows - 1) // tile_rows):
-        for n in range(tile * tile_rows, min((tile + 1) * tile_rows, stop)):
-            for j in range(n_features):
-                row[j] = data[n, j]
-            add(row, weights[n] if len(weights) else 1.0, sums[tile, labels[n] * size : (labels[n] + 1) * size])
+def in_order(places):
+    """Sum, one entry after another."""
+    total = 0.0
+    for i in range(len(places)):
+        total += places[i]
+    return total
 
 
 @kernel
@@ -107,18 +79,127 @@ def gather(sums, total):
 
 
 @kernel
+def label_tile(data, weights, centers, first, last, row, labels, sums):
+    """Label the samples of a tile by their nearest center, and move them from one cluster's sums to another's."""
+    size = 2 * padded(data.shape[1]) + PARTS
+    n_changed = 0
+    for n in range(first, last):
+        for j in range(len(row)):
+            row[j] = data[n, j]
+        best, nearest = row.dtype.type(np.inf), 0
+        for c in range(len(centers)):
+            distance = squared_distance(row, centers[c])
+            if distance < best:
+                best, nearest = distance, c
+        before = labels[n]
+        if nearest != before:
+            weight = weights[n] if len(weights) else 1.0
+            if before >= 0 and len(sums):
+                add(row, -weight, sums[before * size : (before + 1) * size])
+            if len(sums):
+                add(row, weight, sums[nearest * size : (nearest + 1) * size])
+            n_changed += 1
+            labels[n] = nearest
+    return n_changed
+
+
+@kernel
+def inertia_of_tile(data, weights, centers, first, last, row, labels):
+    """Weighted squared distances to the centers of the labels, added up."""
+    places = np.zeros(BLOCK)  # one sum per place in a block, added up at the end: the order of the compiled levels
+    for n in range(first, last):
+        for j in range(len(row)):
+            row[j] = data[n, j]
+        distance = squared_distance(row, centers[labels[n]])
+        places[(n - first) % BLOCK] += (weights[n] if len(weights) else 1.0) * distance
+    return in_order(places)
+
+
+@kernel
+def end_pass(state, centers, sums, totals, total, numbers):
+    """What follows when all tiles are done: new centers, if it goes on; returns the status."""
+    if state[TASK] == INERTIA:
+        numbers[1] = 0.0
+        for tile in range(len(totals)):
+            numbers[1] += totals[tile, 2]
+        return FINISHED
+    state[N_CHANGED] = 0
+    for tile in range(len(totals)):
+        state[N_CHANGED] += int(totals[tile, 1])
+    if len(sums):
+        gather(sums, total)
+    if state[TASK] == LABEL:
+        return FINISHED
+    state[N_PASSES] += 1
+    if state[N_CHANGED] == 0:
+        return FINISHED
+    n_features = centers.shape[2]
+    for c in range(len(total)):
+        if total[c, n_features] == 0.0:
+            return EMPTY
+    old, new = centers[state[CURRENT]], centers[1 - state[CURRENT]]
+    moved = 0.0
+    for c in range(len(total)):
+        square = 0.0
+        for j in range(n_features):
+            new[c, j] = total[c, j] / total[c, n_features]
+            step = np.float64(new[c, j]) - np.float64(old[c, j])
+            square += step * step
+        if not state[FARTHEST]:
+            moved += square
+        elif square > moved or square != square:
+            moved = square
+    state[CURRENT] = 1 - state[CURRENT]
+    numbers[2] = moved
+    return FINISHED if moved <= numbers[0] or state[N_PASSES] >= state[MOST_PASSES] else RUNNING
+
+
+@kernel
+def lloyd(
+    data, weights, centers, shift, tile_rows, scratch, labels, gaps, sums, totals, total, numbers, board, worker,
+    most_tiles,
+):  # fmt: skip
+    """Do what the board asks for. The leader does all of it: others are sent away, for Numba has no atomic counters."""
+    if worker > 0:
+        return
+    state, row = board[1], scratch[: data.shape[1]]
+    if state[STATUS] == ASKED:
+        state[STATUS], board[0, 0] = RUNNING, 0
+    for _ in range(most_tiles):
+        tile, current = board[0, 0], centers[state[CURRENT]]  # tiles that are done
+        first, last = tile * tile_rows, min((tile + 1) * tile_rows, len(data))
+        if state[TASK] == INERTIA:
+            totals[tile, 2] = inertia_of_tile(data, weights, current, first, last, row, labels)
+        else:
+            own = sums[tile] if len(sums) else totals[0, :0]
+            totals[tile, 1] = label_tile(data, weights, current, first, last, row, labels, own)
+        board[0, 0] += 1
+        if board[0, 0] == len(totals):
+            state[STATUS], board[0, 0] = end_pass(state, centers, sums, totals, total, numbers), 0
+            if state[STATUS] != RUNNING:
+                return
+
+
+@kernel
+def add_up(data, weights, tile_rows, start, stop, scratch, labels, sums):
+    """Add the samples of some tiles up by label."""
+    n_features = data.shape[1]
+    size = 2 * padded(n_features) + PARTS
+    row = scratch[:n_features]
+    for tile in range(start // tile_rows, (stop + tile_rows - 1) // tile_rows):
+        for n in range(tile * tile_rows, min((tile + 1) * tile_rows, stop)):
+            for j in range(n_features):
+                row[j] = data[n, j]
+            add(row, weights[n] if len(weights) else 1.0, sums[tile, labels[n] * size : (labels[n] + 1) * size])
+
+
+@kernel
 def inertia(data, weights, centers, tile_rows, start, stop, scratch, labels, totals):
     """Inertia of the samples of some tiles."""
     row = scratch[: data.shape[1]]
-    places = np.empty(BLOCK)  # one sum per place in a block, added up at the end: the order of the compiled levels
     for tile in range(start // tile_rows, (stop + tile_rows - 1) // tile_rows):
-        places[:] = 0.0
-        for n in range(tile * tile_rows, min((tile + 1) * tile_rows, stop)):
-            for j in range(len(row)):
-                row[j] = data[n, j]
-            distance = squared_distance(row, centers[labels[n]])
-            places[(n - tile * tile_rows) % BLOCK] += (weights[n] if len(weights) else 1.0) * distance
-        totals[tile] = in_order(places)
+        first, last = tile * tile_rows, min((tile + 1) * tile_rows, stop)
+        totals[tile] = inertia_of_tile(data, weights, centers, first, last, row, labels)
 
 
 @kernel
@@ -134,12 +215,3 @@ def lower(data, weights, center, tile_rows, start, stop, scratch, before, closes
             closest[n] = min(before[n], squared_distance(row, center))
             places[(n - tile * tile_rows) % BLOCK] += (weights[n] if len(weights) else 1.0) * closest[n]
         totals[tile] = in_order(places)
-
-
-@kernel
-def in_order(places):
-    """Sum, one entry after another."""
-    total = 0.0
-    for i in range(len(places)):
-        total += places[i]
-    return total

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from medfast import _validate, cluster
-from medfast._drivers import lloyd
+from medfast import _validate
+from medfast._drivers import lloyd, partition, seeding
+from medfast._drivers.samples import Samples
 
 __all__ = [
     "KMEANS_PP_CENTERS",
@@ -25,6 +26,7 @@ TERM_CRITERIA_COUNT = 1
 TERM_CRITERIA_MAX_ITER = 1
 TERM_CRITERIA_EPS = 2
 
+FLOAT32 = (np.dtype(np.float32),)
 FLOAT32_EPSILON = 2.0**-23
 MOST_ITERATIONS = 100
 SEED = 20_000
@@ -95,7 +97,7 @@ def kmeans(
     >>> compactness, labels.ravel(), centers.ravel()
     (4162.666666666667, array([0, 0, 1, 0], dtype=int32), array([ 37.333332, 200.      ], dtype=float32))
     """
-    samples = _as_rows(_validate.check_finite(_validate.as_array(data, "data", dtypes=(np.dtype(np.float32),)), "data"))
+    samples = _as_rows(_validate.check_finite(_validate.as_array(data, "data", dtypes=FLOAT32), "data"))
     n_samples, n_features = samples.shape
     K = _validate.as_int(K, "K", minimum=1)
     _validate.check_enough(n_samples, K, "K")
@@ -106,14 +108,14 @@ def kmeans(
     if flags & KMEANS_USE_INITIAL_LABELS:
         initial = _validate.as_initial_labels(bestLabels, n_samples, K, "bestLabels").copy()
     if n_features == 1:
-        found = cluster.kmeans(samples[:, 0], K)
-        labels, means, compactness = found.labels, found.centers[:, np.newaxis], found.inertia
+        labels, means, compactness = partition.clusters(samples.reshape(-1), K, None, None, None, None)
+        means = means.reshape(-1, 1)
     else:
         if K == 1:
             attempts, max_count = 1, 2
         best = _best_of(samples, K, initial, max_count - 1, epsilon**2, attempts)
         labels, means, compactness = best.labels, best.centers, best.inertia
-    return compactness, _filled(bestLabels, labels[:, np.newaxis]), _filled(centers, means)
+    return compactness, _filled(bestLabels, labels.reshape(-1, 1)), _filled(centers, means)
 
 
 def _best_of(
@@ -124,13 +126,13 @@ def _best_of(
     tolerance: float,
     attempts: int,
 ) -> lloyd.Clusters:
-    problem = lloyd.Samples(samples, None, None)
+    problem = Samples(samples, None, None)
     generator = np.random.default_rng(SEED)
     best = None
     for _ in range(attempts):
         labelling = None
         if initial is None:
-            start = lloyd.plus_plus_centers(problem, n_clusters, generator)
+            start = seeding.plus_plus_centers(problem, n_clusters, generator)
         else:  # they serve the first attempt alone
             labelling = lloyd.Labelling(problem, problem.take(np.arange(n_clusters)))
             start, initial = _means(labelling, None, *labelling.relabel(initial)), None
@@ -140,7 +142,7 @@ def _best_of(
             max_iter=max_iter,
             tolerance=tolerance,
             labelling=labelling,
-            shift=np.max,
+            farthest=True,
             update=_means,
             relabel=False,
         )
@@ -175,6 +177,8 @@ def _means(
 
 def _as_rows(data: NDArray[np.float32]) -> NDArray[np.float32]:
     """One sample per row, as OpenCV reads it: the third axis holds channels, and a single row is a list of samples."""
+    if data.ndim == 2 and data.shape[0] > 1:
+        return data
     _validate.check_ndim(data, "data", (1, 2, 3))
     if data.ndim == 1:
         return data[:, np.newaxis]
@@ -190,6 +194,8 @@ def _read_criteria(criteria: Any) -> tuple[int, float]:
 
 def _filled(target: Any, values: NDArray[Any]) -> NDArray[Any]:
     """`target` with these values where it can hold them, or the values themselves."""
+    if target is None:
+        return values
     fits = isinstance(target, np.ndarray) and target.dtype == values.dtype and target.flags.writeable
     if fits and target.size == values.size and target.flags.c_contiguous:
         target[...] = values.reshape(target.shape)

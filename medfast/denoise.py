@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
-from medfast._drivers import nlm, nlm_border, nlm_scale, noise_level
+from medfast._drivers import nlm, nlm_border, nlm_scale, nlm_weights, noise_level
 
 __all__ = ["denoise_nl_means", "denoise_nl_means_multi", "estimate_sigma", "halo"]
 
@@ -363,7 +363,7 @@ def _denoise(
         _validate.check_strengths(strengths, largest, nlm_scale.least_strength(largest, is_rician=rician))
 
     planes = [nlm_border.to_planes(frame, channel_axis) for frame in frames]
-    task = nlm.Task(
+    task = nlm_weights.Task(
         planes[0] if len(planes) == 1 else [plane[0] for plane in planes],
         nlm_border.to_planes(out, channel_axis),
         strengths,

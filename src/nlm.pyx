@@ -67,7 +67,7 @@ cdef extern from "nlm_real.h":
         NLM_FLOATS, NLM_DOUBLES, NLM_INTEGERS
     ctypedef struct nlm_formula:
         int norm, is_rician
-        double self, rate, factor, bias
+        double self, center, rate, factor, bias
         Py_ssize_t n_terms
     double NLM_RATE
     Py_ssize_t nlm_real_scratch(const nlm_tile* tile) noexcept nogil
@@ -395,7 +395,8 @@ def denoise_formula(const real[:, :, :, ::1] padded,       # IN     (planes, cha
         pixels = NLM_DOUBLES
     elif gray is not float and gray is not double:
         pixels = NLM_INTEGERS
-    formula.norm, formula.is_rician, formula.self, formula.bias = norm, bias >= 0, 1.0, bias
+    formula.norm, formula.is_rician, formula.bias = norm, bias >= 0, bias
+    formula.self, formula.center = 1.0, 0.0
     formula.n_terms = (2 * radii[0] + 1) * padded.shape[1]
     formula.rate, formula.factor = factor, -NLM_RATE * factor
     with nogil:

@@ -29,6 +29,7 @@
 typedef struct {
     int norm, is_rician;
     double self;       /* the weight of a pixel for itself: 1 */
+    double center;     /* what is taken away from all pixels before: 0 */
     double rate;       /* of the exponent per summed distance (L1: per its square) */
     double factor;     /* the same as a power of 2^(1/8): -8 / ln 2 of it */
     double bias;       /* taken from the mean square */

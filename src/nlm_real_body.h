@@ -165,7 +165,7 @@ static void NLM_REAL(nlm_fill)(engine_t *e, int is_float)
                         if (channel == n_channels)
                             memset(to, inside[row] ? 0xff : 0, sizeof(NLM_T));
                         else
-                            *to = is_float ? (NLM_T)floats[row] : (NLM_T)doubles[row];
+                            *to = is_float ? (NLM_T)floats[row] : (NLM_T)(doubles[row] - e->f->center);
                 }
             }
 }

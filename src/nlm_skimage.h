@@ -34,6 +34,7 @@
 typedef struct {
     int is_rician;          /* 0 */
     double self;            /* the weight of a pixel for itself */
+    double center;          /* taken away from pixels of float64 before they become floats */
     double factor;          /* places of a summed distance of 1; slow: summed with `gaussian` as it is */
     double excess;          /* places that noise adds to a distance */
     double share;           /* slow: those of them that go with a weight of 1 in `gaussian` */

@@ -7,7 +7,7 @@ from nlm_rows cimport ALIGNMENT, aligned, nlm_tile, padded_row
 
 cdef extern from "nlm_skimage.h":
     ctypedef struct nlm_skimage:
-        double factor, excess, share, doubt
+        double center, factor, excess, share, doubt
         const double* gaussian
     double NLM_PLACES
     Py_ssize_t nlm_skimage_scratch(const nlm_tile* tile) noexcept nogil
@@ -43,6 +43,7 @@ def denoise(const real[:, :, :, ::1] padded,       # IN     (planes, channels, r
             const uint8_t[:, :, ::1] mask,         # IN     (planes, rows, cols) 1 for donors; none: (0, 0, 0)
             const Py_ssize_t[::1] radii,           # IN     (6,) of the patch, then of the search, pixels
             const double[::1] gaussian,            # IN     (2 r + 1,) weights along each axis; fast: (0,)
+            double center,                         # about the middle of the values: of float64, sums of floats
             double factor,                         # t of a summed distance of 1
             double excess,                         # of t, what noise adds
             double share,                          # slow: what it adds with a weight of 1 of `gaussian`
@@ -71,7 +72,7 @@ def denoise(const real[:, :, :, ::1] padded,       # IN     (planes, channels, r
     tile.rows[0], tile.rows[1] = row_start, row_stop
     tile.mask = &mask[0, 0, 0] if mask.shape[0] else NULL
     rule.factor, rule.excess, rule.share = factor * NLM_PLACES, excess * NLM_PLACES, share * NLM_PLACES
-    rule.doubt = doubt
+    rule.center, rule.doubt = center, doubt
     rule.gaussian = &gaussian[0] if gaussian.shape[0] else NULL
     with nogil:
         nlm_skimage_tile(&tile, &rule, real is float, sums, row_size,

@@ -52,7 +52,7 @@ def denoise(
     n_sums = shape[0] * shape[1] * shape[2] * shape[3]
     sums = scratch[: 8 * n_sums].view(np.float64).reshape(shape)
     rest = scratch[8 * n_sums :]
-    if padded.dtype.itemsize == 4:  # such pixels are floats as they are
+    if padded.itemsize == 4:  # such pixels are floats as they are
         center = 0.0
     arguments = (
         uncounted(padded),

@@ -90,7 +90,7 @@ def denoise_nl_means(
     >>> image[:, 3:] = 200
     >>> image[2, 1] = 104
     >>> denoise_nl_means(image, 3, 2, h=10, preserve_range=True)[2].round(1)
-    array([100.3, 100.6, 100.3, 200. , 200. , 200. ])
+    array([100.4, 100.5, 100. , 200. , 200. , 200. ])
     """
     if type(image) is not np.ndarray or image.dtype not in _convert.DTYPES or not image.size:
         raise FallBack(f"image is a {type(image).__name__} of dtype {getattr(image, 'dtype', None)}")

@@ -2,12 +2,16 @@
    are columns of the image here, as nlm_bands.h tells. Distances are in places (nlm_skimage_vectors.h). */
 
 #define max_of NLM_REAL(nlm_max)
-#define doubt_of NLM_REAL(nlm_doubt)
+#define bits_t NLM_REAL(nlm_bits)
+#define beyond NLM_REAL(nlm_beyond)
+#define least NLM_REAL(nlm_least)
+#define any_within NLM_REAL(nlm_any_within)
 
 /* What all weights of a tile are made from. */
 typedef struct {
-    NLM_V factor, excess, limit, high, most, zero;
-    int is_noisy, has_doubt;
+    NLM_V factor, excess, limit, high, most, zero; /* limit ... high are in doubt */
+    bits_t from, width;                            /* the bits of those, from the first on */
+    int is_noisy;
 } NLM_REAL(nlm_bounds);
 
 static NLM_REAL(nlm_bounds) NLM_REAL(nlm_bounds_of)(const NLM_RULE *f)
@@ -20,7 +24,10 @@ static NLM_REAL(nlm_bounds) NLM_REAL(nlm_bounds_of)(const NLM_RULE *f)
     b.high = set((NLM_T)((limit + doubt) * NLM_REAL(NLM_SCALE)));
     b.most = set((NLM_T)(NLM_REAL(NLM_MOST) * NLM_PLACES * NLM_REAL(NLM_SCALE)));
     b.zero = set(0);
-    b.is_noisy = f->excess > 0.0, b.has_doubt = doubt > 0.0;
+    b.is_noisy = f->excess > 0.0;
+    b.from = NLM_REAL(nlm_set_bits)(nlm_bits_of((float)((limit - doubt) * NLM_SCALE_f32)) + 1);
+    b.width = NLM_REAL(nlm_set_bits)(nlm_bits_of((float)((limit + doubt) * NLM_SCALE_f32)) -
+                                     nlm_bits_of((float)((limit - doubt) * NLM_SCALE_f32)));
     return b;
 }
 
@@ -214,28 +221,22 @@ NLM_INLINE void NLM_REAL(nlm_distances)(NLM_REAL(nlm_window) *w, const NLM_T *c,
 }
 
 /* Places of a distance: less what noise adds to it, never under 0. */
-NLM_INLINE NLM_V NLM_REAL(nlm_places)(const NLM_REAL(nlm_bounds) *b, NLM_V d)
+NLM_INLINE NLM_V NLM_REAL(nlm_places)(const NLM_REAL(nlm_bounds) *b, NLM_V d, int is_noisy)
 {
     d = mul(d, b->factor);
-    return b->is_noisy ? max_of(sub(d, b->excess), b->zero) : d;
+    return is_noisy ? max_of(sub(d, b->excess), b->zero) : d;
 }
 
-/* Weights of places n, 0 where what decides is beyond the limit. */
-NLM_INLINE NLM_V NLM_REAL(nlm_weight)(const NLM_REAL(nlm_bounds) *b, NLM_V n, NLM_V decisive)
-{
-    return NLM_REAL(nlm_up_to)(decisive, b->limit, NLM_REAL(nlm_power_of)(n));
-}
-
-/* The lanes of a vector of weights that are in doubt, from exact distances: of places n of which `decisive` decide. */
-static NLM_COLD void NLM_REAL(nlm_settle)(const engine_t *e, const NLM_REAL(nlm_bounds) *b, ptrdiff_t z, ptrdiff_t y,
-                                          ptrdiff_t x, ptrdiff_t dx, NLM_V n, NLM_V decisive, NLM_V *weights)
+/* Weights with those that are in doubt from exact distances: of places n of which `decisive` decide. */
+static NLM_COLD NLM_V NLM_REAL(nlm_settle)(const engine_t *e, const NLM_REAL(nlm_bounds) *b, ptrdiff_t z, ptrdiff_t y,
+                                           ptrdiff_t x, ptrdiff_t dx, NLM_V n, NLM_V decisive, NLM_V weights)
 {
     const nlm_tile *t = e->t;
     const ptrdiff_t n_rows = e->rows.stop - e->rows.start + 2 * e->search[1];
     const ptrdiff_t n_cols = e->n + 2 * e->search[2];
     NLM_T places[LANES], decide[LANES], found[LANES], low[LANES], high[LANES];
     ptrdiff_t lane;
-    store(places, n), store(decide, decisive), store(found, *weights), store(low, b->limit), store(high, b->high);
+    store(places, n), store(decide, decisive), store(found, weights), store(low, b->limit), store(high, b->high);
     for (lane = 0; lane < LANES; lane++) {
         const ptrdiff_t row = e->start + y + lane * e->size;
         const ptrdiff_t first = (e->planes.start + z + e->search[0]) * t->plane_stride +
@@ -251,14 +252,14 @@ static NLM_COLD void NLM_REAL(nlm_settle)(const engine_t *e, const NLM_REAL(nlm_
                         : nlm_counts_f64(t, e->f, (const double *)t->padded + first, shift))
             found[lane] = NLM_REAL(nlm_one_power)(places[lane]);
     }
-    *weights = load(found);
+    return load(found);
 }
 
 /* As in nlm_real_steps.h: one line and one or two neighbouring shifts, fast; z and y are the line's. */
 NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_REAL(nlm_bounds) *b, const NLM_T *columns,
                                     const NLM_T *p, const NLM_T *q, NLM_T *gained, NLM_T *given, ptrdiff_t from,
                                     ptrdiff_t to, ptrdiff_t z, ptrdiff_t y, ptrdiff_t dx, ptrdiff_t radius,
-                                    int n_shifts, int plain)
+                                    int n_shifts, int plain, int is_noisy)
 {
     const NLM_T *first = columns + from * LANES, *second = first + NLM_REAL_LINES * e->column_row;
     const ptrdiff_t any = e->patch[2];
@@ -273,23 +274,23 @@ NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_REAL(nlm_bounds
     for (x = from; x < to; x += 2, first += 2 * LANES, second += 2 * LANES) {
         NLM_V a0, a1, b0, b1, n0, n1, m0, m1, va0, va1, vb0, vb1, p0, p1, q1;
         NLM_T *weights = e->weights + x * LANES, *gain = gained + 2 * x * LANES, *give = given + 2 * x * LANES;
-        nlm_doubt doubt = nlm_no_doubt();
+        bits_t bits;
         NLM_REAL(nlm_distances)(&window_a, first, radius, any, &n0, &n1);
-        n0 = NLM_REAL(nlm_places)(b, n0), n1 = NLM_REAL(nlm_places)(b, n1);
-        a0 = NLM_REAL(nlm_weight)(b, n0, n0), a1 = NLM_REAL(nlm_weight)(b, n1, n1);
-        doubt = nlm_or_doubt(doubt_of(n0, b->limit, b->high), doubt_of(n1, b->limit, b->high));
+        n0 = NLM_REAL(nlm_places)(b, n0, is_noisy), n1 = NLM_REAL(nlm_places)(b, n1, is_noisy);
+        a0 = NLM_REAL(nlm_power_up_to)(n0, b->limit), a1 = NLM_REAL(nlm_power_up_to)(n1, b->limit);
+        bits = least(beyond(n0, b->from), beyond(n1, b->from));
         if (n_shifts == 2) {
             NLM_REAL(nlm_distances)(&window_b, second, radius, any, &m0, &m1);
-            m0 = NLM_REAL(nlm_places)(b, m0), m1 = NLM_REAL(nlm_places)(b, m1);
-            b0 = NLM_REAL(nlm_weight)(b, m0, m0), b1 = NLM_REAL(nlm_weight)(b, m1, m1);
-            doubt = nlm_or_doubt(doubt, nlm_or_doubt(doubt_of(m0, b->limit, b->high), doubt_of(m1, b->limit, b->high)));
+            m0 = NLM_REAL(nlm_places)(b, m0, is_noisy), m1 = NLM_REAL(nlm_places)(b, m1, is_noisy);
+            b0 = NLM_REAL(nlm_power_up_to)(m0, b->limit), b1 = NLM_REAL(nlm_power_up_to)(m1, b->limit);
+            bits = least(bits, least(beyond(m0, b->from), beyond(m1, b->from)));
         }
-        if (nlm_any_doubt(doubt)) {
-            NLM_REAL(nlm_settle)(e, b, z, y, x, dx, n0, n0, &a0);
-            NLM_REAL(nlm_settle)(e, b, z, y, x + 1, dx, n1, n1, &a1);
+        if (any_within(bits, b->width)) {
+            a0 = NLM_REAL(nlm_settle)(e, b, z, y, x, dx, n0, n0, a0);
+            a1 = NLM_REAL(nlm_settle)(e, b, z, y, x + 1, dx, n1, n1, a1);
             if (n_shifts == 2) {
-                NLM_REAL(nlm_settle)(e, b, z, y, x, dx + 1, m0, m0, &b0);
-                NLM_REAL(nlm_settle)(e, b, z, y, x + 1, dx + 1, m1, m1, &b1);
+                b0 = NLM_REAL(nlm_settle)(e, b, z, y, x, dx + 1, m0, m0, b0);
+                b1 = NLM_REAL(nlm_settle)(e, b, z, y, x + 1, dx + 1, m1, m1, b1);
             }
         }
         if (!plain) {
@@ -352,9 +353,9 @@ static void NLM_REAL(nlm_weigh_slowly)(const engine_t *e, const NLM_REAL(nlm_bou
             sum = add(sum, step);
         }
         sum = max_of(sum, b->zero);
-        weight = NLM_REAL(nlm_weight)(b, sum, most);
-        if (nlm_any_doubt(doubt_of(most, b->limit, b->high)))
-            NLM_REAL(nlm_settle)(e, b, z, y, x, dx, sum, most, &weight);
+        weight = NLM_REAL(nlm_up_to)(most, b->limit, NLM_REAL(nlm_power_up_to)(sum, b->most));
+        if (any_within(beyond(most, b->from), b->width))
+            weight = NLM_REAL(nlm_settle)(e, b, z, y, x, dx, sum, most, weight);
         store(weights + x * LANES, NLM_REAL(nlm_up_to)(sum, b->most, weight));
     }
 }
@@ -376,8 +377,15 @@ NLM_INLINE void NLM_REAL(nlm_lines_of)(const engine_t *e, const NLM_T *const *p,
         const NLM_T *other = q[y + e->patch[1]] + middle;
         NLM_T *gained = e->gained + y * e->local_row + e->margin * e->n_sums * LANES;
         NLM_T *given = e->given + y * e->local_row + (e->margin + dx) * e->n_sums * LANES;
+#define weigh_of(radius, plain, is_noisy) \
+    NLM_REAL(nlm_weigh)(e, &b, c, own, other, gained, given, from, to, z, y, dx, radius, n_shifts, plain, is_noisy)
 #define weigh(radius, plain) \
-    NLM_REAL(nlm_weigh)(e, &b, c, own, other, gained, given, from, to, z, y, dx, radius, n_shifts, plain)
+    do { \
+        if (b.is_noisy) \
+            weigh_of(radius, plain, 1); \
+        else \
+            weigh_of(radius, plain, 0); \
+    } while (0)
         if (e->f->gaussian)
             for (s = 0; s < n_shifts; s++)
                 NLM_REAL(nlm_weigh_slowly)(e, &b, n_planes, (s * NLM_REAL_LINES + y) * e->column_row + start, from, to,
@@ -395,6 +403,7 @@ NLM_INLINE void NLM_REAL(nlm_lines_of)(const engine_t *e, const NLM_T *const *p,
         if (e->f->gaussian || !is_plain)
             NLM_REAL(nlm_share)(e, own, other, gained, given, from, to, n_shifts);
 #undef weigh
+#undef weigh_of
     }
     for (s = 0; s < n_shifts && n_planes > 1; s++) /* slow: the next line of planes has the last as its own */
         for (y = 0; y < n; y++) {
@@ -405,4 +414,7 @@ NLM_INLINE void NLM_REAL(nlm_lines_of)(const engine_t *e, const NLM_T *const *p,
 }
 
 #undef max_of
-#undef doubt_of
+#undef bits_t
+#undef beyond
+#undef least
+#undef any_within

@@ -17,71 +17,83 @@
 #define NLM_MOST_f32 80.0      /* of t: under exp(-80) weights are 0, for there floats end; */
 #define NLM_MOST_f64 700.0     /* in scikit-image they become negative, or NaN, from 709 on */
 
-/* nlm_power_of: weights of places, 0 <= n < 2^30; nlm_up_to: v where n <= bound, else 0. A *doubt* says which lanes
-   have low < n <= high, and nlm_any_doubt whether there is one. */
+/* nlm_power_up_to: weights of places, 0 <= n < 2^30, where n <= bound; else 0. nlm_up_to: v where n <= bound, else 0. Floats
+   have *bits* too, which are in the order of what is not negative: of how far those are beyond a bound the least is kept
+   for some vectors, until nlm_any_within says whether one is less than `width`: two operations a vector, in place of
+   two comparisons and what joins masks. Sums of doubles are in no doubt. */
+typedef int nlm_bits_f64;
+#define nlm_set_bits_f64(x) 0
+#define nlm_beyond_f64(n, from) 0
+#define nlm_least_f64(a, b) 0
+#define nlm_any_within_f64(bits, width) 0
+
 #if NLM_LANES == 32
 
 #define nlm_max_f64(a, b) _mm512_max_pd(a, b)
-#define nlm_power_of_f32(n) _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_set1_epi32(NLM_ONE_f32), _mm512_cvttps_epi32(n)))
-#define nlm_power_of_f64(n) _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_cvtepi32_epi64( \
-    _mm256_sub_epi32(_mm256_set1_epi32(NLM_ONE_f64), _mm512_cvttpd_epi32(n))), 32))
+#define nlm_power_up_to_f32(n, bound) _mm512_castsi512_ps(_mm512_maskz_sub_epi32( \
+    _mm512_cmp_ps_mask(n, bound, _CMP_LE_OQ), _mm512_set1_epi32(NLM_ONE_f32), _mm512_cvttps_epi32(n)))
+#define nlm_power_up_to_f64(n, bound) nlm_up_to_f64(n, bound, _mm512_castsi512_pd(_mm512_slli_epi64( \
+    _mm512_cvtepi32_epi64(_mm256_sub_epi32(_mm256_set1_epi32(NLM_ONE_f64), _mm512_cvttpd_epi32(n))), 32)))
 #define nlm_up_to_f32(n, bound, v) _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(n, bound, _CMP_LE_OQ), v)
 #define nlm_up_to_f64(n, bound, v) _mm512_maskz_mov_pd(_mm512_cmp_pd_mask(n, bound, _CMP_LE_OQ), v)
-typedef __mmask16 nlm_doubt;
-#define nlm_no_doubt() 0
-#define nlm_doubt_f32(n, low, high) \
-    _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(n, low, _CMP_GT_OQ), n, high, _CMP_LE_OQ)
-#define nlm_doubt_f64(n, low, high) \
-    _mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(n, low, _CMP_GT_OQ), n, high, _CMP_LE_OQ)
-#define nlm_or_doubt(a, b) ((nlm_doubt)((a) | (b)))
-#define nlm_any_doubt(a) ((a) != 0)
+typedef __m512i nlm_bits_f32;
+#define nlm_set_bits_f32(x) _mm512_set1_epi32((int)(x))
+#define nlm_beyond_f32(n, from) _mm512_sub_epi32(_mm512_castps_si512(n), from)
+#define nlm_least_f32(a, b) _mm512_min_epu32(a, b)
+#define nlm_any_within_f32(bits, width) (_mm512_cmplt_epu32_mask(bits, width) != 0)
 
 #elif NLM_LANES == 16
 
 #define nlm_max_f64(a, b) _mm256_max_pd(a, b)
-#define nlm_power_of_f32(n) _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(NLM_ONE_f32), _mm256_cvttps_epi32(n)))
-#define nlm_power_of_f64(n) _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_cvtepi32_epi64( \
-    _mm_sub_epi32(_mm_set1_epi32(NLM_ONE_f64), _mm256_cvttpd_epi32(n))), 32))
+#define nlm_power_up_to_f32(n, bound) nlm_up_to_f32(n, bound, \
+    _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_set1_epi32(NLM_ONE_f32), _mm256_cvttps_epi32(n))))
+#define nlm_power_up_to_f64(n, bound) nlm_up_to_f64(n, bound, _mm256_castsi256_pd(_mm256_slli_epi64( \
+    _mm256_cvtepi32_epi64(_mm_sub_epi32(_mm_set1_epi32(NLM_ONE_f64), _mm256_cvttpd_epi32(n))), 32)))
 #define nlm_up_to_f32(n, bound, v) _mm256_and_ps(_mm256_cmp_ps(n, bound, _CMP_LE_OQ), v)
 #define nlm_up_to_f64(n, bound, v) _mm256_and_pd(_mm256_cmp_pd(n, bound, _CMP_LE_OQ), v)
-typedef __m256 nlm_doubt;
-#define nlm_no_doubt() _mm256_setzero_ps()
-#define nlm_doubt_f32(n, low, high) _mm256_and_ps(_mm256_cmp_ps(n, low, _CMP_GT_OQ), _mm256_cmp_ps(n, high, _CMP_LE_OQ))
-#define nlm_doubt_f64(n, low, high) \
-    _mm256_castpd_ps(_mm256_and_pd(_mm256_cmp_pd(n, low, _CMP_GT_OQ), _mm256_cmp_pd(n, high, _CMP_LE_OQ)))
-#define nlm_or_doubt(a, b) _mm256_or_ps(a, b)
-#define nlm_any_doubt(a) (!_mm256_testz_si256(_mm256_castps_si256(a), _mm256_castps_si256(a)))
+typedef __m256i nlm_bits_f32;
+#define nlm_set_bits_f32(x) _mm256_set1_epi32((int)(x))
+#define nlm_beyond_f32(n, from) _mm256_sub_epi32(_mm256_castps_si256(n), from)
+#define nlm_least_f32(a, b) _mm256_min_epu32(a, b)
+#define nlm_any_within_f32(bits, width) \
+    (_mm256_movemask_epi8(_mm256_cmpeq_epi32(_mm256_max_epu32(bits, width), bits)) != -1)
 
 #elif NLM_LANES == 8
 
 #define nlm_max_f64(a, b) _mm_max_pd(a, b)
-#define nlm_power_of_f32(n) _mm_castsi128_ps(_mm_sub_epi32(_mm_set1_epi32(NLM_ONE_f32), _mm_cvttps_epi32(n)))
-#define nlm_power_of_f64(n) _mm_castsi128_pd(_mm_unpacklo_epi32( \
-    _mm_setzero_si128(), _mm_sub_epi32(_mm_set1_epi32(NLM_ONE_f64), _mm_cvttpd_epi32(n))))
+#define nlm_power_up_to_f32(n, bound) nlm_up_to_f32(n, bound, \
+    _mm_castsi128_ps(_mm_sub_epi32(_mm_set1_epi32(NLM_ONE_f32), _mm_cvttps_epi32(n))))
+#define nlm_power_up_to_f64(n, bound) nlm_up_to_f64(n, bound, _mm_castsi128_pd(_mm_unpacklo_epi32( \
+    _mm_setzero_si128(), _mm_sub_epi32(_mm_set1_epi32(NLM_ONE_f64), _mm_cvttpd_epi32(n)))))
 #define nlm_up_to_f32(n, bound, v) _mm_and_ps(_mm_cmple_ps(n, bound), v)
 #define nlm_up_to_f64(n, bound, v) _mm_and_pd(_mm_cmple_pd(n, bound), v)
-typedef __m128 nlm_doubt;
-#define nlm_no_doubt() _mm_setzero_ps()
-#define nlm_doubt_f32(n, low, high) _mm_and_ps(_mm_cmpgt_ps(n, low), _mm_cmple_ps(n, high))
-#define nlm_doubt_f64(n, low, high) _mm_castpd_ps(_mm_and_pd(_mm_cmpgt_pd(n, low), _mm_cmple_pd(n, high)))
-#define nlm_or_doubt(a, b) _mm_or_ps(a, b)
-#define nlm_any_doubt(a) (!_mm_testz_si128(_mm_castps_si128(a), _mm_castps_si128(a)))
+typedef __m128i nlm_bits_f32;
+#define nlm_set_bits_f32(x) _mm_set1_epi32((int)(x))
+#define nlm_beyond_f32(n, from) _mm_sub_epi32(_mm_castps_si128(n), from)
+#define nlm_least_f32(a, b) _mm_min_epu32(a, b)
+#define nlm_any_within_f32(bits, width) (_mm_movemask_epi8(_mm_cmpeq_epi32(_mm_max_epu32(bits, width), bits)) != 0xffff)
 
 #else
 
 #define nlm_max_f64(a, b) ((a) > (b) ? (a) : (b))
 #define nlm_up_to_f32(n, bound, v) ((n) <= (bound) ? (v) : 0)
 #define nlm_up_to_f64 nlm_up_to_f32
-typedef int nlm_doubt;
-#define nlm_no_doubt() 0
-#define nlm_doubt_f32(n, low, high) ((n) > (low) && (n) <= (high))
-#define nlm_doubt_f64 nlm_doubt_f32
-#define nlm_or_doubt(a, b) ((a) | (b))
-#define nlm_any_doubt(a) (a)
-#define nlm_power_of_f32 nlm_one_power_f32
-#define nlm_power_of_f64 nlm_one_power_f64
+#define nlm_power_up_to_f32(n, bound) ((n) <= (bound) ? nlm_one_power_f32(n) : 0.0f)
+#define nlm_power_up_to_f64(n, bound) ((n) <= (bound) ? nlm_one_power_f64(n) : 0.0)
+typedef uint32_t nlm_bits_f32;
+#define nlm_set_bits_f32(x) (x)
+#define nlm_beyond_f32(n, from) (nlm_bits_of(n) - (from))
+#define nlm_least_f32(a, b) ((a) < (b) ? (a) : (b))
+#define nlm_any_within_f32(bits, width) ((bits) < (width))
 
 #endif
+
+static uint32_t nlm_bits_of(float n)
+{
+    uint32_t bits;
+    memcpy(&bits, &n, sizeof(bits));
+    return bits;
+}
 
 /* Of one number; 0 beyond the places that it has. */
 static float nlm_one_power_f32(float n)

@@ -3,7 +3,7 @@ sums. The formula stands in nlm_skimage.h, and what a tile and a padded image ar
 """
 from libc.stdint cimport uint8_t
 
-from nlm_rows cimport ALIGNMENT, aligned, nlm_tile, padded_row
+from nlm_rows cimport ALIGNMENT, aligned, nlm_tile, padded_row, set_tile
 
 cdef extern from "nlm_skimage.h":
     ctypedef struct nlm_skimage:
@@ -57,20 +57,12 @@ def denoise(const real[:, :, :, ::1] padded,       # IN     (planes, channels, r
     cdef:
         nlm_tile tile
         nlm_skimage rule
-        Py_ssize_t row_size = padded_row(out.shape[3]), k = 0, axis, z, y, x, channel
+        Py_ssize_t row_size = padded_row(out.shape[3]), k = 0, z, y, x, channel
         Py_ssize_t plane = (plane_stop - plane_start) * (row_stop - row_start) * row_size
         double* sums = <double*> aligned(&scratch[0])
         const double* values
     tile.padded = &padded[0, 0, 0, 0]
-    tile.row_stride = padded.shape[3]
-    tile.channel_stride = padded.shape[2] * padded.shape[3]
-    tile.plane_stride = padded.shape[1] * tile.channel_stride
-    tile.n_channels, tile.n_cols = padded.shape[1], out.shape[3]
-    for axis in range(3):
-        tile.patch[axis], tile.search[axis] = radii[axis], radii[3 + axis]
-    tile.planes[0], tile.planes[1] = plane_start, plane_stop
-    tile.rows[0], tile.rows[1] = row_start, row_stop
-    tile.mask = &mask[0, 0, 0] if mask.shape[0] else NULL
+    set_tile(&tile, padded.shape, mask, radii, plane_start, plane_stop, row_start, row_stop, out.shape[3])
     rule.factor, rule.excess, rule.share = factor * NLM_PLACES, excess * NLM_PLACES, share * NLM_PLACES
     rule.center, rule.doubt = center, doubt
     rule.gaussian = &gaussian[0] if gaussian.shape[0] else NULL

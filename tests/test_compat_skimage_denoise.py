@@ -153,7 +153,7 @@ def test_neither_threads_nor_tiles_change_a_bit(n_threads, rng, monkeypatch, cal
                 np.testing.assert_array_equal(found, expected[0 if array is image else 1])
 
 
-DTYPES = ("bool", "uint8", "uint16", "int16", "float16", "float32", "float64")
+DTYPES = ("bool", "uint8", "uint16", "int8", "int16", "int32", "uint64", "float16", "float32", "float64")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -166,7 +166,7 @@ def test_scikit_image_of_every_dtype(level, rng, dtype):
         image = image.astype(dtype)
     else:
         limits = np.iinfo(dtype)
-        image = (limits.min + image * (float(limits.max) - limits.min)).astype(dtype)
+        image = (limits.min + image * 0.99 * (float(limits.max) - limits.min)).astype(dtype)
     for preserve_range in (False, True):
         spread = 1.0 if not preserve_range or np.dtype(dtype).kind not in "ui" else float(np.iinfo(dtype).max)
         for fast in (True, False):
@@ -259,7 +259,9 @@ def test_last_rows_of_a_patch_may_differ_by_anything(level):
         ((np.ones((3, 4, 5, 2)),), {"channel_axis": -1, "fast_mode": False}, "of which fast_mode alone does channels"),
         ((np.ones((9, 1, 3)),), {"channel_axis": -1}, r"image has shape \(9, 1, 3\)"),
         ((np.ones((9, 9, 3)),), {"channel_axis": 3}, "channel_axis is 3"),
-        ((np.ones((9, 9), np.int32),), {}, "of dtype int32"),
+        ((np.ones((9, 9), np.complex64),), {}, "dtype complex64"),
+        ((np.ones((9, 9)).tolist(),), {}, "image is a list"),
+        ((np.ones((0, 9)),), {}, "image is a ndarray of dtype float64"),
         ((np.array([[1.0, np.nan]] * 3),), {}, "image is not finite"),
         ((np.array([[1.0, -np.inf]] * 3),), {}, "image is not finite"),
         ((np.ones((9, 9)), 1), {"fast_mode": False}, "patch_size is 1"),

@@ -33,7 +33,7 @@ def denoise_nl_means(
     Parameters
     ----------
     image : ndarray of shape (M, N) or (P, M, N), with one more axis for `channel_axis`
-        Noisy image or volume, dtype {bool, uint8, uint16, int16, float16, float32, float64}.
+        Noisy image or volume, of bool, any integers, float16, float32 or float64.
     patch_size : int, default=7
         Side of the patches, in pixels; even sizes go up to the next odd one.
     patch_distance : int, default=11
@@ -79,7 +79,7 @@ def denoise_nl_means(
     donors beyond the border count for nothing. All that is the same here. Where, without `fast_mode`, the last row
     alone differs by more than 700, its weights are negative or NaN; here they are zero.
 
-    Left to it: images of four axes, other dtypes, NaN and infinity, patches of one pixel without `fast_mode`, channels
+    Left to it: images of four axes, other dtypes of floats, NaN and infinity, patches of one pixel without `fast_mode`, channels
     along with axes of length 1, `h` of 0 and of beyond 1e150.
 
     Examples
@@ -92,8 +92,10 @@ def denoise_nl_means(
     >>> denoise_nl_means(image, 3, 2, h=10, preserve_range=True)[2].round(1)
     array([100.4, 100.5, 100. , 200. , 200. , 200. ])
     """
-    if type(image) is not np.ndarray or image.dtype not in _convert.DTYPES or not image.size:
+    if type(image) is not np.ndarray or not image.size:
         raise FallBack(f"image is a {type(image).__name__} of dtype {getattr(image, 'dtype', None)}")
+    if image.dtype not in _convert.DTYPES and image.dtype.kind not in "iu":
+        raise FallBack(f"image has dtype {image.dtype}")
     n_axes = image.ndim - (channel_axis is not None)
     if n_axes not in (2, 3) or (channel_axis is not None and 1 in image.shape):
         raise FallBack(f"image has shape {image.shape}")
@@ -111,6 +113,11 @@ def denoise_nl_means(
             raise FallBack(f"channel_axis is {axis}, and image has shape {image.shape}")
         channel_axis = axis % image.ndim
     dtype = _convert.float_type(image.dtype)
+    if image.dtype not in _convert.DTYPES:  # integers whose values are no floats
+        largest = 1 if preserve_range else np.iinfo(image.dtype).max
+        image = image.astype(np.float64) / largest
+        if not preserve_range:
+            np.maximum(image, -1.0, out=image)
     values, factor, low, high = _convert.as_float(image, preserve_range)
     low, high = float(low), float(high)
     if not (-_LARGEST < low and high < _LARGEST):  # NaN, too

@@ -8,8 +8,8 @@
 
    Three files make the sums of one type of weights in one floating-point type, in this order: this one; the steps, with
    `nlm_lines_of`, of which the rule NLM_RULE of the weights is an argument (nlm_real_steps.h, nlm_skimage_steps.h); and
-   the loops, nlm_real_body.h. NLM_REAL(x) gives their names, NLM_T is the type of the sums, NLM_V that of vectors. Without NLM_RULE there is
-   only what all of them share. */
+   the loops, nlm_real_body.h. NLM_REAL(x) gives their names, NLM_T is the type of the sums, NLM_V that of vectors.
+   Without NLM_RULE there is only what all of them share. */
 #ifndef MEDFAST_NLM_BANDS_H
 #define MEDFAST_NLM_BANDS_H
 
@@ -134,7 +134,40 @@ NLM_INLINE NLM_V NLM_REAL(nlm_donor)(NLM_V other, NLM_V own, int is_rician)
     return is_rician ? mul(value, add(other, own)) : value;
 }
 
-/* The same sums from those weights, for any channels and masks. */
+/* What weights a of one shift, and b of the next, of two neighbouring columns add to p's sums and to q's, where the
+   first shift meets the second of the column before: of one channel, without a mask. */
+NLM_INLINE void NLM_REAL(nlm_average)(const NLM_T *p, const NLM_T *q, NLM_T *gain, NLM_T *give, NLM_V a0, NLM_V a1,
+                                      NLM_V b0, NLM_V b1, NLM_V *before, NLM_V *value_before, int n_shifts,
+                                      int is_rician)
+{
+    const NLM_V p0 = load(p), p1 = load(p + LANES), q1 = load(q + LANES);
+    const NLM_V va0 = mul(a0, NLM_REAL(nlm_donor)(load(q), p0, is_rician));
+    const NLM_V va1 = mul(a1, NLM_REAL(nlm_donor)(q1, p1, is_rician));
+    if (n_shifts == 2) {
+        const NLM_V vb0 = mul(b0, NLM_REAL(nlm_donor)(q1, p0, is_rician));
+        const NLM_V vb1 = mul(b1, NLM_REAL(nlm_donor)(load(q + 2 * LANES), p1, is_rician));
+        store(gain, add(load(gain), add(a0, b0)));
+        store(gain + LANES, add(load(gain + LANES), add(va0, vb0)));
+        store(gain + 2 * LANES, add(load(gain + 2 * LANES), add(a1, b1)));
+        store(gain + 3 * LANES, add(load(gain + 3 * LANES), add(va1, vb1)));
+        store(give, add(load(give), add(a0, *before)));
+        store(give + LANES, add(load(give + LANES), add(va0, *value_before)));
+        store(give + 2 * LANES, add(load(give + 2 * LANES), add(a1, b0)));
+        store(give + 3 * LANES, add(load(give + 3 * LANES), add(va1, vb0)));
+        *before = b1, *value_before = vb1;
+    } else {
+        store(gain, add(load(gain), a0));
+        store(gain + LANES, add(load(gain + LANES), va0));
+        store(gain + 2 * LANES, add(load(gain + 2 * LANES), a1));
+        store(gain + 3 * LANES, add(load(gain + 3 * LANES), va1));
+        store(give, add(load(give), a0));
+        store(give + LANES, add(load(give + LANES), va0));
+        store(give + 2 * LANES, add(load(give + 2 * LANES), a1));
+        store(give + 3 * LANES, add(load(give + 3 * LANES), va1));
+    }
+}
+
+/* The same from weights that are in memory, for any channels and masks. */
 static void NLM_REAL(nlm_share)(const engine_t *e, const NLM_T *p, const NLM_T *q, NLM_T *gained, NLM_T *given,
                                 ptrdiff_t from, ptrdiff_t to, int n_shifts)
 {

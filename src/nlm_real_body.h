@@ -181,11 +181,12 @@ static void NLM_REAL(nlm_uncomb)(const engine_t *e, ptrdiff_t plane, int is_flus
         for (k = 0; k < e->n_sums; k++) {
             const ptrdiff_t line = (plane - t->planes[0]) * n_rows + e->cols.start + x - t->rows[0];
             double *to = sums + ((k ? k - 1 : t->n_channels) * n_lines + line) * sums_row + e->rows.start;
+            const double own = k == 0 ? e->f->self : 0.0;
             ptrdiff_t at = (plane - e->planes.start) * e->plane + (x * e->n_sums + k) * LANES;
             for (v = 0; v < e->size; v++, at += e->line) {
                 double values[LANES];
                 for (band = 0; band < LANES; band++)
-                    values[band] = (is_flushed ? e->totals[at + band] : k == 0 ? e->f->self : 0.0) + e->forward[at + band];
+                    values[band] = (is_flushed ? e->totals[at + band] : own) + e->forward[at + band];
                 for (band = 0; band < LANES; band++)
                     values[band] += e->reverse[at + band];
                 for (band = 0; band < LANES; band++) {

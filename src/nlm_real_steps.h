@@ -1,5 +1,5 @@
-/* The steps of non-local means with weights from the formula, in one floating-point type: distances and weights. Rows are
-   columns of the image here, as nlm_bands.h tells. */
+/* The steps of non-local means with weights from the formula, in one floating-point type: distances and weights. Rows
+   are columns of the image here, as nlm_bands.h tells. */
 
 /* A sum over rows is kept; as the last of three planes of the patch with the others, and in place of the oldest. */
 NLM_INLINE void NLM_REAL(nlm_put)(const engine_t *e, NLM_T *sums, ptrdiff_t at, NLM_V sum, int is_last)
@@ -225,7 +225,7 @@ NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_T *columns, con
             NLM_REAL(nlm_open)(&window_b, b, radius);
     }
     for (x = from; x < to; x += 2, a += 2 * LANES, b += 2 * LANES) {
-        NLM_V a0, a1, b0, b1, va0, va1, vb0, vb1, p0, p1, q1;
+        NLM_V a0, a1, b0 = set(0), b1 = b0;
         NLM_T *weights = e->weights + x * LANES, *gain = gained + 2 * x * LANES, *give = given + 2 * x * LANES;
         NLM_REAL(nlm_distances)(&window_a, a, radius, any, &a0, &a1);
         a0 = NLM_REAL(nlm_weight)(a0, factor, norm), a1 = NLM_REAL(nlm_weight)(a1, factor, norm);
@@ -239,31 +239,8 @@ NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_T *columns, con
                 store(weights + e->column_row, b0), store(weights + e->column_row + LANES, b1);
             continue;
         }
-        p0 = load(p + x * LANES), p1 = load(p + (x + 1) * LANES), q1 = load(q + (x + 1) * LANES);
-        va0 = mul(a0, NLM_REAL(nlm_donor)(load(q + x * LANES), p0, is_rician));
-        va1 = mul(a1, NLM_REAL(nlm_donor)(q1, p1, is_rician));
-        if (n_shifts == 2) {
-            vb0 = mul(b0, NLM_REAL(nlm_donor)(q1, p0, is_rician));
-            vb1 = mul(b1, NLM_REAL(nlm_donor)(load(q + (x + 2) * LANES), p1, is_rician));
-            store(gain, add(load(gain), add(a0, b0)));
-            store(gain + LANES, add(load(gain + LANES), add(va0, vb0)));
-            store(gain + 2 * LANES, add(load(gain + 2 * LANES), add(a1, b1)));
-            store(gain + 3 * LANES, add(load(gain + 3 * LANES), add(va1, vb1)));
-            store(give, add(load(give), add(a0, before)));
-            store(give + LANES, add(load(give + LANES), add(va0, value_before)));
-            store(give + 2 * LANES, add(load(give + 2 * LANES), add(a1, b0)));
-            store(give + 3 * LANES, add(load(give + 3 * LANES), add(va1, vb0)));
-            before = b1, value_before = vb1;
-        } else {
-            store(gain, add(load(gain), a0));
-            store(gain + LANES, add(load(gain + LANES), va0));
-            store(gain + 2 * LANES, add(load(gain + 2 * LANES), a1));
-            store(gain + 3 * LANES, add(load(gain + 3 * LANES), va1));
-            store(give, add(load(give), a0));
-            store(give + LANES, add(load(give + LANES), va0));
-            store(give + 2 * LANES, add(load(give + 2 * LANES), a1));
-            store(give + 3 * LANES, add(load(give + 3 * LANES), va1));
-        }
+        NLM_REAL(nlm_average)(p + x * LANES, q + x * LANES, gain, give, a0, a1, b0, b1, &before, &value_before,
+                              n_shifts, is_rician);
     }
 }
 

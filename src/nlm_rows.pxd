@@ -1,5 +1,5 @@
-"""The plain steps of non-local means, row by row, and sums of a tile by them: what nlm.pyx falls back on where no header
-has a faster form.
+"""The plain steps of non-local means, row by row, and sums of a tile by them: what nlm.pyx falls back on where no
+header has a faster form.
 """
 from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uintptr_t

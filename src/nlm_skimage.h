@@ -5,8 +5,8 @@
        fast: t = max(sum of (d - 2 sigma^2), 0) / (channels s^axes h^2), without the patch's first row, column, plane;
        slow: t = max(sum of g (d - 2 sigma^2), 0), g a Gaussian of sigma (s - 1) / 4 whose sum is 1 / (channels h^2),
 
-   the weight is exp(-t) as a broken line (nlm_skimage_vectors.h), and none where t > 5. Slow, what is compared with 5 is
-   not t but the largest part of it that the rows of the patch (in a volume: its planes) add up to from the first on
+   the weight is exp(-t) as a broken line (nlm_skimage_vectors.h), and none where t > 5. Slow, what is compared with 5
+   is not t but the largest part of it that the rows of the patch (in a volume: its planes) add up to from the first on
    before the last is added; and only donors inside the image count, which are those in the mask.
 
    scikit-image computes fast weights in float64, from integral images of all of the image. Sums as short as these are
@@ -16,7 +16,14 @@
    pixels as they came, one by one (nlm_settle): the weight then is that of a distance on the right side.
 
    Not even rounding depends on the level, the tile or the box, as in nlm_real.h; fast distances are summed in pairs of
-   rows and columns that begin at odd ones. */
+   rows and columns that begin at odd ones.
+
+   Measured against scikit-image on one thread: fast, 512 x 512, patch 7, distance 10, 17 times at v4, 13 to 15 at v3,
+   float64 by sums of floats, too; by sums of doubles, which have half the lanes and nothing to settle, 8.8 and 6.4.
+   64^3, patch 3, distance 5: 19 and 17. Slow, 256 x 256: 68 and 36, for scikit-image compares patches pixel by pixel. The
+   weight is less work than nlm_real.h's exponential, but the time is about the same: sums over rows wait for the
+   second-level cache. Doubt by comparisons of floats, in place of least bits, is within 2 % at v4, 4 to 10 % slower at
+   v3. */
 #ifndef MEDFAST_NLM_SKIMAGE_H
 #define MEDFAST_NLM_SKIMAGE_H
 

@@ -37,7 +37,8 @@ NLM_INLINE void NLM_REAL(nlm_columns)(const engine_t *e, const NLM_T *const *p, 
                                       ptrdiff_t plane, NLM_T *sums, ptrdiff_t n, ptrdiff_t from, ptrdiff_t to,
                                       ptrdiff_t radius, int n_shifts)
 {
-#define differ(y, d) NLM_REAL(nlm_differ)(p[y] + plane + x * LANES, q[y] + plane + x * LANES, e->terms, 1, n_shifts, 2, d)
+#define differ(y, d) \
+    NLM_REAL(nlm_differ)(p[y] + plane + x * LANES, q[y] + plane + x * LANES, e->terms, 1, n_shifts, 2, d)
     const ptrdiff_t row = e->column_row, shift = NLM_REAL_LINES * row;
     ptrdiff_t x, y, j, at;
     int s;
@@ -232,8 +233,7 @@ static NLM_COLD NLM_V NLM_REAL(nlm_settle)(const engine_t *e, const NLM_REAL(nlm
                                            ptrdiff_t x, ptrdiff_t dx, NLM_V n, NLM_V decisive, NLM_V weights)
 {
     const nlm_tile *t = e->t;
-    const ptrdiff_t n_rows = e->rows.stop - e->rows.start + 2 * e->search[1];
-    const ptrdiff_t n_cols = e->n + 2 * e->search[2];
+    const ptrdiff_t n_rows = e->rows.stop - e->rows.start + 2 * e->search[1], n_cols = e->n + 2 * e->search[2];
     NLM_T places[LANES], decide[LANES], found[LANES], low[LANES], high[LANES];
     ptrdiff_t lane;
     store(places, n), store(decide, decisive), store(found, weights), store(low, b->limit), store(high, b->high);
@@ -272,7 +272,7 @@ NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_REAL(nlm_bounds
             NLM_REAL(nlm_open)(&window_b, second, radius);
     }
     for (x = from; x < to; x += 2, first += 2 * LANES, second += 2 * LANES) {
-        NLM_V a0, a1, b0, b1, n0, n1, m0, m1, va0, va1, vb0, vb1, p0, p1, q1;
+        NLM_V a0, a1, b0 = set(0), b1 = b0, n0, n1, m0, m1;
         NLM_T *weights = e->weights + x * LANES, *gain = gained + 2 * x * LANES, *give = given + 2 * x * LANES;
         bits_t bits;
         NLM_REAL(nlm_distances)(&window_a, first, radius, any, &n0, &n1);
@@ -299,29 +299,8 @@ NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_REAL(nlm_bounds
                 store(weights + e->column_row, b0), store(weights + e->column_row + LANES, b1);
             continue;
         }
-        p0 = load(p + x * LANES), p1 = load(p + (x + 1) * LANES), q1 = load(q + (x + 1) * LANES);
-        va0 = mul(a0, sub(load(q + x * LANES), p0)), va1 = mul(a1, sub(q1, p1));
-        if (n_shifts == 2) {
-            vb0 = mul(b0, sub(q1, p0)), vb1 = mul(b1, sub(load(q + (x + 2) * LANES), p1));
-            store(gain, add(load(gain), add(a0, b0)));
-            store(gain + LANES, add(load(gain + LANES), add(va0, vb0)));
-            store(gain + 2 * LANES, add(load(gain + 2 * LANES), add(a1, b1)));
-            store(gain + 3 * LANES, add(load(gain + 3 * LANES), add(va1, vb1)));
-            store(give, add(load(give), add(a0, before)));
-            store(give + LANES, add(load(give + LANES), add(va0, value_before)));
-            store(give + 2 * LANES, add(load(give + 2 * LANES), add(a1, b0)));
-            store(give + 3 * LANES, add(load(give + 3 * LANES), add(va1, vb0)));
-            before = b1, value_before = vb1;
-        } else {
-            store(gain, add(load(gain), a0));
-            store(gain + LANES, add(load(gain + LANES), va0));
-            store(gain + 2 * LANES, add(load(gain + 2 * LANES), a1));
-            store(gain + 3 * LANES, add(load(gain + 3 * LANES), va1));
-            store(give, add(load(give), a0));
-            store(give + LANES, add(load(give + LANES), va0));
-            store(give + 2 * LANES, add(load(give + 2 * LANES), a1));
-            store(give + 3 * LANES, add(load(give + 3 * LANES), va1));
-        }
+        NLM_REAL(nlm_average)(p + x * LANES, q + x * LANES, gain, give, a0, a1, b0, b1, &before, &value_before,
+                              n_shifts, 0);
     }
 }
 
@@ -344,7 +323,8 @@ static void NLM_REAL(nlm_weigh_slowly)(const engine_t *e, const NLM_REAL(nlm_bou
             if (n_planes > 1) {
                 step = mul(load(c + radius * LANES), set((NLM_T)g[radius]));
                 for (j = radius - 1; j >= 0; j--)
-                    step = add(step, mul(add(load(c + j * LANES), load(c + (2 * radius - j) * LANES)), set((NLM_T)g[j])));
+                    step = add(step, mul(add(load(c + j * LANES), load(c + (2 * radius - j) * LANES)),
+                                         set((NLM_T)g[j])));
             } else
                 step = load(c + k * LANES);
             step = mul(step, set((NLM_T)(g[k] * (e->f->factor * scale))));

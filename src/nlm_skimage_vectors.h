@@ -17,10 +17,10 @@
 #define NLM_MOST_f32 80.0      /* of t: under exp(-80) weights are 0, for there floats end; */
 #define NLM_MOST_f64 700.0     /* in scikit-image they become negative, or NaN, from 709 on */
 
-/* nlm_power_up_to: weights of places, 0 <= n < 2^30, where n <= bound; else 0. nlm_up_to: v where n <= bound, else 0. Floats
-   have *bits* too, which are in the order of what is not negative: of how far those are beyond a bound the least is kept
-   for some vectors, until nlm_any_within says whether one is less than `width`: two operations a vector, in place of
-   two comparisons and what joins masks. Sums of doubles are in no doubt. */
+/* nlm_power_up_to: weights of places, 0 <= n < 2^30, where n <= bound; else 0. nlm_up_to: v where n <= bound, else 0.
+   Floats have *bits* too, which are in their order where none is negative: of how far those are beyond a bound the
+   least is kept for some vectors, until nlm_any_within says whether one is less than `width`: two operations a vector,
+   in place of two comparisons and what joins masks. Sums of doubles are in no doubt. */
 typedef int nlm_bits_f64;
 #define nlm_set_bits_f64(x) 0
 #define nlm_beyond_f64(n, from) 0

@@ -6,9 +6,9 @@ import logging
 import hypothesis
 import hypothesis.strategies as st
 import numpy as np
+import oracles_nlm_skimage as oracles
 import pytest
 
-import oracles_nlm_skimage as oracles
 from images import smooth_image
 from medfast import _kernels
 from medfast._drivers import nlm, nlm_skimage
@@ -95,7 +95,7 @@ def test_distances_at_the_limit(level, rng, kind, fast, above):
         h = np.sqrt(n / (5 * full))
     else:  # both rows (planes) before the last, if all of their pixels differ
         g = np.exp(-np.array([4, 0, 4]) / 2)
-        h = np.sqrt(((g[0] + g[1]) if kind == "image" else g[0] + g[1]) / g.sum() / 5)
+        h = np.sqrt((g[0] + g[1]) / g.sum() / 5)
         image[:] = image[:, :, :1] if kind == "image" else image[:, :, :1, :1]
     h *= 1 - 1e-10 if above else 1 + 1e-10
     expected = oracles.skimage_nl_means(image, 3, 2, h, 0.0, fast)

@@ -1,5 +1,5 @@
-"""What non-local means needs around its kernels: borders, boxes and tiles. Arguments were checked by the caller; weights
-are those of nlm_weights.py, or of a plan that the caller has.
+"""What non-local means needs around its kernels: borders, boxes and tiles. Arguments were checked by the caller; the
+weights are those of nlm_weights.py, or of a plan that the caller has.
 
 Images are (planes, channels, rows, columns) here, whatever the caller's axes; an image has one plane. They are cut into
 *boxes*, of which one at a time is copied with what surrounds it, so that memory stays flat, and boxes into *tiles*,
@@ -51,7 +51,6 @@ each donor, at patches of 7 by 7. Of usual windows tiles take less."""
 _WORK_OF_THREADS = 2**22  # pairs of pixels below which one thread does everything
 _NO_MASK = np.zeros((0, 0, 0), np.uint8)
 _NO_SCRATCH = np.zeros(0, np.uint8)
-
 
 
 def denoise(task: Task, progress: Callable[[int, int], Any] | None = None, plan: Plan | None = None) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfast import _kernels
-from medfast._drivers import nlm, nlm_border
+from medfast._drivers import nlm
 from medfast._drivers.nlm_weights import Pass, Plan, Task, pixel_work, size_of
 
 LIMIT = 5.0
@@ -56,8 +56,8 @@ def denoise(
     center = 0.5 * bounds[0] + 0.5 * bounds[1]
     is_exact = planes.dtype.kind != "f" or planes.dtype.itemsize < 8  # such pixels are floats, without a rounding
     doubt = doubt_of(0.0 if is_exact else bounds[1] - center, h, noise, n_channels * n_axes * side)
-    middle_range = 2.0**-50 < h < 2.0**50 and bounds[1] - bounds[0] < 2.0**50  # squares of floats neither end nor vanish
-    if doubt > MOST_DOUBT or not middle_range:
+    has_squares = 2.0**-50 < h < 2.0**50 and bounds[1] - bounds[0] < 2.0**50  # in floats, none endless, none vanished
+    if doubt > MOST_DOUBT or not has_squares:
         doubt = 0.0
     dtype = np.dtype(np.float32 if is_exact and doubt else np.float64)
 

@@ -1,4 +1,4 @@
-"""Weights of non-local means: which kernel does a task, and with which numbers. Arguments were checked by the caller."""
+"""Weights of non-local means: which kernel does a task, with which numbers. Arguments were checked by the caller."""
 
 import functools
 import math

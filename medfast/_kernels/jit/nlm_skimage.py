@@ -1,8 +1,8 @@
 """Numba twin of src/nlm_skimage.pyx, whose formulas stand in src/nlm_skimage.h.
 
 Sums are those of nlm_formula.py, and in the same order, but for other distances and weights: squares are summed along
-the line, over the planes and then down the rows of the patch, donors down the columns of the search window. *Places* are
-distances in units of the last bit of a weight.
+the line, over the planes and then down the rows of the patch, donors down the columns of the search window. *Places*
+are distances in units of the last bit of a weight.
 """
 
 import numpy as np
@@ -304,8 +304,8 @@ def sum_weighted(
                                         weighted_down(terms[i, k], row - py, gaussian, line[:n])
                                     else:
                                         copy(terms[i, 0, (row - py + k) % size], line[:n])
-                                    weight, part = kind(gaussian[k] * (factor * scale)), kind(share * gaussian[k] * scale)
-                                    next_step(line, weight, part, is_noisy, k == 0, places[:n], most[:n])
+                                    weight, part = gaussian[k] * (factor * scale), share * gaussian[k] * scale
+                                    next_step(line, kind(weight), kind(part), is_noisy, k == 0, places[:n], most[:n])
                                 for x in range(n):
                                     places[x] = max(places[x], kind(0))
                             else:

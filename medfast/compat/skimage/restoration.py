@@ -79,8 +79,8 @@ def denoise_nl_means(
     donors beyond the border count for nothing. All that is the same here. Where, without `fast_mode`, the last row
     alone differs by more than 700, its weights are negative or NaN; here they are zero.
 
-    Left to it: images of four axes, other dtypes of floats, NaN and infinity, patches of one pixel without `fast_mode`, channels
-    along with axes of length 1, `h` of 0 and of beyond 1e150.
+    Left to it: images of four axes, other dtypes of floats, NaN and infinity, patches of one pixel without `fast_mode`,
+    channels along with axes of length 1, `h` of 0 and of beyond 1e150.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def denoise_nl_means(
             np.maximum(image, -1.0, out=image)
     values, factor, low, high = _convert.as_float(image, preserve_range)
     low, high = float(low), float(high)
-    if not (-_LARGEST < low and high < _LARGEST):  # NaN, too
+    if not (low > -_LARGEST and high < _LARGEST):  # NaN, too
         raise FallBack("image is not finite, or its values are too large to be squared")
     if not (1.0 / _LARGEST < h < _LARGEST and sigma < _LARGEST):
         raise FallBack(f"h is {h} and sigma {sigma}")

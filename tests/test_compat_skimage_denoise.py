@@ -110,6 +110,16 @@ def test_distances_at_the_limit(level, rng, kind, fast, above):
     assert abs(other - expected).max() > 1e-6  # so the limit is met
 
 
+def test_no_weight_is_on_the_wrong_side_of_the_limit(rng, monkeypatch):
+    """Noise of which many distances are about 5: without a doubt, some pixels are off by up to 1e-3."""
+    theirs = pytest.importorskip("skimage.restoration").denoise_nl_means
+    image = rng.normal(0.5, 0.05, (384, 512))
+    expected = theirs(image, 7, 10, 0.027)
+    np.testing.assert_allclose(denoise_nl_means(image, 7, 10, 0.027), expected, rtol=0, atol=1e-7)
+    monkeypatch.setattr(nlm_skimage, "doubt_of", lambda *_: 1e-12)
+    assert abs(denoise_nl_means(image, 7, 10, 0.027) - expected).max() > 1e-5
+
+
 @pytest.mark.parametrize("kind", SHAPES)
 @pytest.mark.parametrize("call", CALLS)
 def test_levels_give_the_same_bits(monkeypatch, call, kind):

@@ -137,7 +137,7 @@ def denoise_nl_means(
         is_fast=bool(fast_mode),
         scale=factor,
     )
-    return out if is_volume and not fast_mode else np.squeeze(out)
+    return np.squeeze(out) if 1 in out.shape and (fast_mode or not is_volume) else out
 
 
 def estimate_sigma(image: NDArray[Any], average_sigmas: bool = False, *, channel_axis: int | None = None) -> Any:

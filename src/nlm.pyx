@@ -18,10 +18,8 @@ axis. An image is a volume of one plane; frames of a film are planes, too, of wh
 denoised. With a mask only what is inside is written and averaged with; patches are compared over everything.
 """
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint16_t, uint64_t
-from libc.string cimport memset
 
-from nlm_rows cimport (ALIGNMENT, add_differences, aligned, box_sum, corner, gain, line_of, look_up, mask_row, nlm_tile,
-                       padded_row, pixel, sum_t, work_row)
+from nlm_rows cimport ALIGNMENT, aligned, integer_sums, mask_row, nlm_tile, padded_row, set_tile, sum_t
 
 cdef extern from "nlm_narrow.h":
     ctypedef struct nlm_narrow:
@@ -67,7 +65,7 @@ cdef extern from "nlm_real.h":
         NLM_FLOATS, NLM_DOUBLES, NLM_INTEGERS
     ctypedef struct nlm_formula:
         int norm, is_rician
-        double rate, factor, bias
+        double self, center, rate, factor, bias
         Py_ssize_t n_terms
     double NLM_RATE
     Py_ssize_t nlm_real_scratch(const nlm_tile* tile) noexcept nogil
@@ -130,92 +128,7 @@ cpdef Py_ssize_t workspace(Py_ssize_t n_channels,
                       nlm_real_scratch(&tile)) + 2 * ALIGNMENT
 
 
-cdef void set_tile(nlm_tile* tile,
-                   const Py_ssize_t* shape,         # IN   (4,) of the padded image
-                   const uint8_t[:, :, ::1] mask,
-                   const Py_ssize_t[::1] radii,
-                   Py_ssize_t plane_start, Py_ssize_t plane_stop,
-                   Py_ssize_t row_start, Py_ssize_t row_stop,
-                   Py_ssize_t n_cols) noexcept nogil:
-    cdef Py_ssize_t axis
-    tile.row_stride = shape[3]
-    tile.channel_stride = shape[2] * shape[3]
-    tile.plane_stride = shape[1] * tile.channel_stride
-    tile.n_channels, tile.n_cols = shape[1], n_cols
-    for axis in range(3):
-        tile.patch[axis], tile.search[axis] = radii[axis], radii[3 + axis]
-    tile.planes[0], tile.planes[1] = plane_start, plane_stop
-    tile.rows[0], tile.rows[1] = row_start, row_stop
-    tile.mask = &mask[0, 0, 0] if mask.shape[0] else NULL
-
-
 # --- weights from a table --------------------------------------------------------------------------------------------
-
-
-cdef void integer_sums(const nlm_tile* tile,
-                       int norm,
-                       int shift,
-                       const sum_t[:, ::1] tables,
-                       uint8_t* scratch,
-                       Py_ssize_t row_size,
-                       sum_t* sums) noexcept nogil:
-    """Sums of weighted pixels per channel, then of weights per table: (channels + tables, planes * rows, row_size)."""
-    cdef:
-        Py_ssize_t n_channels = tile.n_channels, n_cols = tile.n_cols, n_tables = tables.shape[0]
-        Py_ssize_t n_lines = (tile.planes[1] - tile.planes[0]) * (tile.rows[1] - tile.rows[0])
-        Py_ssize_t size = 2 * tile.patch[1] + 1, stride = tile.row_stride, work = work_row(tile)
-        Py_ssize_t z, y, dz, dy, dx, dp, k, n, left, line, move, here, there
-        bint follows                # whether `columns` are those of the line before
-        const uint16_t* first       # pixel of the patch of the first p
-        const uint16_t* at
-        int32_t* columns = <int32_t*> scratch
-        int32_t* distances = columns + work
-        sum_t* weights = <sum_t*> (distances + work)        # (tables, work)
-        sum_t* chosen = weights + n_tables * work
-    memset(sums, 0, (n_channels + n_tables) * n_lines * row_size * sizeof(sum_t))
-    for k in range(n_tables):
-        for left in range(work):
-            weights[k * work + left] = tables[k, 0]
-    for z in range(tile.planes[0], tile.planes[1]):
-        for y in range(tile.rows[0], tile.rows[1]):
-            gain(tile, weights, work, n_tables, NULL, pixel(tile, <const uint16_t*> tile.padded, z, y, 0), chosen,
-                 line_of(tile, z, y), n_lines, row_size, sums)
-    for dz in range(tile.search[0] + 1):
-        for dy in range(-tile.search[1] if dz > 0 else 0, tile.search[1] + 1):
-            for dx in range(-tile.search[2] if dz > 0 or dy > 0 else 1, tile.search[2] + 1):
-                move = dz * tile.plane_stride + dy * stride + dx
-                left, n = max(dx, 0), n_cols + max(dx, -dx)      # of p, so that p or q is in columns 0 ... n_cols - 1
-                for z in range(tile.planes[0] - dz, tile.planes[1]):
-                    follows = False
-                    for y in range(tile.rows[0] - max(dy, 0), tile.rows[1] - min(dy, 0)):
-                        here, there = line_of(tile, z, y), line_of(tile, z + dz, y + dy)
-                        if here < 0 and there < 0:
-                            follows = False
-                            continue
-                        first = corner(tile, <const uint16_t*> tile.padded, z, y, -left)
-                        # Exact integers: of the line before, the row that the patch leaves goes, a new one comes.
-                        if not follows:
-                            memset(columns, 0, (n + 2 * tile.patch[2]) * sizeof(int32_t))
-                        for dp in range(2 * tile.patch[0] + 1):
-                            for k in range(n_channels):
-                                at = first + dp * tile.plane_stride + k * tile.channel_stride
-                                for line in range(size - 1 if follows else 0, size):
-                                    add_differences(at + line * stride, at + line * stride + move,
-                                                    n + 2 * tile.patch[2], norm, 1, columns)
-                                if follows:
-                                    add_differences(at - stride, at - stride + move,
-                                                    n + 2 * tile.patch[2], norm, -1, columns)
-                        follows = True
-                        box_sum(columns, n, 2 * tile.patch[2] + 1, distances)
-                        for k in range(n_tables):
-                            look_up(distances, shift, &tables[k, 0], n, weights + k * work)
-                        at = pixel(tile, <const uint16_t*> tile.padded, z, y, 0)
-                        if here >= 0:
-                            gain(tile, weights + left, work, n_tables, mask_row(tile, z + dz, y + dy, dx), at + move,
-                                 chosen, here, n_lines, row_size, sums)
-                        if there >= 0:
-                            gain(tile, weights + left - dx, work, n_tables, mask_row(tile, z, y, -dx), at - dx,
-                                 chosen, there, n_lines, row_size, sums)
 
 
 cdef void write_integers(const nlm_tile* tile,
@@ -396,6 +309,7 @@ def denoise_formula(const real[:, :, :, ::1] padded,       # IN     (planes, cha
     elif gray is not float and gray is not double:
         pixels = NLM_INTEGERS
     formula.norm, formula.is_rician, formula.bias = norm, bias >= 0, bias
+    formula.self, formula.center = 1.0, 0.0
     formula.n_terms = (2 * radii[0] + 1) * padded.shape[1]
     formula.rate, formula.factor = factor, -NLM_RATE * factor
     with nogil:

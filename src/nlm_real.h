@@ -9,7 +9,7 @@
    Not even rounding depends on the level, the tile or the box. Distances are sums over the columns of the patch, its
    planes, its rows, in pairs that begin at even columns and rows of the image. For each (dz, dx), donors are added
    from the first dy on, in pairs of neighbours. What a pixel gains as p and what as q are sums apart until they are
-   float64, for bands (nlm_real_steps.h) meet in an order that depends on the lanes. There are no fused multiply-adds,
+   float64, for bands (nlm_bands.h) meet in an order that depends on the lanes. There are no fused multiply-adds,
    which v2 has not: they would take 2 to 5 % off, at v4 in images nothing.
 
    Measured on 512 x 512, patch 7, search 21, one thread, against scikit-image's fast mode: float32 v4 16, v3 11 times,
@@ -24,59 +24,24 @@
 #ifndef MEDFAST_NLM_REAL_H
 #define MEDFAST_NLM_REAL_H
 
-#include <math.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include "nlm_real_vectors.h"
-#include "nlm_tile.h"
-
-enum {
-    NLM_REAL_LINES = 12, /* whose columns are summed in one go, at most: about 8 */
-    NLM_REAL_ROWS = 16,  /* columns of the search window, whose sums are of floats, before they go into doubles */
-    NLM_REAL_COLS = 512  /* of a tile that are worked on at a time */
-};
+#include "nlm_bands.h"
 
 typedef struct {
     int norm, is_rician;
+    double self;       /* the weight of a pixel for itself: 1 */
+    double center;     /* what is taken away from all pixels before: 0 */
     double rate;       /* of the exponent per summed distance (L1: per its square) */
     double factor;     /* the same as a power of 2^(1/8): -8 / ln 2 of it */
     double bias;       /* taken from the mean square */
     ptrdiff_t n_terms; /* planes of the patch times channels */
 } nlm_formula;
 
-/* What of a tile's columns and of its planes and rows has a pixel inside the mask; rows and columns begin at even
-   ones, for neighbours share sums in pairs. */
-static void nlm_real_extent(const nlm_tile *t, ptrdiff_t col_start, ptrdiff_t col_stop, nlm_range *planes,
-                            nlm_range *rows, nlm_range *cols)
-{
-    ptrdiff_t z, y, x;
-    if (!t->mask) {
-        planes->start = t->planes[0], planes->stop = t->planes[1];
-        rows->start = t->rows[0] & ~(ptrdiff_t)1, rows->stop = t->rows[1];
-        cols->start = col_start, cols->stop = col_stop;
-        return;
-    }
-    planes->start = t->planes[1], planes->stop = t->planes[0];
-    rows->start = t->rows[1], rows->stop = t->rows[0];
-    cols->start = col_stop, cols->stop = col_start;
-    for (z = t->planes[0]; z < t->planes[1]; z++)
-        for (y = t->rows[0]; y < t->rows[1]; y++) {
-            const uint8_t *inside = nlm_tile_mask(t, z, y);
-            for (x = col_start; x < col_stop; x++)
-                if (inside[x]) {
-                    planes->start = nlm_least(planes->start, z), planes->stop = z + 1;
-                    rows->start = nlm_least(rows->start, y), rows->stop = nlm_most(rows->stop, y + 1);
-                    cols->start = nlm_least(cols->start, x), cols->stop = nlm_most(cols->stop, x + 1);
-                }
-        }
-    rows->start &= ~(ptrdiff_t)1, cols->start &= ~(ptrdiff_t)1;
-}
-
+#define NLM_RULE nlm_formula
 #define NLM_REAL(name) name##_f32
 #define NLM_T float
 #define NLM_V nlm_f32
+#include "nlm_bands.h"
+#include "nlm_real_steps.h"
 #include "nlm_real_body.h"
 #undef NLM_REAL
 #undef NLM_T
@@ -84,10 +49,13 @@ static void nlm_real_extent(const nlm_tile *t, ptrdiff_t col_start, ptrdiff_t co
 #define NLM_REAL(name) name##_f64
 #define NLM_T double
 #define NLM_V nlm_f64
+#include "nlm_bands.h"
+#include "nlm_real_steps.h"
 #include "nlm_real_body.h"
 #undef NLM_REAL
 #undef NLM_T
 #undef NLM_V
+#undef NLM_RULE
 
 /* Largest means of sqrt(t), t, t sqrt(t) and t t over weights exp(-t) whose mean is w: exp(-t) t^k as a function of the
    weight is concave up to its largest value, at t = k. */

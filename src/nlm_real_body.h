@@ -1,7 +1,4 @@
-/* Sums of a tile for nlm_real.h in one floating-point type: included with NLM_REAL(x) = x_f32 or x_f64, the type NLM_T
-   of the sums and NLM_V of their vectors. No guard. */
-
-#include "nlm_real_steps.h"
+/* Sums of a tile in one floating-point type, with the steps and the names of nlm_bands.h. No guard. */
 
 /* What a line of weights adds, of all shifts of a row, goes to the sums of p's line and, so many bands on, of q's; or
    nowhere. What is given was weighted as q less p, not p less q. */
@@ -29,43 +26,6 @@ static void NLM_REAL(nlm_gather)(const engine_t *e, NLM_T *local, NLM_T *sums, p
     memset(from, 0, n * LANES * sizeof(NLM_T));
 }
 
-/* One or two shifts (dz, dy, dx) and (dz, dy, dx + 1), columns from ... to - 1, of n lines; q is after the first. */
-NLM_INLINE void NLM_REAL(nlm_lines_of)(const engine_t *e, const NLM_T *const *p, const NLM_T *const *q, ptrdiff_t z,
-                                       int follows, NLM_T *ring, ptrdiff_t dx, int n_shifts, ptrdiff_t n,
-                                       ptrdiff_t from, ptrdiff_t to)
-{
-    const nlm_tile *t = e->t;
-    const ptrdiff_t radius = e->patch[2], start = e->margin * LANES;
-    const ptrdiff_t middle = e->patch[0] * e->comb_plane + radius * LANES;
-    const int is_plain = e->n_sums == 2 && !t->mask && e->f->norm == 2, is_rician = e->f->is_rician;
-    ptrdiff_t y;
-    from &= ~(ptrdiff_t)1, to += to & 1;
-    NLM_REAL(nlm_planes)(e, p, q, z, follows, ring, n, from, to + 2 * radius, n_shifts);
-    for (y = 0; y < n; y++) {
-        const NLM_T *c = e->columns + start + y * e->column_row, *own = p[y + e->patch[1]] + middle;
-        const NLM_T *other = q[y + e->patch[1]] + middle;
-        NLM_T *gained = e->gained + y * e->local_row + e->margin * e->n_sums * LANES;
-        NLM_T *given = e->given + y * e->local_row + (e->margin + dx) * e->n_sums * LANES;
-#define weigh(radius, plain, rician) \
-    NLM_REAL(nlm_weigh)(e, c, own, other, gained, given, from, to, radius, n_shifts, plain, rician)
-        if (is_plain && radius == 3 && !is_rician)
-            weigh(3, 1, 0);
-        else if (is_plain && radius == 2 && !is_rician)
-            weigh(2, 1, 0);
-        else if (is_plain && radius == 1 && !is_rician)
-            weigh(1, 1, 0);
-        else if (is_plain && radius == 1)
-            weigh(1, 1, 1);
-        else if (is_plain && !is_rician)
-            weigh(-1, 1, 0);
-        else {
-            weigh(-1, 0, 0);
-            NLM_REAL(nlm_share)(e, own, other, gained, given, from, to, n_shifts);
-        }
-#undef weigh
-    }
-}
-
 static void NLM_REAL(nlm_lines)(const engine_t *e, const NLM_T *const *p, const NLM_T *const *q, ptrdiff_t z,
                                 int follows, NLM_T *ring, ptrdiff_t dx, int n_shifts, ptrdiff_t n, ptrdiff_t from,
                                 ptrdiff_t to)
@@ -77,16 +37,18 @@ static void NLM_REAL(nlm_lines)(const engine_t *e, const NLM_T *const *p, const 
 }
 
 /* All shifts of one row of the search window, (dz, dy, ...). */
-static void NLM_REAL(nlm_row_of_shifts)(const engine_t *e, ptrdiff_t dz, ptrdiff_t dy)
+static void NLM_REAL(nlm_row_of_shifts)(engine_t *e, ptrdiff_t dz, ptrdiff_t dy)
 {
     const ptrdiff_t search = e->search[2], rows = 2 * e->patch[1], local = e->local_row;
     const ptrdiff_t first_dx = dz > 0 || dy != 0 ? -search : 1;
     const NLM_T **p = e->rows_of, **q = p + NLM_REAL_LINES + rows;
     ptrdiff_t start, n, z, y, dx, before;
+    e->dz = dz, e->dy = dy;
     for (start = 0; start < e->size; start += n) {
         const ptrdiff_t left = e->size - start, n_blocks = nlm_most((left + NLM_REAL_LINES / 3) / 8, 1);
         n = (left + n_blocks - 1) / n_blocks;
         n += n & 1 & (e->patch[1] > 1);
+        e->start = start;
         for (z = -dz, before = -dz - 2; z < e->n_planes; z++) {
             const int is_forward = z >= 0, is_reverse = z + dz < e->n_planes, follows = before == z - 1;
             NLM_T *ring = e->ring;
@@ -131,7 +93,7 @@ static void NLM_REAL(nlm_flush)(const engine_t *e, int is_flushed)
     ptrdiff_t v, k;
     for (v = 0; v < n && !is_flushed; v += step)
         for (k = 0; k < step; k++)
-            e->totals[v + k] = k < LANES; /* each pixel with itself has weight 1 */
+            e->totals[v + k] = k < LANES ? e->f->self : 0.0;
     for (v = 0; v < n; v++)
         e->totals[v] = e->totals[v] + e->forward[v] + e->reverse[v];
     memset(e->forward, 0, n * sizeof(NLM_T));
@@ -203,7 +165,7 @@ static void NLM_REAL(nlm_fill)(engine_t *e, int is_float)
                         if (channel == n_channels)
                             memset(to, inside[row] ? 0xff : 0, sizeof(NLM_T));
                         else
-                            *to = is_float ? (NLM_T)floats[row] : (NLM_T)doubles[row];
+                            *to = is_float ? (NLM_T)floats[row] : (NLM_T)(doubles[row] - e->f->center);
                 }
             }
 }
@@ -219,11 +181,12 @@ static void NLM_REAL(nlm_uncomb)(const engine_t *e, ptrdiff_t plane, int is_flus
         for (k = 0; k < e->n_sums; k++) {
             const ptrdiff_t line = (plane - t->planes[0]) * n_rows + e->cols.start + x - t->rows[0];
             double *to = sums + ((k ? k - 1 : t->n_channels) * n_lines + line) * sums_row + e->rows.start;
+            const double own = k == 0 ? e->f->self : 0.0;
             ptrdiff_t at = (plane - e->planes.start) * e->plane + (x * e->n_sums + k) * LANES;
             for (v = 0; v < e->size; v++, at += e->line) {
                 double values[LANES];
                 for (band = 0; band < LANES; band++)
-                    values[band] = (is_flushed ? e->totals[at + band] : k == 0) + e->forward[at + band];
+                    values[band] = (is_flushed ? e->totals[at + band] : own) + e->forward[at + band];
                 for (band = 0; band < LANES; band++)
                     values[band] += e->reverse[at + band];
                 for (band = 0; band < LANES; band++) {
@@ -236,7 +199,7 @@ static void NLM_REAL(nlm_uncomb)(const engine_t *e, ptrdiff_t plane, int is_flus
 }
 
 /* Sums of the tile: (channels + 1, lines, sums_row), of weighted differences to the own pixel, then of weights. */
-static void NLM_REAL(nlm_real_sums)(const nlm_tile *t, const nlm_formula *f, int is_float, double *sums,
+static void NLM_REAL(nlm_real_sums)(const nlm_tile *t, const NLM_RULE *f, int is_float, double *sums,
                                     ptrdiff_t sums_row, uint8_t *scratch)
 {
     const ptrdiff_t n_lines = (t->planes[1] - t->planes[0]) * (t->rows[1] - t->rows[0]);
@@ -244,7 +207,7 @@ static void NLM_REAL(nlm_real_sums)(const nlm_tile *t, const nlm_formula *f, int
     const ptrdiff_t chunk = ((t->n_cols + n_chunks - 1) / n_chunks + 1) & ~(ptrdiff_t)1;
     ptrdiff_t k, x, z, dz, dy, n_done, col;
     engine_t e;
-    e.t = t, e.f = f, e.has_mask = t->mask != NULL;
+    e.t = t, e.f = f, e.has_mask = t->mask != NULL, e.is_float = is_float;
     for (k = 0; k < n_lines * (t->n_channels + 1) && t->mask; k++) /* where the mask has nothing to do */
         for (x = 0; x < t->n_cols; x++)
             sums[k * sums_row + x] = 1.0;

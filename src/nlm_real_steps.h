@@ -1,76 +1,5 @@
-/* The steps of nlm_real_body.h, which includes it, in one floating-point type: distances, weights, what they add.
-
-   All of it sees the image transposed: *rows here are columns of the image*, columns its rows, for a tile has few of
-   these and all of those. Rows are in *bands*: cut into LANES runs of `size` rows, of which vector t holds row t of
-   each, one lane a band. Row t + size is then row t, one lane on: only there loads are not aligned, whatever the
-   shift. */
-
-/* A tile, or the part of it that is worked on at a time. Strides count elements. */
-typedef struct {
-    const nlm_tile *t;
-    const nlm_formula *f;
-    nlm_range planes, rows, cols;
-    ptrdiff_t patch[3], search[3];
-    ptrdiff_t n_planes, n, n_sums;                 /* planes and columns; channels, and their weights */
-    int has_mask;
-    ptrdiff_t size, margin;                        /* rows of a band; columns before those of the tile */
-    ptrdiff_t comb_row, comb_channel, comb_plane;  /* pixels */
-    ptrdiff_t line, plane;                         /* sums */
-    ptrdiff_t column_row, local_row;               /* sums over the rows of a patch; sums of a row of shifts */
-    ptrdiff_t *terms;                              /* of the channels, from the first */
-    ptrdiff_t ring_shift;                          /* sums over the rows of patches, of two shifts */
-    NLM_T *combs;                                  /* (planes, channels (+ mask), size, columns) */
-    NLM_T *ring;                                   /* (pairs of shifts, planes of the patch - 1) of those */
-    NLM_T *columns, *weights;                      /* (2, NLM_REAL_LINES, columns); (2, columns) */
-    NLM_T *gained, *given;                         /* (NLM_REAL_LINES, columns, sums) of a row of shifts */
-    NLM_T *moved;                                  /* a line of those, with as many zeros around each vector */
-    NLM_T *forward, *reverse;                      /* (planes, size, columns, sums) */
-    const NLM_T **rows_of;                         /* of patches of lines of p, then of q */
-    NLM_T **slots;                                 /* of a ring, the oldest first */
-    NLM_V *lines;
-    double *totals;                                /* the same: of all shifts so far */
-} NLM_REAL(nlm_engine);
-
-#define engine_t NLM_REAL(nlm_engine)
-#define LANES NLM_REAL(NLM_LANES)
-#define load NLM_REAL(nlm_load)
-#define store NLM_REAL(nlm_store)
-#define add NLM_REAL(nlm_add)
-#define sub NLM_REAL(nlm_sub)
-#define mul NLM_REAL(nlm_mul)
-#define set NLM_REAL(nlm_set)
-#define keep NLM_REAL(nlm_keep)
-
-/* Bands that a row is beyond those of the first. */
-static ptrdiff_t NLM_REAL(nlm_band)(const engine_t *e, ptrdiff_t row)
-{
-    return row >= 0 ? row / e->size : -((e->size - 1 - row) / e->size);
-}
-
-/* The first column of a row of pixels, counted from the first that any patch has. */
-static const NLM_T *NLM_REAL(nlm_comb)(const engine_t *e, ptrdiff_t plane, ptrdiff_t row)
-{
-    const ptrdiff_t band = NLM_REAL(nlm_band)(e, row);
-    return e->combs + plane * e->comb_plane + (row - band * e->size) * e->comb_row + band;
-}
-
-/* Differences of a vector of pixels and the one (of two shifts: and the next) that the shift leads to, summed over the
-   channels. */
-NLM_INLINE void NLM_REAL(nlm_differ)(const NLM_T *a, const NLM_T *b, const ptrdiff_t *terms, ptrdiff_t n_terms,
-                                     int n_shifts, int norm, NLM_V *sums)
-{
-    ptrdiff_t k;
-    int s;
-    for (k = 0; k < n_terms; k++) {
-        const NLM_T *other = b + (k ? terms[k] : 0);
-        const NLM_V own = load(a + (k ? terms[k] : 0));
-        for (s = 0; s < n_shifts; s++) {
-            NLM_V d = sub(load(other + s * LANES), own);
-            d = norm == 1 ? NLM_REAL(nlm_abs)(d) : mul(d, d);
-            sums[s] = k ? add(sums[s], d) : d;
-        }
-    }
-}
+/* The steps of non-local means with weights from the formula, in one floating-point type: distances and weights. Rows
+   are columns of the image here, as nlm_bands.h tells. */
 
 /* A sum over rows is kept; as the last of three planes of the patch with the others, and in place of the oldest. */
 NLM_INLINE void NLM_REAL(nlm_put)(const engine_t *e, NLM_T *sums, ptrdiff_t at, NLM_V sum, int is_last)
@@ -271,13 +200,6 @@ NLM_INLINE void NLM_REAL(nlm_distances)(NLM_REAL(nlm_window) *w, const NLM_T *c,
     *even = add(sum, first), *odd = add(sum, next);
 }
 
-/* What of a donor is averaged: differences to the own pixel, so that what is constant stays so to the last bit. */
-NLM_INLINE NLM_V NLM_REAL(nlm_donor)(NLM_V other, NLM_V own, int is_rician)
-{
-    const NLM_V value = sub(other, own);
-    return is_rician ? mul(value, add(other, own)) : value;
-}
-
 NLM_INLINE NLM_V NLM_REAL(nlm_weight)(NLM_V d, NLM_V factor, int norm)
 {
     return NLM_REAL(nlm_power)(mul(norm == 1 ? mul(d, d) : d, factor));
@@ -303,7 +225,7 @@ NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_T *columns, con
             NLM_REAL(nlm_open)(&window_b, b, radius);
     }
     for (x = from; x < to; x += 2, a += 2 * LANES, b += 2 * LANES) {
-        NLM_V a0, a1, b0, b1, va0, va1, vb0, vb1, p0, p1, q1;
+        NLM_V a0, a1, b0 = set(0), b1 = b0;
         NLM_T *weights = e->weights + x * LANES, *gain = gained + 2 * x * LANES, *give = given + 2 * x * LANES;
         NLM_REAL(nlm_distances)(&window_a, a, radius, any, &a0, &a1);
         a0 = NLM_REAL(nlm_weight)(a0, factor, norm), a1 = NLM_REAL(nlm_weight)(a1, factor, norm);
@@ -317,70 +239,44 @@ NLM_INLINE void NLM_REAL(nlm_weigh)(const engine_t *e, const NLM_T *columns, con
                 store(weights + e->column_row, b0), store(weights + e->column_row + LANES, b1);
             continue;
         }
-        p0 = load(p + x * LANES), p1 = load(p + (x + 1) * LANES), q1 = load(q + (x + 1) * LANES);
-        va0 = mul(a0, NLM_REAL(nlm_donor)(load(q + x * LANES), p0, is_rician));
-        va1 = mul(a1, NLM_REAL(nlm_donor)(q1, p1, is_rician));
-        if (n_shifts == 2) {
-            vb0 = mul(b0, NLM_REAL(nlm_donor)(q1, p0, is_rician));
-            vb1 = mul(b1, NLM_REAL(nlm_donor)(load(q + (x + 2) * LANES), p1, is_rician));
-            store(gain, add(load(gain), add(a0, b0)));
-            store(gain + LANES, add(load(gain + LANES), add(va0, vb0)));
-            store(gain + 2 * LANES, add(load(gain + 2 * LANES), add(a1, b1)));
-            store(gain + 3 * LANES, add(load(gain + 3 * LANES), add(va1, vb1)));
-            store(give, add(load(give), add(a0, before)));
-            store(give + LANES, add(load(give + LANES), add(va0, value_before)));
-            store(give + 2 * LANES, add(load(give + 2 * LANES), add(a1, b0)));
-            store(give + 3 * LANES, add(load(give + 3 * LANES), add(va1, vb0)));
-            before = b1, value_before = vb1;
-        } else {
-            store(gain, add(load(gain), a0));
-            store(gain + LANES, add(load(gain + LANES), va0));
-            store(gain + 2 * LANES, add(load(gain + 2 * LANES), a1));
-            store(gain + 3 * LANES, add(load(gain + 3 * LANES), va1));
-            store(give, add(load(give), a0));
-            store(give + LANES, add(load(give + LANES), va0));
-            store(give + 2 * LANES, add(load(give + 2 * LANES), a1));
-            store(give + 3 * LANES, add(load(give + 3 * LANES), va1));
-        }
+        NLM_REAL(nlm_average)(p + x * LANES, q + x * LANES, gain, give, a0, a1, b0, b1, &before, &value_before,
+                              n_shifts, is_rician);
     }
 }
 
-/* The same sums from those weights, for any channels and masks. */
-static void NLM_REAL(nlm_share)(const engine_t *e, const NLM_T *p, const NLM_T *q, NLM_T *gained, NLM_T *given,
-                                ptrdiff_t from, ptrdiff_t to, int n_shifts)
+/* One or two shifts (dz, dy, dx) and (dz, dy, dx + 1), columns from ... to - 1, of n lines; q is after the first. */
+NLM_INLINE void NLM_REAL(nlm_lines_of)(const engine_t *e, const NLM_T *const *p, const NLM_T *const *q, ptrdiff_t z,
+                                       int follows, NLM_T *ring, ptrdiff_t dx, int n_shifts, ptrdiff_t n,
+                                       ptrdiff_t from, ptrdiff_t to)
 {
-    const ptrdiff_t n_sums = e->n_sums, channel = e->comb_channel, mask = e->t->mask ? (n_sums - 1) * channel : 0;
-    const int is_rician = e->f->is_rician;
-    ptrdiff_t x, k;
-    for (x = from; x < to; x++) {
-        const NLM_T *own = p + x * LANES, *other = q + x * LANES;
-        NLM_T *gain = gained + n_sums * x * LANES, *give = given + n_sums * x * LANES;
-        const NLM_V a = load(e->weights + x * LANES);
-        NLM_V to_p = a, to_q = a, next_to_p = set(0), before_to_q = set(0);
-        if (mask)
-            to_p = keep(a, load(other + mask)), to_q = keep(a, load(own + mask));
-        if (n_shifts == 2) {
-            next_to_p = load(e->weights + e->column_row + x * LANES);
-            if (mask)
-                next_to_p = keep(next_to_p, load(other + LANES + mask));
-            if (x > from) {
-                before_to_q = load(e->weights + e->column_row + (x - 1) * LANES);
-                if (mask)
-                    before_to_q = keep(before_to_q, load(own - LANES + mask));
-            }
+    const nlm_tile *t = e->t;
+    const ptrdiff_t radius = e->patch[2], start = e->margin * LANES;
+    const ptrdiff_t middle = e->patch[0] * e->comb_plane + radius * LANES;
+    const int is_plain = e->n_sums == 2 && !t->mask && e->f->norm == 2, is_rician = e->f->is_rician;
+    ptrdiff_t y;
+    from &= ~(ptrdiff_t)1, to += to & 1;
+    NLM_REAL(nlm_planes)(e, p, q, z, follows, ring, n, from, to + 2 * radius, n_shifts);
+    for (y = 0; y < n; y++) {
+        const NLM_T *c = e->columns + start + y * e->column_row, *own = p[y + e->patch[1]] + middle;
+        const NLM_T *other = q[y + e->patch[1]] + middle;
+        NLM_T *gained = e->gained + y * e->local_row + e->margin * e->n_sums * LANES;
+        NLM_T *given = e->given + y * e->local_row + (e->margin + dx) * e->n_sums * LANES;
+#define weigh(radius, plain, rician) \
+    NLM_REAL(nlm_weigh)(e, c, own, other, gained, given, from, to, radius, n_shifts, plain, rician)
+        if (is_plain && radius == 3 && !is_rician)
+            weigh(3, 1, 0);
+        else if (is_plain && radius == 2 && !is_rician)
+            weigh(2, 1, 0);
+        else if (is_plain && radius == 1 && !is_rician)
+            weigh(1, 1, 0);
+        else if (is_plain && radius == 1)
+            weigh(1, 1, 1);
+        else if (is_plain && !is_rician)
+            weigh(-1, 1, 0);
+        else {
+            weigh(-1, 0, 0);
+            NLM_REAL(nlm_share)(e, own, other, gained, given, from, to, n_shifts);
         }
-        store(gain, add(load(gain), n_shifts == 2 ? add(to_p, next_to_p) : to_p));
-        store(give, add(load(give), n_shifts == 2 ? add(to_q, before_to_q) : to_q));
-        for (k = 1; k < n_sums; k++, own += channel, other += channel) {
-            const NLM_V here = load(own), there = load(other);
-            const NLM_V value = NLM_REAL(nlm_donor)(there, here, is_rician);
-            NLM_V gains = mul(to_p, value), gives = mul(to_q, value);
-            if (n_shifts == 2) {
-                gains = add(gains, mul(next_to_p, NLM_REAL(nlm_donor)(load(other + LANES), here, is_rician)));
-                gives = add(gives, mul(before_to_q, NLM_REAL(nlm_donor)(there, load(own - LANES), is_rician)));
-            }
-            store(gain + k * LANES, add(load(gain + k * LANES), gains));
-            store(give + k * LANES, add(load(give + k * LANES), gives));
-        }
+#undef weigh
     }
 }

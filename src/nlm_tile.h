@@ -46,20 +46,20 @@ static ptrdiff_t nlm_least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static ptrdiff_t nlm_most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
 /* Lines of p that one call of `columns` is about, at most. */
-static ptrdiff_t nlm_tile_lines(ptrdiff_t n_rows, ptrdiff_t row_radius)
+static inline ptrdiff_t nlm_tile_lines(ptrdiff_t n_rows, ptrdiff_t row_radius)
 {
     return n_rows + nlm_least(n_rows, row_radius);
 }
 
 /* Shifts of a group, at most `most`, such that a row of the search window falls into equal groups. */
-static ptrdiff_t nlm_tile_group(ptrdiff_t col_radius, ptrdiff_t most)
+static inline ptrdiff_t nlm_tile_group(ptrdiff_t col_radius, ptrdiff_t most)
 {
     ptrdiff_t n = 2 * col_radius + 1, n_groups = (n + most - 1) / most;
     return (n + n_groups - 1) / n_groups;
 }
 
 /* The mask of the output pixels of a line; NULL without one. */
-static const uint8_t *nlm_tile_mask(const nlm_tile *t, ptrdiff_t plane, ptrdiff_t row)
+static inline const uint8_t *nlm_tile_mask(const nlm_tile *t, ptrdiff_t plane, ptrdiff_t row)
 {
     if (!t->mask)
         return NULL;
@@ -68,7 +68,7 @@ static const uint8_t *nlm_tile_mask(const nlm_tile *t, ptrdiff_t plane, ptrdiff_
 }
 
 /* Of each line of the tile, the columns that hold a pixel inside the mask, among cols. */
-static void nlm_tile_extents(const nlm_tile *t, nlm_range cols, nlm_range *extents)
+static inline void nlm_tile_extents(const nlm_tile *t, nlm_range cols, nlm_range *extents)
 {
     ptrdiff_t z, y, rows = t->rows[1] - t->rows[0];
     for (z = t->planes[0]; z < t->planes[1]; z++)
@@ -93,7 +93,7 @@ enum {
 
 /* The line (plane, row) of p: what it gives in these directions, and the columns of p that are needed for it; whether
    there is any. */
-static int nlm_tile_line(const nlm_tile *t, const nlm_range *extents, const nlm_shifts *s, int directions,
+static inline int nlm_tile_line(const nlm_tile *t, const nlm_range *extents, const nlm_shifts *s, int directions,
                          ptrdiff_t plane, ptrdiff_t row, nlm_line *line)
 {
     const ptrdiff_t rows = t->rows[1] - t->rows[0], other = row + s->dy;
@@ -117,7 +117,7 @@ static int nlm_tile_line(const nlm_tile *t, const nlm_range *extents, const nlm_
 }
 
 /* All weights of a range of columns of the tile but those of the pixels with themselves. */
-static void nlm_tile_run(const nlm_tile *t, nlm_range tile_cols, ptrdiff_t group, const nlm_range *extents,
+static inline void nlm_tile_run(const nlm_tile *t, nlm_range tile_cols, ptrdiff_t group, const nlm_range *extents,
                          const nlm_steps *steps, void *self)
 {
     const ptrdiff_t width = tile_cols.stop - tile_cols.start;
@@ -159,7 +159,7 @@ static void nlm_tile_run(const nlm_tile *t, nlm_range tile_cols, ptrdiff_t group
 }
 
 /* Columns that a run of lines takes beyond those of the tile, at most. */
-static ptrdiff_t nlm_tile_reach(const nlm_tile *t, nlm_range cols, ptrdiff_t group)
+static inline ptrdiff_t nlm_tile_reach(const nlm_tile *t, nlm_range cols, ptrdiff_t group)
 {
     return nlm_least(t->search[2], cols.stop - cols.start) + group;
 }

@@ -122,7 +122,7 @@ typedef __m128i nlm_vec;
 #if defined(__AVX512BW__) && defined(__GNUC__)
 #include <cpuid.h>
 #define NLM_DOTS 1
-static int nlm_has_dot(void)
+static inline int nlm_has_dot(void)
 {
     unsigned eax, ebx, ecx, edx;
     return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ecx & (1u << 11)) != 0;
@@ -134,7 +134,7 @@ NLM_INLINE __m512i nlm_dot(__m512i sum, __m512i a, __m512i b)
 }
 #else
 #define NLM_DOTS 0
-static int nlm_has_dot(void) { return 0; }
+static inline int nlm_has_dot(void) { return 0; }
 #define nlm_dot(sum, a, b) nlm_add32(sum, nlm_multiply_pairs(a, b))
 #endif
 #define nlm_add_products(sum, a, b, has_dot) \

@@ -12,7 +12,7 @@ import medfast
 from denoising import expected
 from images import smooth_image
 from medfast import _parallel
-from medfast._drivers import nlm, nlm_border
+from medfast._drivers import nlm, nlm_border, nlm_weights
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0), (0, 3, 3), (3, 3, 0)], ids=str)
@@ -31,10 +31,10 @@ def test_no_channels():
 def test_patch_beyond_the_integers(level, rng):
     """More than 33025 pixels: black against white would overflow int32."""
     image = (rng.random((3, 9)) < 0.5).astype(np.uint8) * 255
-    largest, next_one = nlm.largest_patch(1, 2), nlm.largest_patch(1, 2) + 2
+    largest, next_one = nlm_weights.largest_patch(1, 2), nlm_weights.largest_patch(1, 2) + 2
     assert largest == 181
-    assert nlm.has_table(image.dtype, 2, 1, (0, largest // 2, largest // 2), (0, 1, 1))
-    assert not nlm.has_table(image.dtype, 2, 1, (0, next_one // 2, next_one // 2), (0, 1, 1))
+    assert nlm_weights.has_table(image.dtype, 2, 1, (0, largest // 2, largest // 2), (0, 1, 1))
+    assert not nlm_weights.has_table(image.dtype, 2, 1, (0, next_one // 2, next_one // 2), (0, 1, 1))
     result = medfast.denoise_nl_means(image, 120.0, patch_size=(1, 33027), search_size=(1, 3))
     exact = expected(image.astype(np.float64), 120.0, (1, 1, 33027), (1, 1, 3))
     np.testing.assert_array_equal(result, np.rint(exact))
@@ -42,10 +42,10 @@ def test_patch_beyond_the_integers(level, rng):
 
 def test_search_beyond_the_integers(level, rng, monkeypatch):
     """More than 2**31 / 255 shifts: no weight of at least 1 would keep their sum within int32."""
-    assert nlm.largest_search(1) == 2901
-    assert nlm.has_table(np.dtype(np.uint8), 2, 1, (0, 3, 3), (0, 1450, 1450))
-    assert not nlm.has_table(np.dtype(np.uint8), 2, 1, (0, 3, 3), (0, 1451, 1451))
-    monkeypatch.setattr(nlm, "INT_MAX", 70_000)  # the same at a size that ends before tomorrow
+    assert nlm_weights.largest_search(1) == 2901
+    assert nlm_weights.has_table(np.dtype(np.uint8), 2, 1, (0, 3, 3), (0, 1450, 1450))
+    assert not nlm_weights.has_table(np.dtype(np.uint8), 2, 1, (0, 3, 3), (0, 1451, 1451))
+    monkeypatch.setattr(nlm_weights, "INT_MAX", 70_000)  # the same at a size that ends before tomorrow
     image = smooth_image(rng, (9, 17))
     exact = expected(image.astype(np.float64), 10.0, 1, 17)
     np.testing.assert_array_equal(medfast.denoise_nl_means(image, 10.0, patch_size=1, search_size=17), np.rint(exact))
@@ -117,7 +117,7 @@ def test_tiles_are_short(shape, patch, search, dtype, monkeypatch):
     image = np.zeros(shape, dtype)
     planes = image.reshape(-1, 1, *shape[-2:])
     radii = [(side // 2 if image.ndim == 3 else 0, side // 2, side // 2) for side in (patch, search)]
-    call = nlm._Call(nlm.Task(planes, planes, [10.0], *radii, norm=2))
+    call = nlm._Call(nlm_weights.Task(planes, planes, [10.0], *radii, norm=2))
     seen = np.zeros(planes.shape, np.uint8)
     for box in call.boxes():
         for plane_start, plane_stop, row_start, row_stop in call.tiles(box):

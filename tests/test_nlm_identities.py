@@ -7,14 +7,14 @@ import pytest
 
 import oracles
 from images import smooth_image
-from medfast._drivers import nlm
+from medfast._drivers import nlm_weights
 
 
 @pytest.mark.parametrize("patch_size", [3, 5, 7, 9])
 @pytest.mark.parametrize("h", [0.5, 3.0, 10.0, 13.9])
 def test_saturated_sums(patch_size, h):
     """Where distances from 65535 on have weight zero, sums that stay at 65535 give every weight all the same."""
-    shift, tables, _ = nlm.weight_tables((h,), 1, 1, patch_size**2, 21**2, 2)
+    shift, tables, _ = nlm_weights.weight_tables((h,), 1, 1, patch_size**2, 21**2, 2)
     distances = np.arange(patch_size**2 * 255**2 + 1)
     if patch_size == 9 and h == 13.9:
         assert tables[0, 65535 >> shift] > 0  # the kernel takes wider sums there
@@ -68,7 +68,7 @@ def test_rests_by_exclusive_or(fold, n_channels):
 def test_split_table(search_size):
     """exp(-(32 a + b) r) is exp(-32 a r) exp(-b r): rounded, a product of two entries is the table's or one beside."""
     for h in np.linspace(0.5, 13.9, 60):
-        _, tables, rate = nlm.weight_tables((float(h),), 1, 1, 49, search_size**2, 2)
+        _, tables, rate = nlm_weights.weight_tables((float(h),), 1, 1, 49, search_size**2, 2)
         used = tables[0, : np.count_nonzero(tables)][:1024]  # as far as two factors of 32 reach
         entry = np.arange(len(used))
         high = (used[0] * np.exp(-32 * rate * np.arange(32))).astype(np.float32)
@@ -101,7 +101,7 @@ def test_symmetric_weights(rng, shape, norm):
 def test_sums_of_weighted_pixels_fit(n_bytes, n_shifts):
     """The largest weight times the largest value, over all shifts, fits the type that sums are kept in."""
     for h in (1.0, 1e6):
-        _, tables, _ = nlm.weight_tables((h,), n_bytes, 1, 49, n_shifts, 1)
+        _, tables, _ = nlm_weights.weight_tables((h,), n_bytes, 1, 49, n_shifts, 1)
         largest, limit = (255, 2**31) if n_bytes == 1 else (65535, 2**63)
         assert 1 <= int(tables.max()) < 2**31
         assert int(tables.max()) * largest * n_shifts < limit

@@ -37,5 +37,4 @@ def test_skimage_programs(program, caplog):
     pytest.importorskip("skimage")
     lines = run_both_ways(program, "skimage", SKIMAGE[program], caplog)
     assert lines
-    fell_back = {line.partition(":")[0] for line in lines if "fell back" in line}
-    assert fell_back <= {"skimage.restoration.denoise_nl_means"}
+    assert not [line for line in lines if "fell back" in line]

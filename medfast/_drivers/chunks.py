@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfast import _kernels, _validate, exposure
-from medfast._drivers import equalization, gray_levels, nlm, nlm_border, nlm_scale, noise_level, partition
+from medfast._drivers import equalization, gray_levels, nlm, nlm_border, nlm_scale, nlm_weights, noise_level, partition
 
 
 def denoise_part(
@@ -40,7 +40,7 @@ def denoise_part(
         )
     out = np.empty_like(part)
     patch, search = windows
-    task = nlm.Task(
+    task = nlm_weights.Task(
         nlm_border.to_planes(part, None),
         nlm_border.to_planes(out, None),
         [strength],

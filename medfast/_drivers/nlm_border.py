@@ -44,6 +44,14 @@ def pad(planes: Sequence[NDArray[Any]] | NDArray[Any], places: Sequence[Range], 
     _mirror(padded, shape[0], *places[0])
 
 
+def mark_inside(shape: Sequence[int], places: Sequence[Range], marks: NDArray[np.uint8]) -> None:
+    """Mark what is inside of an image of this shape among `places` of it: 1 there, 0 beyond its outermost pixels."""
+    marks[...] = 0
+    sizes = (shape[0], *shape[2:])
+    inner = [slice(max(-start, 0), min(stop, n) - start) for (start, stop), n in zip(places, sizes, strict=True)]
+    marks[tuple(inner)] = 1
+
+
 def _mirror(array: NDArray[Any], n: int, start: int, stop: int) -> None:
     """Fill the places `start` to `stop` along the first axis that lie outside 0 … n - 1, from those inside."""
     if start < 0:

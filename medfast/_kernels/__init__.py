@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from medfast._kernels import lab as lab
     from medfast._kernels import matching as matching
     from medfast._kernels import nlm as nlm
+    from medfast._kernels import nlm_skimage as nlm_skimage
     from medfast._kernels import partition as partition
     from medfast._kernels import resample as resample
     from medfast._kernels import resample_area as resample_area
@@ -38,6 +39,7 @@ KERNELS = (
     "lab",
     "matching",
     "nlm",
+    "nlm_skimage",
     "partition",
     "resample",
     "resample_area",

@@ -10,11 +10,11 @@ import numpy as np
 from numba.core import types
 from numba.extending import overload, register_jitable
 
-from medfast._drivers import nlm, nlm_scale
+from medfast._drivers import nlm, nlm_scale, nlm_weights
 from medfast._njit import arguments, kernels
 
 kernel, numpy_exp = kernels.nlm, kernels.numpy_exp
-INT_MAX, SLACK, TILE_PLANES, TILE_ROWS = nlm.INT_MAX, nlm.SLACK, nlm.TILE_PLANES, nlm.TILE_ROWS
+INT_MAX, SLACK, TILE_PLANES, TILE_ROWS = nlm_weights.INT_MAX, nlm.SLACK, nlm.TILE_PLANES, nlm.TILE_ROWS
 TILE_ROWS_8_BITS, TILE_PIXELS, BOX_COLS, LEAST_ROWS = (
     nlm.TILE_ROWS_8_BITS,
     nlm.TILE_PIXELS,

@@ -93,6 +93,33 @@ CASES = (
         NLM | {"h": 10.0},
     ),
     Case(
+        "nlm-skimage-512", "scikit-image's NLM 512²", ("nlm_skimage",), "denoise_skimage", head(512, "float32"),
+        {"skimage": Within(255e-6)},
+        "scikit-image's own formula, in fast mode.",
+        NLM | {"h": 10.0, "fast": True}, quick=True,
+    ),
+    Case(
+        "nlm-skimage-float64-512", "scikit-image's NLM float64 512²", ("nlm_skimage",), "denoise_skimage",
+        head(512, "float64"),
+        {"skimage": Within(255e-6)},
+        "Sums of floats all the same; what floats cannot decide is computed again.",
+        NLM | {"h": 10.0, "fast": True},
+    ),
+    Case(
+        "nlm-skimage-slow-256", "scikit-image's NLM 256², slow mode", ("nlm_skimage",), "denoise_skimage",
+        head(256, "float64"),
+        {"skimage": Within(255e-6)},
+        "Patches weighted by a Gaussian, which scikit-image compares one by one.",
+        NLM | {"h": 10.0, "fast": False}, most_rounds=3,
+    ),
+    Case(
+        "nlm-skimage-volume", "scikit-image's NLM 64³, 3/11", ("nlm_skimage",), "denoise_skimage",
+        _head_volume(64, 64, "float32"),
+        {"skimage": Within(255e-6)},
+        "The same in three dimensions.",
+        {"patch_size": 3, "search_size": 11, "h": 10.0, "fast": True}, most_rounds=3,
+    ),
+    Case(
         "nlm-float32-volume", "NLM float32 64³, 3/11, Rician", ("nlm",), "denoise_volume",
         _head_volume(64, 64, "float32"),
         {"dipy": Within(0.05), "skimage": CleansAsWell(0.2)},

@@ -12,6 +12,7 @@ from medfast.bench.classifier import linear_svm
 from medfast.bench.library import Prepared
 from medfast.compat import opencv as drop_in
 from medfast.compat.skimage import feature as drop_in_skimage
+from medfast.compat.skimage import restoration as drop_in_restoration
 
 VERSION = medfast.__version__
 
@@ -32,6 +33,13 @@ def denoise_frames(frames: Sequence[NDArray[Any]], *, h: float, patch_size: int,
         lambda: medfast.denoise_nl_means_multi(
             frames, middle, count, h=h, patch_size=patch_size, search_size=search_size
         )
+    )
+
+
+def denoise_skimage(image: NDArray[Any], *, h: float, patch_size: int, search_size: int, fast: bool) -> Prepared:
+    distance = search_size // 2
+    return Prepared(
+        lambda: drop_in_restoration.denoise_nl_means(image, patch_size, distance, h, fast, preserve_range=True)
     )
 
 

@@ -24,6 +24,13 @@ def denoise(image: NDArray[Any], *, h: float, patch_size: int, search_size: int)
     )
 
 
+def denoise_skimage(image: NDArray[Any], *, h: float, patch_size: int, search_size: int, fast: bool) -> Prepared:
+    distance = search_size // 2
+    return Prepared(
+        lambda: skimage.restoration.denoise_nl_means(image, patch_size, distance, h, fast, preserve_range=True)
+    )
+
+
 def denoise_volume(volume: NDArray[Any], *, sigma: float, patch_size: int, search_size: int) -> Prepared:
     """With the strength of its own example; it knows no Rician noise, so the bias of the background stays."""
     return Prepared(

@@ -8,6 +8,7 @@ from dask import delayed
 from numpy.typing import ArrayLike
 
 from medfast import _validate
+from medfast import cluster as _cluster
 from medfast import segmentation as _segmentation
 from medfast._drivers import chunks, lazy
 

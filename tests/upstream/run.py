@@ -29,7 +29,6 @@ EXPECTED = {
     r"image has \d+ values": "fewer values than classes: scikit-image's error, or more than 2048",
     "image is a ": "no array",
     "image is not finite": "NaN, infinity, or a constant image of floats",
-    "its weights are no exponentials": "non-local means: scikit-image's weights are a broken line, which no kernel has",
     "image has shape": "colours, or another number of axes",
     "reference has dtype": "another dtype",
     "output_shape is": "sizes that are no whole numbers, or more axes than the image has",

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from medfast import _validate
 from medfast._drivers import lab as lab_driver
-from medfast._drivers import nlm
+from medfast._drivers import nlm, nlm_weights
 
 __all__ = [
     "NORM_L1",
@@ -332,10 +332,10 @@ def _denoise(frames: list[NDArray[Any]], out: NDArray[Any], h: Any, template: An
     norm = 1 if norm_type == NORM_L1 else 2
     n_channels = 1 if out.ndim == 2 else out.shape[2]
     strengths = _strengths(h, n_channels)
-    patch_size = _window(template, "templateWindowSize", nlm.largest_patch(n_channels, norm))
-    search_size = _window(search, "searchWindowSize", nlm.largest_search(len(frames)))
+    patch_size = _window(template, "templateWindowSize", nlm_weights.largest_patch(n_channels, norm))
+    search_size = _window(search, "searchWindowSize", nlm_weights.largest_search(len(frames)))
     target = np.empty_like(out) if any(np.may_share_memory(out, frame) for frame in frames) else out
-    task = nlm.Task(
+    task = nlm_weights.Task(
         [to_planes(frame) for frame in frames],
         to_planes(target)[np.newaxis],
         strengths,

@@ -85,16 +85,16 @@ def layout(
 
 def describe(windows: Windows) -> NDArray[np.float32]:
     """(windows, values): every window in OpenCV's order, row by row; its blocks by columns."""
-    layout, parameters = windows.layout, windows.layout.parameters
-    (n_rows, n_cols), (block_rows, block_cols), length = layout.n_windows, layout.blocks, parameters.block_length
+    layout = windows.layout
+    (n_rows, n_cols), (block_rows, block_cols), length = layout.n_windows, layout.blocks, layout.parameters.block_length
     if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
         single = np.empty((1, block_rows * block_cols * length), np.float32)
-        _fill(windows, (0, 0), driver.as_blocks(single, layout.blocks, parameters))
+        _fill(windows, (0, 0), layout.blocks, single)
         return single
     features = np.empty((n_rows, n_cols, block_cols, block_rows * length), np.float32)
     for grid in _grids(layout):
         blocks = np.empty((1, grid.shape[0] * grid.shape[1] * length), np.float32)
-        _fill(windows, grid.corner, driver.as_blocks(blocks, grid.shape, parameters))
+        _fill(windows, grid.corner, grid.shape, blocks)
         columns = sliding_window_view(blocks.reshape(grid.shape[1], -1), (block_cols, block_rows * length))
         features[grid.windows] = columns[:: grid.apart[1], :: grid.apart[0] * length].swapaxes(0, 1)
     return features.reshape(n_rows * n_cols, -1)
@@ -106,7 +106,7 @@ def describe_at(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.float
     features = np.zeros((len(places), math.prod(layout.blocks) * parameters.block_length), np.float32)
     for i in np.flatnonzero(fitting(windows, places)):
         corner = int(places[i, 1]) + layout.pad[0], int(places[i, 0]) + layout.pad[1]
-        _fill(windows, corner, driver.as_blocks(features[i : i + 1], layout.blocks, parameters))
+        _fill(windows, corner, layout.blocks, features[i : i + 1])
     return features
 
 
@@ -127,13 +127,13 @@ def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArra
     """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
     parameters, length = windows.layout.parameters, windows.layout.parameters.block_length
     scores: NDArray[np.float64] = np.empty(windows.layout.n_windows)
-    cells = (*parameters.block[::-1], parameters.orientations)
+    n_bins, padded = parameters.orientations, _padded(length)
     run: Callable[..., None] = _kernels.hog.score
     for grid in _grids(windows.layout):
-        values: NDArray[np.float32] = np.empty((*grid.shape, _padded(length)), np.float32)
+        values: NDArray[np.float32] = np.empty((*grid.shape, padded), np.float32)
         values[..., length:] = 0
-        blocks = values[..., :length].reshape((1, *grid.shape, *cells)).swapaxes(3, 4)
-        _fill(windows, grid.corner, blocks)
+        order = grid.shape[1] * padded, padded, n_bins, parameters.block[0] * n_bins, 1
+        _fill(windows, grid.corner, grid.shape, values.reshape(1, -1), order)
         out: NDArray[np.float64] = np.empty(scores[grid.windows].shape)
 
         def work(start: int, stop: int, out=out, values=values, apart=grid.apart) -> None:
@@ -165,9 +165,17 @@ def _grids(layout: Layout) -> Iterator[_Grid]:
             )
 
 
-def _fill(windows: Windows, corner: tuple[int, int], blocks: NDArray[Any]) -> None:
-    """Fill `blocks`, the first of which has its `corner` in the continued image."""
-    layout = windows.layout
+def _fill(
+    windows: Windows,
+    corner: tuple[int, int],
+    blocks: tuple[int, int],
+    out: NDArray[Any],
+    order: tuple[int, int, int, int, int] | None = None,
+) -> None:
+    """Fill `out` with so many rows and columns of blocks, the first with its `corner` in the continued image."""
+    layout, image = windows.layout, windows.image
     origin = corner[0] - layout.pad[0], corner[1] - layout.pad[1]
-    width = layout.size[1] + 2 * layout.pad[1]
-    driver.describe(windows.image, layout.parameters, blocks, origin=origin, opencv=(width, corner[1]))
+    opencv = layout.size[1] + 2 * layout.pad[1], corner[1]
+    driver.describe(
+        image, driver.plan(image.shape[1:], blocks, origin, opencv, layout.parameters, out.dtype, order), out
+    )

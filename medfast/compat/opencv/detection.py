@@ -183,6 +183,8 @@ class Detection:
 
     def _image(self, img: ArrayLike) -> NDArray[np.uint8]:
         """`img` as one image of a batch, with channels."""
+        if type(img) is np.ndarray and img.ndim == 2 and img.dtype == np.uint8:  # nearly always
+            return img[np.newaxis, :, :, np.newaxis]
         image = _validate.as_image(img, "img", dtypes=_UINT8)
         _validate.check_channels(image.shape, None if image.ndim == 2 else 2, "img", (1, 3))
         return image[np.newaxis, ..., np.newaxis] if image.ndim == 2 else image[np.newaxis]

@@ -19,9 +19,11 @@ stands in hog_describe.h.
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from hog_rows cimport (
-    add_cells, code_of, describe_rows, doubts_of_bins, gradient_of_row, image_of, load_row, normalize_row, out_of,
+    BLOCKS_LOOK_UP as blocks_look_up, add_cells, code_of, describe_rows, doubts_of_bins, gradient_of_row, image_of, load_row, normalize_row, out_of,
     pixel, plan_of_rows, real, result, score_row, tabulate_gradients, vote,
 )
+
+BLOCKS_LOOK_UP = bool(blocks_look_up)  # whether `describe` is faster with a table of `tabulate`
 
 
 def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, cols, channels) gray levels

@@ -17,6 +17,8 @@ ctypedef fused result:
     double
 
 cdef extern from "hog.h" nogil:
+    const int BLOCKS_LOOK_UP "MEDFAST_HOG_BLOCKS_LOOK_UP"
+
     ctypedef struct plan_of_rows "medfast_hog_plan":
         int64_t n_channels, line_size, n_lines, run_start, run_stop, n_rows, n_columns, gamma, ties_high_from, narrow
         int64_t n_bins, is_signed, soft, n_lanes, stride, n_groups, tile_size

@@ -37,7 +37,7 @@ def describe(images: NDArray[Any], plan: Plan, out: NDArray[Any], num_threads: i
     """
     run, dtype, n_rows = _kernels.hog.describe, out.dtype, len(out) * plan.n_block_rows
     shares = None
-    if plan.table is not None and len(images) * plan.n_pixels >= hog_look_up.ENOUGH and images.dtype == np.uint8:
+    if _kernels.hog.BLOCKS_LOOK_UP and plan.table is not None and images.dtype == np.uint8:
         shares = hog_look_up.shares_of(plan.table, len(images) * plan.n_pixels)
 
     def work(start: int, stop: int) -> None:

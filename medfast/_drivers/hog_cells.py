@@ -38,7 +38,7 @@ def histograms(
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes and not single, single
     run: Callable[..., None] = _kernels.hog.count
     shares = None
-    if images.dtype == np.uint8 and not parameters.gamma and images.size >= hog_look_up.ENOUGH:
+    if images.dtype == np.uint8 and not parameters.gamma:
         soft = parameters.orientation_votes and not single
         table = hog_look_up.Table(n_bins, parameters.signed, soft, False, single, 1, dtype)
         shares = hog_look_up.shares_of(table, images.size)

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from medfast import _kernels
 from medfast._drivers import hog_tables
 
-ENOUGH = 2**12
-"""Pixels of a call below which they are as fast without a table: it is not near."""
 _WORTH_IT = 2**16  # pixels of a call that a table is made for; once there is one, it serves fewer, too
+_ENOUGH = 2**12  # pixels of a call below which they are as fast without a table: it is not near
 _SIDE = 512  # the kernel's: places for each difference, along dy and dx
 _MOST_PLACES = 2**16  # of bins: they are numbers of 16 bits
 
@@ -34,7 +33,9 @@ class Table(NamedTuple):
 
 def shares_of(table: Table, n_pixels: int) -> NDArray[Any] | None:
     """The table for uint8 images as the kernel takes it, or None where it is not worth while."""
-    key = _kernels.LEVEL, table
+    if n_pixels < _ENOUGH:
+        return None
+    key = _kernels.hog, table
     if key not in _known:
         if n_pixels < _WORTH_IT or (table.n_bins + 1) * table.n_lanes >= _MOST_PLACES:
             return None
@@ -42,7 +43,7 @@ def shares_of(table: Table, n_pixels: int) -> NDArray[Any] | None:
     return _made(_kernels.hog, table)
 
 
-_known: set[tuple[str, Table]] = set()
+_known: set[tuple[Any, Table]] = set()
 
 
 @functools.lru_cache(maxsize=4)

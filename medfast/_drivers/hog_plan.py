@@ -132,7 +132,7 @@ def words(
     return found, at_totals + n_totals
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)
 def plan(
     shape: tuple[int, int, int],
     blocks: tuple[int, int],

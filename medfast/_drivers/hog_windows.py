@@ -5,7 +5,7 @@ each block is computed once for all of them.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from medfast import _kernels
 from medfast._drivers import hog as driver
-from medfast._parallel import for_rows
+from medfast._drivers.hog_plan import aligned
+from medfast._parallel import for_rows, threads_for
 
 _LANES = 16  # the kernel's: what lies beyond a detector's row is multiplied by zeros
 
@@ -118,28 +119,51 @@ def fitting(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], length: int) -> NDArray[np.float32]:
     """The coefficients of a window, in OpenCV's order, row by row of blocks, each block padded with zeros."""
-    detector = np.zeros((*blocks, _padded(length)), np.float32)
+    size = math.prod(blocks) * _padded(length)
+    detector: NDArray[np.float32] = aligned(size, np.dtype(np.float32)).reshape(*blocks, _padded(length))
+    detector[..., length:] = 0
     detector[..., :length] = coefficients[: math.prod(blocks) * length].reshape(*blocks[::-1], length).swapaxes(0, 1)
     return detector.reshape(blocks[0], -1)
 
 
-def score(windows: Windows, detector: NDArray[np.float32], rho: float) -> NDArray[np.float64]:
+def each(function: Callable[[Any], Any], items: Sequence[Any], work_per_item: float) -> list[Any]:
+    """`function` of each of `items`, on several threads at once; these share out no work of their own."""
+    found: list[Any] = [None] * len(items)
+
+    def work(start: int, stop: int) -> None:
+        for i in range(start, stop):
+            found[i] = function(items[i])
+
+    tile = 1 if threads_for(len(items) * work_per_item) > 1 else None
+    for_rows(len(items), work, work_per_row=work_per_item, tile_rows=tile)
+    return found
+
+
+def work_of(layout: Layout) -> float:
+    """Elementary steps to score the windows of an image, about."""
+    return layout.size[0] * layout.size[1] * 3.0 + math.prod(layout.n_windows) * math.prod(layout.blocks) * 2.0
+
+
+def score(
+    windows: Windows, detector: NDArray[np.float32], rho: float, num_threads: int | None = None
+) -> NDArray[np.float64]:
     """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
     parameters, length = windows.layout.parameters, windows.layout.parameters.block_length
     scores: NDArray[np.float64] = np.empty(windows.layout.n_windows)
     n_bins, padded = parameters.orientations, _padded(length)
     run: Callable[..., None] = _kernels.hog.score
     for grid in _grids(windows.layout):
-        values: NDArray[np.float32] = np.empty((*grid.shape, padded), np.float32)
+        values: NDArray[np.float32] = aligned(math.prod(grid.shape) * padded, detector.dtype)
+        values = values.reshape(*grid.shape, padded)
         values[..., length:] = 0
         order = grid.shape[1] * padded, padded, n_bins, parameters.block[0] * n_bins, 1
-        _fill(windows, grid.corner, grid.shape, values.reshape(1, -1), order)
+        _fill(windows, grid.corner, grid.shape, values.reshape(1, -1), order, num_threads)
         out: NDArray[np.float64] = np.empty(scores[grid.windows].shape)
 
         def work(start: int, stop: int, out=out, values=values, apart=grid.apart) -> None:
             run(values, detector, *apart, rho, start, stop, out)
 
-        for_rows(len(out), work, work_per_row=out.shape[1] * detector.size / 16)
+        for_rows(len(out), work, work_per_row=out.shape[1] * detector.size / 16, num_threads=num_threads)
         scores[grid.windows] = out
     return scores
 
@@ -171,11 +195,11 @@ def _fill(
     blocks: tuple[int, int],
     out: NDArray[Any],
     order: tuple[int, int, int, int, int] | None = None,
+    num_threads: int | None = None,
 ) -> None:
     """Fill `out` with so many rows and columns of blocks, the first with its `corner` in the continued image."""
     layout, image = windows.layout, windows.image
     origin = corner[0] - layout.pad[0], corner[1] - layout.pad[1]
     opencv = layout.size[1] + 2 * layout.pad[1], corner[1]
-    driver.describe(
-        image, driver.plan(image.shape[1:], blocks, origin, opencv, layout.parameters, out.dtype, order), out
-    )
+    plan = driver.plan(image.shape[1:], blocks, origin, opencv, layout.parameters, out.dtype, order)
+    driver.describe(image, plan, out, num_threads)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BLOCKS_LOOK_UP: bool
+
 def describe(
     image: NDArray[Any],
     plan: NDArray[np.int64],

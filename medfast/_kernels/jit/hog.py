@@ -15,6 +15,8 @@ N_BINS, IS_SIGNED, SOFT, NORM, N_LANES, ROW_STRIDE, STRIDE, BLOCK_HEIGHT, N_GROU
 N_AT_ONCE, N_OPEN_ROWS, N_OPEN_COLS, N_CELL_ROWS, N_CELLS, N_BLOCK_ROWS, N_BLOCKS = 23, 25, 26, 27, 28, 29, 30
 BY_SQUARES, OUT_STRIDES, N_WORDS = 32, 40, 45
 
+BLOCKS_LOOK_UP = False
+
 
 @kernel
 def describe(image, plan, tables, shares, start, stop, work, out):

@@ -210,20 +210,20 @@ def votes(const pixel[:, :, :, :] image,            # IN     (1, rows, cols, cha
                 bins[row, col, 0], bins[row, col, 1] = <uint8_t> places[col], <uint8_t> ((places[col] + 1) % n_bins)
 
 
-def score(const float[:, :, ::1] blocks,   # IN   (block rows, block cols, values of a block padded to 16)
-          const float[:, ::1] detector,    # IN   (block rows of a window, values of them in a row, padded alike)
+def score(const float[:, ::1] blocks,      # IN   (block rows, values of the blocks in a row and 16 zeros)
+          const float[:, ::1] detector,    # IN   (block rows of a window, values of its blocks in a row padded to 16)
           Py_ssize_t row_step,  # block rows from a window to the one below
-          Py_ssize_t step,  # blocks from a window to the next
+          Py_ssize_t step,  # values from a window to the next
           double rho,  # added to every score
           Py_ssize_t start,  # rows of `out`
           Py_ssize_t stop,
           double[:, ::1] out):             # OUT  (rows, cols) of windows
     """The product of each window's blocks with a detector: in sixteen sums, these in double."""
-    cdef Py_ssize_t row, size = blocks.shape[2]
+    cdef Py_ssize_t row
     with nogil:
         for row in range(start, stop):
-            score_row(&blocks[row * row_step, 0, 0], step * size, blocks.shape[1] * size, &detector[0, 0],
-                      detector.shape[0], detector.shape[1], rho, out.shape[1], &out[row, 0])
+            score_row(&blocks[row * row_step, 0], step, blocks.shape[1], &detector[0, 0], detector.shape[0],
+                      detector.shape[1], rho, out.shape[1], &out[row, 0])
 
 
 def halve(const pixel[:, :, :, :] image,    # IN   (images, rows, cols, channels) gray levels

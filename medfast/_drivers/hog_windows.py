@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from medfast import _kernels
 from medfast._drivers import hog as driver
-from medfast._drivers.hog_plan import aligned
+from medfast._drivers.hog_plan import LANES, aligned, padded
 from medfast._parallel import for_rows, threads_for
 
-_LANES = 16  # the kernel's: what lies beyond a detector's row is multiplied by zeros
+_FLOAT = np.dtype(np.float32)
 
 
 class Layout(NamedTuple):
@@ -38,6 +38,8 @@ class Layout(NamedTuple):
     """Rows and columns that a window may be moved by."""
     n_windows: tuple[int, int]
     """Rows and columns of windows."""
+    plan: driver.Plan | None
+    """Of an image that is one window: nothing is shared, and the call is short."""
 
 
 class Windows(NamedTuple):
@@ -69,28 +71,31 @@ def place(layout: Layout, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> N
 
 def layout(
     parameters: driver.Parameters,
-    size: tuple[int, int],
+    size: tuple[int, int, int],
     shape: tuple[int, int],
     stride: tuple[int, int],
     pad: tuple[int, int],
 ) -> Layout:
-    """Windows of a `shape`, with `pad` as OpenCV rounds it: up to a multiple of the strides' divisor where that is a
-    power of 2, else oddly.
+    """Windows of a `shape` on images of `size` (rows, cols, channels), with `pad` as OpenCV rounds it: up to a multiple
+    of the strides' divisor where that is a power of 2, else oddly.
     """
     divisors = [math.gcd(*pair) for pair in zip(stride, parameters.stride, strict=True)]
     rows, cols = ((max(0, n) + divisor - 1) & -divisor for n, divisor in zip(pad, divisors, strict=True))
     room = size[0] + 2 * rows - shape[0], size[1] + 2 * cols - shape[1]
     count = room[0] // stride[0] + 1, room[1] // stride[1] + 1
-    return Layout(parameters, size, shape, stride, (rows, cols), parameters.blocks_in(*shape), room, count)
+    blocks, plan = parameters.blocks_in(*shape), None
+    if count == (1, 1) and min(room) >= 0:
+        plan = driver.plan(size, blocks, (-rows, -cols), (size[1] + 2 * cols, 0), parameters, _FLOAT)
+    return Layout(parameters, size[:2], shape, stride, (rows, cols), blocks, room, count, plan)
 
 
 def describe(windows: Windows) -> NDArray[np.float32]:
     """(windows, values): every window in OpenCV's order, row by row; its blocks by columns."""
     layout = windows.layout
     (n_rows, n_cols), (block_rows, block_cols), length = layout.n_windows, layout.blocks, layout.parameters.block_length
-    if n_rows == n_cols == 1:  # an image that is one window: nothing is shared
+    if layout.plan is not None:
         single = np.empty((1, block_rows * block_cols * length), np.float32)
-        _fill(windows, (0, 0), layout.blocks, single)
+        driver.describe(windows.image, layout.plan, single)
         return single
     features = np.empty((n_rows, n_cols, block_cols, block_rows * length), np.float32)
     for grid in _grids(layout):
@@ -118,12 +123,13 @@ def fitting(windows: Windows, places: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def as_detector(coefficients: NDArray[np.float32], blocks: tuple[int, int], length: int) -> NDArray[np.float32]:
-    """The coefficients of a window, in OpenCV's order, row by row of blocks, each block padded with zeros."""
-    size = math.prod(blocks) * _padded(length)
-    detector: NDArray[np.float32] = aligned(size, np.dtype(np.float32)).reshape(*blocks, _padded(length))
-    detector[..., length:] = 0
-    detector[..., :length] = coefficients[: math.prod(blocks) * length].reshape(*blocks[::-1], length).swapaxes(0, 1)
-    return detector.reshape(blocks[0], -1)
+    """The coefficients of a window, in OpenCV's order, row by row of blocks, each row padded with zeros."""
+    size = blocks[1] * length
+    detector: NDArray[np.float32] = aligned(blocks[0] * padded(size), _FLOAT).reshape(blocks[0], padded(size))
+    values = coefficients[: blocks[0] * size].reshape(*blocks[::-1], length)
+    detector[:, :size] = values.swapaxes(0, 1).reshape(blocks[0], size)
+    detector[:, size:] = 0
+    return detector
 
 
 def each(function: Callable[[Any], Any], items: Sequence[Any], work_per_item: float) -> list[Any]:
@@ -150,26 +156,24 @@ def score(
     """(rows, columns) of windows: `rho` and the product of each window's descriptor with `detector`."""
     parameters, length = windows.layout.parameters, windows.layout.parameters.block_length
     scores: NDArray[np.float64] = np.empty(windows.layout.n_windows)
-    n_bins, padded = parameters.orientations, _padded(length)
+    n_bins = parameters.orientations
     run: Callable[..., None] = _kernels.hog.score
     for grid in _grids(windows.layout):
-        values: NDArray[np.float32] = aligned(math.prod(grid.shape) * padded, detector.dtype)
-        values = values.reshape(*grid.shape, padded)
-        values[..., length:] = 0
-        order = grid.shape[1] * padded, padded, n_bins, parameters.block[0] * n_bins, 1
+        n_rows, size = grid.shape[0], grid.shape[1] * length
+        size_with_zeros = padded(size) + LANES
+        values: NDArray[np.float32] = aligned(n_rows * size_with_zeros, _FLOAT).reshape(n_rows, size_with_zeros)
+        values[:, size:] = 0
+        order = size_with_zeros, length, n_bins, parameters.block[0] * n_bins, 1
         _fill(windows, grid.corner, grid.shape, values.reshape(1, -1), order, num_threads)
         out: NDArray[np.float64] = np.empty(scores[grid.windows].shape)
+        steps = grid.apart[0], grid.apart[1] * length
 
-        def work(start: int, stop: int, out=out, values=values, apart=grid.apart) -> None:
-            run(values, detector, *apart, rho, start, stop, out)
+        def work(start: int, stop: int, out=out, values=values, steps=steps) -> None:
+            run(values, detector, *steps, rho, start, stop, out)
 
         for_rows(len(out), work, work_per_row=out.shape[1] * detector.size / 16, num_threads=num_threads)
         scores[grid.windows] = out
     return scores
-
-
-def _padded(length: int) -> int:
-    return -(-length // _LANES) * _LANES
 
 
 def _grids(layout: Layout) -> Iterator[_Grid]:

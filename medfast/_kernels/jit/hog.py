@@ -329,13 +329,12 @@ def votes(
 @kernel
 def score(blocks, detector, row_step, step, rho, start, stop, out):
     """The product of each window's blocks with a detector: in sixteen sums, these in double."""
-    size = blocks.shape[2]
     for row in range(start, stop):
         for col in range(out.shape[1]):
             sums = np.zeros(16, np.float32)
             for i in range(len(detector)):
                 for k in range(detector.shape[1]):
-                    sums[k % 16] += blocks[row * row_step + i, col * step + k // size, k % size] * detector[i, k]
+                    sums[k % 16] += blocks[row * row_step + i, col * step + k] * detector[i, k]
             totals = sums.astype(np.float64)
             for half in (8, 4, 2, 1):
                 for lane in range(half):

@@ -12,6 +12,8 @@ from medfast.compat.opencv import grouping, hog_settings
 
 __all__: list[str] = []
 
+NO_SIZE = (0, 0)
+"""The default of sizes: told from others by identity, for the checks take as long as a small window."""
 _UINT8 = (np.dtype(np.uint8),)
 
 
@@ -205,9 +207,12 @@ class Detection:
     def _windows(self, img: ArrayLike, winStride: Any, padding: Any) -> hog_windows.Windows:
         """Where windows lie on `img`; sizes come as (width, height), and None stands for (0, 0)."""
         image = img if isinstance(img, np.ndarray) and img.ndim == 4 else self._image(img)
-        stride = (0, 0) if winStride is None else _validate.as_size(winStride, "winStride", minimum=0)
-        pad = (0, 0) if padding is None else _validate.as_size(padding, "padding", minimum=None)
-        layout = _layout(self._settings, image.shape[1:3], stride, pad)
+        stride = pad = NO_SIZE  # nearly always
+        if winStride is not None and winStride is not stride:
+            stride = _validate.as_size(winStride, "winStride", minimum=0)
+        if padding is not None and padding is not pad:
+            pad = _validate.as_size(padding, "padding", minimum=None)
+        layout = _layout(self._settings, image.shape[1:], stride, pad)
         if not image.size or min(layout.room) < 0:
             _validate.check_room(image, layout.room[::-1], self._settings.winSize)
         return hog_windows.Windows(image, layout)
@@ -252,9 +257,9 @@ def _hits(windows: hog_windows.Windows, threshold: float, detector: _Detector, n
 
 @functools.lru_cache(maxsize=64)
 def _layout(
-    settings: hog_settings.Settings, size: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]
+    settings: hog_settings.Settings, size: tuple[int, int, int], stride: tuple[int, int], pad: tuple[int, int]
 ) -> hog_windows.Layout:
-    """For images of `size` (rows, columns); the others are (width, height). Kept, for it costs as much as a window."""
+    """For images of `size` (rows, columns, channels); the others are (width, height). Kept, for it costs as much as a window."""
     if stride == (0, 0):
         stride = settings.cellSize
     stride = _validate.as_size(stride, "winStride")

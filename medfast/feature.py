@@ -119,7 +119,7 @@ def hog(
     and `block` and `stride` in pixels. Where several channels are equally strong the first one counts. The arithmetic
     is float32 for images of integers and float32, else float64. The same bits come out at every CPU level and for every
     number of threads. Complexity O(pixels · orientations · (1 + block area / stride area)); extra memory O(columns ·
-    orientations) per thread.
+    orientations) per thread, and up to 3 MB for tables of votes of large uint8 images, which are kept.
 
     References
     ----------
@@ -148,7 +148,7 @@ def hog(
     num_threads = _validate.as_threads(num_threads)
     if call.parameters.gamma:
         _validate.check_minimum(image, "image", 0, "with gamma")
-    images = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, call.channel_axis, -1)
+    images = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
     if call.is_one:
         images = images[np.newaxis]
     if out is None:
@@ -207,7 +207,7 @@ def _check(shape: tuple[int, ...], dtype: np.dtype, channel_axis: Any, *settings
     _validate.check_channels(shape, channel_axis, "image")
     cell, block = _validate.as_pair(cell, "cell"), _validate.as_pair(block, "block")
     stride = cell if stride is None else _validate.as_pair(stride, "stride")
-    parameters = _parameters(*values[:1], cell, block, stride, *values[1:])
+    parameters = _parameters(values[0], cell, block, stride, *values[1:])
     sides = [n for axis, n in enumerate(shape) if axis != channel_axis]
     is_one, n_channels = len(sides) == 2, 1 if channel_axis is None else shape[channel_axis]
     rows, cols = sides[-2:]

@@ -1,12 +1,12 @@
 /* The arithmetic of src/hog.pyx on rows, for float and double.
 
    In C for the sake of `restrict`, of literals in the type at hand and of vectors as types, without which gcc 12 keeps
-   most of these loops scalar: against OpenCV 4.14, 512 x 512 with 9 bins took 1.3 times as long in Cython and takes 0.25
-   times as long from here (x86_64_v4). No intrinsics.
+   most of these loops scalar: against OpenCV 4.14, 512 x 512 with 9 bins took 1.3 times as long in Cython and takes
+   0.2 times as long from here (x86_64_v4). No intrinsics.
 
-   Where that time goes (x86_64_v4): votes 20 %, into columns 19 %, columns into blocks 20 %, norms and their sums 13 %.
-   Tried: a plane per bin and sums over columns by phase, row by row, 1.4 times as long; columns' histograms of 64 to 512
-   columns, the same time up to 128. */
+   Where that time goes (x86_64_v4): into histograms 49 %, votes 24 %, blocks and their norms 16 %, lines and gradients
+   9 %. Tried: a plane per bin and sums over columns by phase, row by row, 1.4 times as long; 512 or 2048 pixels with
+   their votes at once, 1.2 and 1.1 times as long as 1024. */
 #ifndef MEDFAST_HOG_H
 #define MEDFAST_HOG_H
 
@@ -93,8 +93,8 @@ typedef struct {
     const ptrdiff_t *strides;
 } medfast_hog_out;
 
-/* What the rows of an image go through is fixed for an image: the words that medfast/_drivers/hog_plan.py writes, in this
-   order. Other kernels fill in what they use. */
+/* What the rows of an image go through is fixed for an image: the words that medfast/_drivers/hog_plan.py writes, in
+   this order. Other kernels fill in what they use. */
 typedef struct {
     int64_t n_channels, line_size, n_lines; /* values from channel to channel of a line; lines that are kept */
     int64_t run_start, run_stop;            /* columns that follow each other in the image */
@@ -111,7 +111,7 @@ typedef struct {
     int64_t n_open_rows, n_open_cols, n_cell_rows, n_cells, n_block_rows, n_blocks; /* cells: along a row of a block */
     int64_t n_padded;                       /* values of a block, padded */
     int64_t by_squares;                     /* hog_squares.h, not hog_rows.h */
-    int64_t at_values, at_scales, at_votes, vote_room, at_sums, at_totals, sums_to_clear; /* places and sizes in `work` */
+    int64_t at_values, at_scales, at_votes, vote_room, at_sums, at_totals, sums_to_clear; /* in `work` */
     int64_t out_strides[5]; /* values from block row to block row, to block column, cell row, cell column, bin */
     const int32_t *base; /* where a column has its bin 0 among the histograms that votes are added to */
 } medfast_hog_plan;
@@ -125,8 +125,8 @@ enum {
     MEDFAST_HOG_TABLE_MIDDLE = 512 * 512 / 2 + 512 / 2
 };
 
-/* Whether blocks are faster with such a table: 512 x 512 take 0.7 of the time at x86_64_v2, 0.92 at x86_64_v3, but 1.07 at
-   x86_64_v4, where votes are found as fast as memory gives them. Histograms of cells always are. */
+/* Whether blocks are faster with such a table: 512 x 512 take 0.7 of the time at x86_64_v2, 0.92 at x86_64_v3, but
+   1.07 at x86_64_v4, where votes are found as fast as memory gives them. Histograms of cells always are. */
 #ifdef __AVX512F__
 enum { MEDFAST_HOG_BLOCKS_LOOK_UP = 0 };
 #else
@@ -221,8 +221,9 @@ static void medfast_hog_tabulate(int is_double, const medfast_hog_plan *p, const
                                    (uint16_t *)((float *)shares + n));
 }
 
-static void medfast_hog_load_row(int is_double, const medfast_hog_plan *p, const medfast_hog_image *image, ptrdiff_t item,
-                                 ptrdiff_t image_row, const int64_t *column_of, ptrdiff_t row, void *lines)
+static void medfast_hog_load_row(int is_double, const medfast_hog_plan *p, const medfast_hog_image *image,
+                                 ptrdiff_t item, ptrdiff_t image_row, const int64_t *column_of, ptrdiff_t row,
+                                 void *lines)
 {
     if (is_double)
         medfast_hog_load_row_double(p, image, item, image_row, column_of, row, lines);
@@ -255,8 +256,8 @@ static void medfast_hog_normalize(int is_double, void *values, const ptrdiff_t *
 
 #define MEDFAST_HOG_VECTORS (MEDFAST_HOG_LANES * sizeof(float) / sizeof(medfast_hog_floats))
 
-/* The products of `m` windows' blocks with a detector, (n_rows, n) with n a multiple of LANES: in sixteen sums, these in
-   double. Several windows share what is loaded of the detector, and no sum waits for the one before. */
+/* The products of `m` windows' blocks with a detector, (n_rows, n) with n a multiple of LANES: in sixteen sums,
+   these in double. Several windows share what is loaded of the detector, and no sum waits for the one before. */
 static inline void medfast_hog_score_some(const float *blocks, ptrdiff_t step, ptrdiff_t row_size,
                                           const float *detector, ptrdiff_t n_rows, ptrdiff_t n, const int m, double rho,
                                           double *out)

@@ -4,23 +4,24 @@ A block is a rectangle of cells; its descriptor is one histogram of gradient dir
 in a cell of a block is a Gaussian over the block times two triangles that fall off towards the neighbouring cells: a
 product of a weight of its row and a weight of its column. So the rows of a stride go through
 
-    gradient  →  its two votes  →  times the weights of row and column in all open blocks, added to the histogram of its
-    square (hog_squares.h); or times the row's weight in each open block row and cell row (the lanes), added to the
-    histogram of its column  →  these, times the column's weight, added to each block column and cell column (hog_rows.h)
+    gradient  →  its two votes  →  times the weights of row and column in all open blocks, added to the histogram of
+    its square (hog_squares.h); or times the row's weight in each open block row and cell row (the lanes), added to the
+    histogram of its column  →  these, times the column's weight, added to each block column and cell column
+    (hog_rows.h)
 
 and the last row of a block finishes it: the histograms are normalised and written. A pixel touches two neighbouring
 bins of one histogram, with all lanes at once.
 
 A block row keeps its lanes, those of (block row modulo the number of open ones), until it is finished; the next one
 begins with zeros there. One more bin than there are takes the higher share of the last bin, and is added to the first
-at the end. Sums run in a fixed order, whatever the vectors and threads: all levels agree bit for bit. The loop over rows
-stands in hog_describe.h.
+at the end. Sums run in a fixed order, whatever the vectors and threads: all levels agree bit for bit. The loop over
+rows stands in hog_describe.h.
 """
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from hog_rows cimport (
-    BLOCKS_LOOK_UP as blocks_look_up, add_cells, code_of, describe_rows, doubts_of_bins, gradient_of_row, image_of, load_row, normalize_row, out_of,
-    pixel, plan_of_rows, real, result, score_row, tabulate_gradients, vote,
+    BLOCKS_LOOK_UP as blocks_look_up, add_cells, code_of, describe_rows, doubts_of_bins, gradient_of_row, image_of,
+    load_row, normalize_row, out_of, pixel, plan_of_rows, real, result, score_row, tabulate_gradients, vote,
 )
 
 BLOCKS_LOOK_UP = bool(blocks_look_up)  # whether `describe` is faster with a table of `tabulate`
@@ -39,7 +40,8 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
         image_of source
         out_of target
         const void *table = NULL if shares is None else &shares[0]
-    source.data, source.strides, source.type = <const char *> &image[0, 0, 0, 0], image.strides, code_of(&image[0, 0, 0, 0])
+    source.data, source.strides = <const char *> &image[0, 0, 0, 0], image.strides
+    source.type = code_of(&image[0, 0, 0, 0])
     target.data, target.strides = <char *> &out[0, 0], out.strides
     with nogil:
         describe_rows(real is double, &plan[0], &tables[0], &source, table, start, stop, &work[0], &target)
@@ -78,7 +80,8 @@ def count(const pixel[:, :, :, :] image,            # IN     (images, rows, cols
         plan_of_rows plan
         doubts_of_bins doubts
         const void *table = NULL if shares is None else &shares[0]
-    source.data, source.strides, source.type = <const char *> &image[0, 0, 0, 0], image.strides, code_of(&image[0, 0, 0, 0])
+    source.data, source.strides = <const char *> &image[0, 0, 0, 0], image.strides
+    source.type = code_of(&image[0, 0, 0, 0])
     doubts.n, doubts.most, doubts.asked, doubts.answers = 0, asked.shape[0], &asked[0, 0], NULL
     if is_answered:
         doubts.answers = &answers[0]
@@ -115,7 +118,7 @@ def normalize(const real[:, :, :, ::1] histograms,  # IN     (images, cell rows,
               Py_ssize_t step,
               bint rows_first,  # of the cells of a block
               int norm,  # 0 l1, 1 l1-sqrt, 2 l2, 3 l2-hys
-              const real[::1] constants,            # IN     (5) clip of l2-hys; added under the root and after it, twice
+              const real[::1] constants,            # IN     (5) clip of l2-hys; epsilon (4)
               Py_ssize_t start,  # block rows, counted through all images
               Py_ssize_t stop,
               real[:, ::1] values,                  # INOUT  (blocks, values padded to 16)
@@ -159,7 +162,7 @@ def tabulate(Py_ssize_t n_bins,
              int32_t[::1] places,                    # INOUT  (512)
              real[::1] shares,                       # OUT    (512 * 512 * 2, or 1 if not `soft`), then as many uint16
              int64_t[::1] n_doubts):                 # OUT    (1) gradients whose bins the caller would have to decide
-    """The votes of gradients (dx, dy) of uint8 images, at (dy + 256) * 512 + dx + 256: shares, then the lower one's bin."""
+    """Votes of gradients (dx, dy) of uint8 images, at (dy + 256) * 512 + dx + 256: shares, then the lower one's bin."""
     cdef:
         plan_of_rows plan
         doubts_of_bins doubts
@@ -193,7 +196,8 @@ def votes(const pixel[:, :, :, :] image,            # IN     (1, rows, cols, cha
         Py_ssize_t row, col, n = places.shape[0]
         image_of source
         plan_of_rows plan
-    source.data, source.strides, source.type = <const char *> &image[0, 0, 0, 0], image.strides, code_of(&image[0, 0, 0, 0])
+    source.data, source.strides = <const char *> &image[0, 0, 0, 0], image.strides
+    source.type = code_of(&image[0, 0, 0, 0])
     plan.n_channels, plan.line_size, plan.n_lines = lines.shape[1], lines.shape[2], lines.shape[0]
     plan.ties_high_from, plan.narrow, plan.is_signed, plan.soft = ties_high_from, narrow, is_signed, True
     plan.run_start, plan.run_stop, plan.n_columns, plan.gamma = run_start, run_stop, column_of.shape[0], gamma

@@ -36,7 +36,8 @@ static void NAME(take_blocks)(const medfast_hog_plan *p, REAL *totals, ptrdiff_t
                 for (k = 0; k + 4 <= n_bins; k += 4) {
                     const REAL *const from = source + k * n_lanes;
                     const QUARTET a = *(const QUARTET *)from, b = *(const QUARTET *)(from + n_lanes),
-                                  c = *(const QUARTET *)(from + 2 * n_lanes), d = *(const QUARTET *)(from + 3 * n_lanes);
+                                  c = *(const QUARTET *)(from + 2 * n_lanes),
+                                  d = *(const QUARTET *)(from + 3 * n_lanes);
                     const QUARTET ab = __builtin_shuffle(a, b, (QUARTET_INDEX){0, 4, 1, 5}),
                                   cd = __builtin_shuffle(c, d, (QUARTET_INDEX){0, 4, 1, 5});
                     *(QUARTET *)(target + k) = __builtin_shuffle(ab, cd, (QUARTET_INDEX){0, 1, 4, 5});
@@ -85,8 +86,8 @@ static void NAME(add_parts)(REAL *MEDFAST_RESTRICT sums, ptrdiff_t n_blocks)
         sums[block] = (parts[16 * block] + parts[16 * block + 2]) + (parts[16 * block + 1] + parts[16 * block + 3]);
 }
 
-/* Find what to multiply the values of each block by, which for L2-Hys are clipped: `sums`, with room for 17 values of each
-   block. A block has `n` values and `size` with its padding; `constants` are clip and epsilon (4). */
+/* Find what to multiply the values of each block by, which for L2-Hys are clipped: `sums`, with room for 17 values
+   of each block. A block has `n` values and `size` with its padding; `constants` are clip and epsilon (4). */
 static void NAME(find_scales)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_blocks, int norm,
                             const REAL *MEDFAST_RESTRICT constants, REAL *MEDFAST_RESTRICT sums)
 {
@@ -141,8 +142,8 @@ static void NAME(find_scales)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdif
     }
 }
 
-/* The values of a row of blocks times their scales into `out`. Those of a block are (cell cols, cell rows, bins), or (cell
-   rows, cell cols, bins) with `rows_first`. */
+/* The values of a row of blocks times their scales into `out`. Those of a block are (cell cols, cell rows, bins), or
+   (cell rows, cell cols, bins) with `rows_first`. */
 #define MEDFAST_WRITE(type)                                                                                            \
     static void NAME(write_##type)(const REAL *MEDFAST_RESTRICT values, const REAL *MEDFAST_RESTRICT scales,           \
                                    const ptrdiff_t *n, ptrdiff_t n_padded, int rows_first, char *MEDFAST_RESTRICT to,  \
@@ -184,8 +185,8 @@ MEDFAST_WRITE(float)
 MEDFAST_WRITE(double)
 #undef MEDFAST_WRITE
 
-/* Normalise a row of blocks and write them. `n` and `strides` are those of (blocks, cell rows, cell cols, bins) of `out`, whose
-   type may be another one. */
+/* Normalise a row of blocks and write them. `n` and `strides` are those of (blocks, cell rows, cell cols, bins) of
+   `out`, whose type may be another one. */
 static void NAME(normalize)(REAL *values, const ptrdiff_t *n, ptrdiff_t n_padded, int rows_first, int norm,
                             const REAL *constants, REAL *scales, char *to, const ptrdiff_t *strides, int is_double)
 {

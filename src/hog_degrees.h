@@ -1,5 +1,5 @@
-/* Included by hog.h, once for each REAL: gradients and bins as scikit-image has them. All pointers of a function point to
-   different memory. */
+/* Included by hog.h, once for each REAL: gradients and bins as scikit-image has them. All pointers of a function
+   point to different memory. */
 
 /* The bin [k, k + 1) widths of a direction as float64 puts it: degrees(arctan2(dy, dx)) modulo 180. By sides of lines,
    but for the special directions (`special`: the bins of 45, 90 and 135 degrees). Where a direction is too near to a

@@ -1,9 +1,9 @@
-/* Included by hog.h, once for each REAL: the votes of all gradients of bytes, which are whole numbers from -255 to 255. All
-   pointers of a function point to different memory.
+/* Included by hog.h, once for each REAL: the votes of all gradients of bytes, which are whole numbers from -255 to 255.
+   All pointers of a function point to different memory.
 
-   A table has the shares of each (one, or with soft votes two), then its bin; most gradients of an image are small, so that
-   what is read of it stays near. Finding votes takes 1.8 cycles a pixel at x86_64_v4, 2.5 at x86_64_v3, of which the look-up
-   takes the place. The bits are the same, for the table is made by the same functions. */
+   A table has the shares of each (one, or with soft votes two), then its bin; most gradients of an image are small,
+   so that what is read of it stays near. Finding votes takes 1.8 cycles a pixel at x86_64_v4, 2.5 at x86_64_v3, of
+   which the look-up takes the place. The bits are the same, for the table is made by the same functions. */
 
 /* Where the gradients stand in a table. */
 static void NAME(places_of)(const REAL *MEDFAST_RESTRICT dx, const REAL *MEDFAST_RESTRICT dy, ptrdiff_t n,
@@ -15,8 +15,8 @@ static void NAME(places_of)(const REAL *MEDFAST_RESTRICT dx, const REAL *MEDFAST
         places[i] = (int32_t)(dy[i] * MEDFAST_HOG_TABLE_WIDTH + dx[i]) + MEDFAST_HOG_TABLE_MIDDLE;
 }
 
-/* Fill a table: `shares` (places, one or two), `bins` (places). Bins are counted in steps of `n_lanes`; scikit-image's with
-   `single`. `work` has room for 8 rows of it. */
+/* Fill a table: `shares` (places, one or two), `bins` (places). Bins are counted in steps of `n_lanes`; scikit-
+   image's with `single`. `work` has room for 8 rows of it. */
 static void NAME(tabulate)(const medfast_hog_plan *plan, const REAL *edges, const int64_t *special, int single,
                            medfast_hog_doubts *doubts, REAL *work, int32_t *places, REAL *shares, uint16_t *bins)
 {

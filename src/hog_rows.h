@@ -1,5 +1,5 @@
-/* Included by hog.h, once for each REAL: from votes to histograms of blocks by way of those of columns. All pointers of a
-   function point to different memory. */
+/* Included by hog.h, once for each REAL: from votes to histograms of blocks by way of those of columns. All pointers
+   of a function point to different memory. */
 
 /* The columns' histograms take the votes of a row, times the row's weight in each lane: two neighbouring bins at once.
    Neighbouring columns write to different memory, so no sum waits for the one before. */
@@ -93,8 +93,8 @@ static void NAME(add_rows)(const NAME(state) * s, ptrdiff_t row, ptrdiff_t stop,
 {
     const medfast_hog_plan *p = s->p;
     const ptrdiff_t n_rows = stop - row, n = p->tile_size;
-    const REAL *weights = s->row_weights
-                          + (stride_row % p->n_open_rows * p->row_stride + row - stride_row * p->row_stride) * p->n_lanes;
+    const ptrdiff_t in_stride = row - stride_row * p->row_stride;
+    const REAL *weights = s->row_weights + (stride_row % p->n_open_rows * p->row_stride + in_stride) * p->n_lanes;
     ptrdiff_t part, tile, i, r;
 
     for (part = 0; part < p->n_groups; part += p->part_groups) {

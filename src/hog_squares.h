@@ -1,26 +1,26 @@
-/* Included by hog.h, once for each REAL: from votes to histograms of blocks by way of those of squares, one stride wide and
-   high. All pointers of a function point to different memory.
+/* Included by hog.h, once for each REAL: from votes to histograms of blocks by way of those of squares, one stride wide
+   and high. All pointers of a function point to different memory.
 
-   All pixels of a square lie in the same blocks. Where these have no more than sixteen cells together, each of its bins has
-   as many lanes,
+   All pixels of a square lie in the same blocks. Where these have no more than sixteen cells together, each of its bins
+   has as many lanes,
 
        lane of (block row modulo the number of open ones, block column from the last one on, cell column, cell row)
 
-   and a pixel adds its two shares, times a weight of its row and a weight of its column in each lane, to two neighbouring
-   bins. A block is the sum of its lanes in the squares that it consists of. Against histograms of columns, which take a
-   pixel's weights of rows, and then are added up by the weights of columns, 512 x 512 with 9 bins take 0.83 of the time at
-   x86_64_v4 and at x86_64_v3, 4000 images of 28 x 28 take 0.65.
+   and a pixel adds its two shares, times a weight of its row and a weight of its column in each lane, to two
+   neighbouring bins. A block is the sum of its lanes in the squares that it consists of. Against histograms of columns,
+   which take a pixel's weights of rows, and then are added up by the weights of columns, 512 x 512 with 9 bins take
+   0.83 of the time at x86_64_v4 and at x86_64_v3, 4000 images of 28 x 28 take 0.65.
 
-   A pixel takes 3.2 cycles at x86_64_v4: two loads and two stores of a vector, and three loads of a number; without the latter
-   it is 2.2. Tried: lines split by the place of a pixel in its square, votes of sixteen pixels found in turns with sixteen
-   pixels taken, 1.3 times as long (the splitting, and constants that are loaded again); an eighth or a half of the squares
-   at a time, the same. */
+   A pixel takes 3.2 cycles at x86_64_v4: two loads and two stores of a vector, and three loads of a number; without
+   the latter it is 2.2. Tried: lines split by the place of a pixel in its square, votes of sixteen pixels found in
+   turns with sixteen pixels taken, 1.3 times as long (the splitting, and constants that are loaded again); 8, 16
+   or 32 squares at a time, the same. */
 
 enum { NAME(PIECES) = MEDFAST_HOG_LANES * sizeof(REAL) / sizeof(VECTOR) };
 
-/* `n_rows` rows of pixels, `pitch` apart, into the histograms of their squares. All pixels of a place in their square, then
-   those of the next: neighbours would wait for each other, and the weights stay where they are. With `is_look_up`, `places`
-   are those of gradients in hog_look_up.h's table, and the shares in it. */
+/* `n_rows` rows of pixels, `pitch` apart, into the histograms of their squares. All pixels of a place in their
+   square, then those of the next: neighbours would wait for each other, and the weights stay where they are. With
+   `is_look_up`, `places` are those of gradients in hog_look_up.h's table, and the shares in it. */
 static inline void NAME(take_squares_as)(const NAME(state) * s, ptrdiff_t i, ptrdiff_t n_rows, ptrdiff_t pitch,
                                          ptrdiff_t n_squares, const REAL *row_weights, REAL *squares, const int soft,
                                          const int is_look_up)
@@ -69,8 +69,8 @@ MEDFAST_TAKE_SQUARES(take_squares_soft_by_table, 1, 1)
 MEDFAST_TAKE_SQUARES(take_squares_hard_by_table, 0, 1)
 #undef MEDFAST_TAKE_SQUARES
 
-/* The rows `row` to `stop` of the region. These may be those of several strides, where a part has all columns. Votes are
-   found for some hundred pixels at once, so that they stay in the nearest cache. */
+/* The rows `row` to `stop` of the region. These may be those of several strides, where a part has all columns. Votes
+   are found for some hundred pixels at once, so that they stay in the nearest cache. */
 static void NAME(add_square_rows)(const NAME(state) * s, ptrdiff_t row, ptrdiff_t stop)
 {
     const medfast_hog_plan *p = s->p;
@@ -101,9 +101,10 @@ static void NAME(add_square_rows)(const NAME(state) * s, ptrdiff_t row, ptrdiff_
     }
 }
 
-/* Take the histograms of the block row `now` (modulo the open ones) out of the squares, where they become zero: `values`
-   is (blocks, cell cols, cell rows, bins), padded. The bin beyond the last is the first. */
-static void NAME(take_from_squares)(const medfast_hog_plan *p, REAL *squares, ptrdiff_t now, REAL *MEDFAST_RESTRICT values)
+/* Take the histograms of the block row `now` (modulo the open ones) out of the squares, where they become zero:
+   `values` is (blocks, cell cols, cell rows, bins), padded. The bin beyond the last is the first. */
+static void NAME(take_from_squares)(const medfast_hog_plan *p, REAL *squares, ptrdiff_t now,
+                                    REAL *MEDFAST_RESTRICT values)
 {
     const ptrdiff_t n_bins = p->n_bins, n_lanes = p->n_cell_rows * p->n_cells, size = p->size;
     const ptrdiff_t n_open_lanes = p->n_open_cols * n_lanes;

@@ -79,8 +79,8 @@ static void NAME(load_row)(const medfast_hog_plan *p, const medfast_hog_image *i
     }
 }
 
-/* Gradients of `n` neighbouring columns from `column` on: centred differences, of the strongest channel. `above`, `here`
-   and `below` are lines of the image from column -1 on; `n` is a multiple of LANES, and lines reach so far. */
+/* Gradients of `n` neighbouring columns from `column` on: centred differences, of the strongest channel. `above`,
+   `here` and `below` are lines of the image from column -1 on; `n` is a multiple of LANES, and lines reach so far. */
 static void NAME(gradient)(const medfast_hog_plan *p, const REAL *above, const REAL *here, const REAL *below,
                            ptrdiff_t column, ptrdiff_t n, REAL *MEDFAST_RESTRICT dx, REAL *MEDFAST_RESTRICT dy)
 {
@@ -217,8 +217,9 @@ static void NAME(gradient_of_row)(const medfast_hog_plan *p, const REAL *lines, 
                    lines + (row + 2) % p->n_lines * distance, column, n, dx, dy);
 }
 
-/* Votes of `n` gradients (a multiple of LANES): two shares, and where the lower one's bin stands in a histogram; `room` is
-   for twice as many values. Of several rows at once, for narrow ones take most of their time to begin with. */
+/* Votes of `n` gradients (a multiple of LANES): two shares, and where the lower one's bin stands in a histogram;
+   `room` is for twice as many values. Of several rows at once, for narrow ones take most of their time to begin
+   with. */
 static void NAME(vote)(const medfast_hog_plan *p, ptrdiff_t n, const REAL *edges, REAL *dx, REAL *dy, REAL *room,
                        REAL *lower, REAL *higher, int32_t *places)
 {

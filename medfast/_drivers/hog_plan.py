@@ -1,4 +1,4 @@
-"""What the kernel `hog.describe` is given beside images and result: one array of integers, one of numbers, one to work in.
+"""What the kernel `hog.describe` is given beside images and result: integers, numbers, room to work in.
 
 Made once per geometry and kept: for a small image, the arithmetic of sizes takes as long as the kernel, and so does the
 handing over of twenty arrays. Functions with integers alone are compiled by Numba as well (medfast/_njit/hog.py).
@@ -54,7 +54,7 @@ def padded(n: int) -> int:
 
 
 def by_squares(n_open_rows: int, n_open_cols: int, n_cell_rows: int, n_cells: int) -> bool:
-    """Whether a pixel's cells in all its blocks, `n_cells` in a row of a block, have lanes in a histogram of squares."""
+    """Whether a pixel's cells in all its blocks, `n_cells` in a row of one, have lanes in a histogram of squares."""
     return n_open_rows * n_open_cols * n_cell_rows * n_cells <= LANES
 
 
@@ -184,11 +184,13 @@ def plan(
     norm[:5] = parameters.clip, *parameters.epsilon
     tables = [norm, *weights, hog_tables.edges(n_bins, parameters.signed, dtype)]
     n_columns = found[19] * stride[1]
+    integers, numbers = hog_tables.read_only(
+        np.concatenate([found, rows, cols, taps.ravel(), base]),
+        np.concatenate([table.ravel() for table in tables]).astype(dtype),
+    )
     return Plan(
-        *hog_tables.read_only(
-            np.concatenate([found, rows, cols, taps.ravel(), base]),
-            np.concatenate([table.ravel() for table in tables]).astype(dtype),
-        ),
+        words=integers,
+        tables=numbers,
         n_work=n_work,
         n_block_rows=blocks[0],
         n_pixels=region[0] * region[1],
@@ -201,7 +203,7 @@ _kept = threading.local()
 
 
 def work_array(n: int, dtype: np.dtype) -> NDArray[Any]:
-    """Room for `n` values, in no state; a small one is kept for the thread's next call, for short calls come in rows."""
+    """Room for `n` values, in any state; a small one is kept for the thread's next call: short calls come in rows."""
     kept = _kept.__dict__
     array = kept.get(dtype.char)
     if array is None or len(array) < n:

@@ -102,7 +102,12 @@ def describe(windows: Windows) -> NDArray[np.float32]:
         blocks = np.empty((1, grid.shape[0] * grid.shape[1] * length), np.float32)
         _fill(windows, grid.corner, grid.shape, blocks)
         columns = sliding_window_view(blocks.reshape(grid.shape[1], -1), (block_cols, block_rows * length))
-        features[grid.windows] = columns[:: grid.apart[1], :: grid.apart[0] * length].swapaxes(0, 1)
+        shared, own = columns[:: grid.apart[1], :: grid.apart[0] * length].swapaxes(0, 1), features[grid.windows]
+
+        def copy(start: int, stop: int, shared=shared, own=own) -> None:
+            own[start:stop] = shared[start:stop]
+
+        for_rows(len(own), copy, work_per_row=float(own[0].size))
     return features.reshape(n_rows * n_cols, -1)
 
 

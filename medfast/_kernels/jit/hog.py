@@ -8,7 +8,6 @@ import numpy as np
 from medfast._kernels.jit import kernel
 from medfast._kernels.jit.hog_votes import load_row, vote, vote_single
 
-
 # Where what stands in a plan (medfast/_drivers/hog_plan.py).
 N_CHANNELS, LINE_SIZE, N_ROWS, N_COLUMNS, GAMMA, TIES_HIGH_FROM, NARROW = 0, 1, 5, 6, 7, 8, 9
 N_BINS, IS_SIGNED, SOFT, NORM, N_LANES, ROW_STRIDE, STRIDE, BLOCK_HEIGHT, N_GROUPS = 10, 11, 12, 13, 14, 16, 17, 18, 19
@@ -80,9 +79,7 @@ def _vote_rows(image, plan, tables, row_of, column_of, row, end, votes):
         for k in range(3):
             load_row(image[row_of[i + k]], column_of, plan[GAMMA], lines[k])
         three = lines[0], lines[1], lines[2]
-        vote(
-            three, plan[TIES_HIGH_FROM], plan[NARROW] != 0, plan[IS_SIGNED] != 0, soft, edges, n_bins, votes[i - row]
-        )
+        vote(three, plan[TIES_HIGH_FROM], plan[NARROW] != 0, plan[IS_SIGNED] != 0, soft, edges, n_bins, votes[i - row])
         if soft and n_bins == 1:  # the lower share is lost, as in OpenCV
             votes[i - row, 0] = 0
 
@@ -287,9 +284,7 @@ def normalize(histograms, row_step, step, rows_first, norm, constants, start, st
 
 
 @kernel
-def tabulate(
-    n_bins, is_signed, soft, narrow, single, n_lanes, edges, special, work, places, shares, n_doubts
-):
+def tabulate(n_bins, is_signed, soft, narrow, single, n_lanes, edges, special, work, places, shares, n_doubts):
     """The votes of gradients of bytes; here nobody looks them up."""
     n_doubts[0] = 1
 

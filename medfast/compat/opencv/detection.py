@@ -259,7 +259,7 @@ def _hits(windows: hog_windows.Windows, threshold: float, detector: _Detector, n
 def _layout(
     settings: hog_settings.Settings, size: tuple[int, int, int], stride: tuple[int, int], pad: tuple[int, int]
 ) -> hog_windows.Layout:
-    """For images of `size` (rows, columns, channels); the others are (width, height). Kept, for it costs as much as a window."""
+    """For images of `size` (rows, columns, channels); the others are (width, height)."""
     if stride == (0, 0):
         stride = settings.cellSize
     stride = _validate.as_size(stride, "winStride")

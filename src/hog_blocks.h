@@ -67,33 +67,28 @@ static void NAME(take_blocks)(const medfast_hog_plan *p, REAL *totals, ptrdiff_t
     }
 }
 
-/* Sixteen sums for each block into the sum of each, in halves: a step for all of them at a time, for what was only just
-   written as a vector is not read in parts yet. `sums` has room for the blocks, then for sixteen of each. */
-static void NAME(add_parts)(REAL *MEDFAST_RESTRICT sums, ptrdiff_t n_blocks)
+/* Sixteen sums into one, in halves. */
+static inline REAL NAME(sum_of_parts)(const REAL *part)
 {
-    REAL *MEDFAST_RESTRICT parts = sums + n_blocks;
-    ptrdiff_t block, lane;
-
-    for (block = 0; block < n_blocks; block++)
-        MEDFAST_ACROSS
-        for (lane = 0; lane < 8; lane++)
-            parts[16 * block + lane] += parts[16 * block + lane + 8];
-    for (block = 0; block < n_blocks; block++)
-        MEDFAST_ACROSS
-        for (lane = 0; lane < 4; lane++)
-            parts[16 * block + lane] += parts[16 * block + lane + 4];
-    for (block = 0; block < n_blocks; block++)
-        sums[block] = (parts[16 * block] + parts[16 * block + 2]) + (parts[16 * block + 1] + parts[16 * block + 3]);
+#ifdef QUARTET
+    const QUARTET *const quarters = (const QUARTET *)part;
+    const QUARTET sums = (quarters[0] + quarters[2]) + (quarters[1] + quarters[3]);
+#else
+    REAL sums[4];
+    int i;
+    for (i = 0; i < 4; i++)
+        sums[i] = (part[i] + part[i + 8]) + (part[i + 4] + part[i + 12]);
+#endif
+    return (sums[0] + sums[2]) + (sums[1] + sums[3]);
 }
 
-/* Find what to multiply the values of each block by, which for L2-Hys are clipped: `sums`, with room for 17 values
-   of each block. A block has `n` values and `size` with its padding; `constants` are clip and epsilon (4). */
+/* Find what to multiply the values of each block by, which for L2-Hys are clipped. A block has `n` values and `size`
+   with its padding; `constants` are clip and epsilon (4). Tried: roots of few blocks one by one, the same time. */
 static void NAME(find_scales)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdiff_t size, ptrdiff_t n_blocks, int norm,
-                            const REAL *MEDFAST_RESTRICT constants, REAL *MEDFAST_RESTRICT sums)
+                            const REAL *MEDFAST_RESTRICT constants, REAL *MEDFAST_RESTRICT scales)
 {
     const REAL clip = constants[0], e0 = constants[1], e1 = constants[2], e2 = constants[3], e3 = constants[4];
     const int is_l1 = norm == MEDFAST_HOG_L1 || norm == MEDFAST_HOG_L1_SQRT;
-    REAL *MEDFAST_RESTRICT parts = sums + n_blocks;
     ptrdiff_t block, i, lane;
 
     for (block = 0; block < n_blocks; block++) {
@@ -109,21 +104,18 @@ static void NAME(find_scales)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdif
                 MEDFAST_ACROSS
                 for (lane = 0; lane < MEDFAST_HOG_LANES; lane++)
                     part[lane] += first[i + lane] * first[i + lane];
-        MEDFAST_ACROSS
-        for (lane = 0; lane < MEDFAST_HOG_LANES; lane++)
-            parts[block * MEDFAST_HOG_LANES + lane] = part[lane];
+        scales[block] = NAME(sum_of_parts)(part);
     }
-    NAME(add_parts)(sums, n_blocks);
     if (is_l1)
         for (block = 0; block < n_blocks; block++)
-            sums[block] = 1 / (sums[block] + e0 + e1);
+            scales[block] = 1 / (scales[block] + e0 + e1);
     else
         for (block = 0; block < n_blocks; block++)
-            sums[block] = 1 / (SQRT(sums[block] + e0) + e1);
+            scales[block] = 1 / (SQRT(scales[block] + e0) + e1);
     if (norm == MEDFAST_HOG_L2_HYS) {
         for (block = 0; block < n_blocks; block++) {
             REAL *MEDFAST_RESTRICT first = values + block * size;
-            const REAL scale = sums[block];
+            const REAL scale = scales[block];
             REAL part[MEDFAST_HOG_LANES] = {0};
             for (i = 0; i < n; i += MEDFAST_HOG_LANES)
                 MEDFAST_ACROSS
@@ -132,13 +124,10 @@ static void NAME(find_scales)(REAL *MEDFAST_RESTRICT values, ptrdiff_t n, ptrdif
                     first[i + lane] = value;
                     part[lane] += value * value;
                 }
-            MEDFAST_ACROSS
-            for (lane = 0; lane < MEDFAST_HOG_LANES; lane++)
-                parts[block * MEDFAST_HOG_LANES + lane] = part[lane];
+            scales[block] = NAME(sum_of_parts)(part);
         }
-        NAME(add_parts)(sums, n_blocks);
         for (block = 0; block < n_blocks; block++)
-            sums[block] = 1 / (SQRT(sums[block] + e2) + e3);
+            scales[block] = 1 / (SQRT(scales[block] + e2) + e3);
     }
 }
 

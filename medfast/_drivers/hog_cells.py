@@ -97,7 +97,7 @@ def blocks(
     dtype = cells.dtype
 
     def work(start: int, stop: int) -> None:
-        values, scales = np.zeros(shape, dtype), np.empty(17 * shape[0], dtype)
+        values, scales = np.zeros(shape, dtype), np.empty(shape[0], dtype)
         run(cells, *steps, rows_first, norm, constants, start, stop, values, scales, out)
 
     per_row = out.shape[2] * parameters.block_length / 2

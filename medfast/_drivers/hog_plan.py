@@ -115,7 +115,7 @@ def words(
     n_totals = 0 if squares else blocks[1] * cells[1] * size
     at_values = n_lines * n_channels * line_size
     at_scales = at_values + blocks[1] * n_padded
-    at_votes = at_scales + padded(17 * blocks[1])
+    at_votes = at_scales + padded(blocks[1])
     at_sums = at_votes + 7 * vote_room
     at_totals = at_sums + n_sums
     found = np.array(

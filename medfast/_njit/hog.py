@@ -238,6 +238,6 @@ def describe_either_way(images, out, cell, stride, plan, edges, switches, norm, 
         0,
         len(out) * out.shape[2],
         np.zeros((out.shape[1], padded_size(out.shape[3] * out.shape[4] * n_bins)), dtype),
-        np.empty(17 * out.shape[1], dtype),
+        np.empty(out.shape[1], dtype),
         out.transpose((0, 2, 1, 4, 3, 5)),
     )

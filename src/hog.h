@@ -298,6 +298,11 @@ static void medfast_hog_score(const float *blocks, ptrdiff_t step, ptrdiff_t row
 #ifdef __GNUC__
     for (; window + AT_ONCE <= n_windows; window += AT_ONCE)
         medfast_hog_score_some(blocks + window * step, step, row_size, detector, n_rows, n, AT_ONCE, rho, out + window);
+    if (window < n_windows && n_windows >= AT_ONCE) { /* some once more: one by one, each sum waits for itself */
+        window = n_windows - AT_ONCE;
+        medfast_hog_score_some(blocks + window * step, step, row_size, detector, n_rows, n, AT_ONCE, rho, out + window);
+        return;
+    }
 #endif
     for (; window < n_windows; window++)
         medfast_hog_score_some(blocks + window * step, step, row_size, detector, n_rows, n, 1, rho, out + window);

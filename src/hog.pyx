@@ -39,7 +39,9 @@ def describe(const pixel[:, :, :, :] image,          # IN     (images, rows, col
     cdef:
         image_of source
         out_of target
-        const void *table = NULL if shares is None else <const void *> &shares[0]
+        const void *table = NULL
+    if shares is not None:
+        table = &shares[0]
     source.data, source.strides = <const char *> &image[0, 0, 0, 0], image.strides
     source.type = code_of(&image[0, 0, 0, 0])
     target.data, target.strides = <char *> &out[0, 0], out.strides
@@ -79,7 +81,9 @@ def count(const pixel[:, :, :, :] image,            # IN     (images, rows, cols
         image_of source
         plan_of_rows plan
         doubts_of_bins doubts
-        const void *table = NULL if shares is None else <const void *> &shares[0]
+        const void *table = NULL
+    if shares is not None:
+        table = &shares[0]
     source.data, source.strides = <const char *> &image[0, 0, 0, 0], image.strides
     source.type = code_of(&image[0, 0, 0, 0])
     doubts.n, doubts.most, doubts.asked, doubts.answers = 0, asked.shape[0], &asked[0, 0], NULL

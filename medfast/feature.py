@@ -119,7 +119,7 @@ def hog(
     and `block` and `stride` in pixels. Where several channels are equally strong the first one counts. The arithmetic
     is float32 for images of integers and float32, else float64. The same bits come out at every CPU level and for every
     number of threads. Complexity O(pixels · orientations · (1 + block area / stride area)); extra memory O(columns ·
-    orientations) per thread, and up to 3 MB for tables of votes of large uint8 images, which are kept.
+    orientations) per thread, and 3 MB for each table of votes of large uint8 images; up to four are kept.
 
     References
     ----------

@@ -69,6 +69,24 @@ MEDFAST_TAKE_SQUARES(take_squares_soft_by_table, 1, 1)
 MEDFAST_TAKE_SQUARES(take_squares_hard_by_table, 0, 1)
 #undef MEDFAST_TAKE_SQUARES
 
+/* Gradients of `n` columns of some rows, close together: what a row has too much is overwritten by the next. Places of
+   lines by counting, for of a short line divisions take as long as the rest. */
+static void NAME(gradient_of_rows)(const medfast_hog_plan *p, const REAL *lines, ptrdiff_t row, ptrdiff_t n_rows,
+                                   ptrdiff_t column, ptrdiff_t n, REAL *dx, REAL *dy)
+{
+    const ptrdiff_t distance = p->n_channels * p->line_size;
+    const REAL *const end = lines + p->n_lines * distance, *above = lines + row % p->n_lines * distance;
+    const REAL *here = above + distance < end ? above + distance : lines;
+    ptrdiff_t r;
+
+    for (r = 0; r < n_rows; r++) {
+        const REAL *const below = here + distance < end ? here + distance : lines;
+        NAME(gradient)(p, above, here, below, column, MEDFAST_UP(n), dx + r * n, dy + r * n);
+        above = here;
+        here = below;
+    }
+}
+
 /* The rows `row` to `stop` of the region. These may be those of several strides, where a part has all columns. Votes
    are found for some hundred pixels at once, so that they stay in the nearest cache. */
 static void NAME(add_square_rows)(const NAME(state) * s, ptrdiff_t row, ptrdiff_t stop)
@@ -82,8 +100,7 @@ static void NAME(add_square_rows)(const NAME(state) * s, ptrdiff_t row, ptrdiff_
 
     for (part = 0; part < p->n_groups; part += p->part_groups) {
         const ptrdiff_t n_squares = MEDFAST_LEAST(p->part_groups, p->n_groups - part), n = n_squares * p->stride;
-        for (r = 0; r < stop - row; r++) /* what a row has too much is overwritten by the next */
-            NAME(gradient_of_row)(p, s->lines, row + r, part * p->stride, MEDFAST_UP(n), s->dx + r * n, s->dy + r * n);
+        NAME(gradient_of_rows)(p, s->lines, row, stop - row, part * p->stride, n, s->dx, s->dy);
         if (s->shares)
             NAME(places_of)(s->dx, s->dy, MEDFAST_UP((stop - row) * n), s->places);
         else

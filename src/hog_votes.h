@@ -67,10 +67,14 @@ static void NAME(load_row)(const medfast_hog_plan *p, const medfast_hog_image *i
 
     for (channel = 0; channel < p->n_channels; channel++, source += image->strides[3], line += p->line_size) {
         NAME(load)(image->type, source + column_of[p->run_start] * step, step, n, line + p->run_start);
-        for (col = 0; col < p->run_start; col++)
-            NAME(load)(image->type, source + column_of[col] * step, step, 1, line + col);
-        for (col = p->run_stop; col < p->n_columns; col++)
-            NAME(load)(image->type, source + column_of[col] * step, step, 1, line + col);
+        for (col = p->run_start > 0 ? 0 : p->run_stop; col < p->n_columns;
+             col = col + 1 == p->run_start ? p->run_stop : col + 1) {
+            const ptrdiff_t in_run = column_of[col] - column_of[p->run_start];
+            if (in_run >= 0 && in_run < n) /* nearly always, and at hand */
+                line[col] = line[p->run_start + in_run];
+            else
+                NAME(load)(image->type, source + column_of[col] * step, step, 1, line + col);
+        }
         if (p->gamma)
             NAME(root)(line, p->n_columns);
         if (p->gamma == 2)

@@ -6,7 +6,7 @@
 
    Where that time goes (x86_64_v4): into histograms 49 %, votes 24 %, blocks and their norms 16 %, lines and gradients
    9 %. Tried: a plane per bin and sums over columns by phase, row by row, 1.4 times as long; 512 or 2048 pixels with
-   their votes at once, 1.2 and 1.1 times as long as 1024. */
+   their votes at once, 1.2 and 1.1 times as long as 1024 (x86_64_v4; 512 are 0.9 of it at x86_64_v3). */
 #ifndef MEDFAST_HOG_H
 #define MEDFAST_HOG_H
 
@@ -126,7 +126,8 @@ enum {
 };
 
 /* Whether blocks are faster with such a table: 512 x 512 take 0.7 of the time at x86_64_v2, 0.92 at x86_64_v3, but
-   1.07 at x86_64_v4, where votes are found as fast as memory gives them. Histograms of cells always are. */
+   1.07 at x86_64_v4, where votes are found as fast as memory gives them. Histograms of cells take 0.68 of the time at
+   x86_64_v4 with the table in a cache, but 1.1 where other work pushes it out between calls. */
 #ifdef __AVX512F__
 enum { MEDFAST_HOG_BLOCKS_LOOK_UP = 0 };
 #else

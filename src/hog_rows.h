@@ -18,7 +18,8 @@ MEDFAST_ALONE static void NAME(take_row)(const REAL *MEDFAST_RESTRICT shares_low
         }
 #else
     if (n_lanes == 4) {
-        const OCTET w = {weights[0], weights[1], weights[2], weights[3], weights[0], weights[1], weights[2], weights[3]};
+        const OCTET w = {weights[0], weights[1], weights[2], weights[3],
+                         weights[0], weights[1], weights[2], weights[3]};
         MEDFAST_BY_FOURS
         for (i = 0; i < n; i++) {
             const REAL a = shares_low[i], b = shares_high[i];

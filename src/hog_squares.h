@@ -9,10 +9,11 @@
    and a pixel adds its two shares, times a weight of its row and a weight of its column in each lane, to two
    neighbouring bins. A block is the sum of its lanes in the squares that it consists of. Against histograms of columns,
    which take a pixel's weights of rows, and then are added up by the weights of columns, 512 x 512 with 9 bins take
-   0.83 of the time at x86_64_v4 and at x86_64_v3, 4000 images of 28 x 28 take 0.65.
+   0.83 of the time at x86_64_v4 but 0.97 at x86_64_v3 (0.9 with the table of hog_look_up.h); 4000 images of 28 x 28
+   take 0.65 at x86_64_v4.
 
    A pixel takes 3.2 cycles at x86_64_v4: two loads and two stores of a vector, and three loads of a number; without
-   the latter it is 2.2. Tried: lines split by the place of a pixel in its square, votes of sixteen pixels found in
+   the two of these that are spread over a vector it is 2.3. Tried: lines split by the place of a pixel in its square, votes of sixteen pixels found in
    turns with sixteen pixels taken, 1.3 times as long (the splitting, and constants that are loaded again); 8, 16
    or 32 squares at a time, the same. */
 

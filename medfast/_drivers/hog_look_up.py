@@ -1,4 +1,7 @@
-"""The votes of all gradients of bytes, for large images of them: looked up, they take half the time."""
+"""The votes of all gradients of bytes, for large images of them.
+
+Looked up, cells take 0.68 of the time while the table stays in a cache, and 1.1 where other work pushes it out.
+"""
 
 import functools
 from typing import Any, NamedTuple

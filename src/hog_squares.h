@@ -13,9 +13,9 @@
    take 0.65 at x86_64_v4.
 
    A pixel takes 3.2 cycles at x86_64_v4: two loads and two stores of a vector, and three loads of a number; without
-   the two of these that are spread over a vector it is 2.3. Tried: lines split by the place of a pixel in its square, votes of sixteen pixels found in
-   turns with sixteen pixels taken, 1.3 times as long (the splitting, and constants that are loaded again); 8, 16
-   or 32 squares at a time, the same. */
+   the two of these that are spread over a vector it is 2.3. Tried: lines split by the place of a pixel in its
+   square, votes of sixteen pixels found in turns with sixteen pixels taken, 1.3 times as long (the splitting, and
+   constants that are loaded again); 8, 16 or 32 squares at a time, the same. */
 
 enum { NAME(PIECES) = MEDFAST_HOG_LANES * sizeof(REAL) / sizeof(VECTOR) };
 

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -119,7 +119,7 @@ def hog(
     and `block` and `stride` in pixels. Where several channels are equally strong the first one counts. The arithmetic
     is float32 for images of integers and float32, else float64. The same bits come out at every CPU level and for every
     number of threads. Complexity O(pixels · orientations · (1 + block area / stride area)); extra memory O(columns ·
-    orientations) per thread.
+    orientations) per thread, and 3 MB for each table of votes of large uint8 images; up to four are kept.
 
     References
     ----------
@@ -138,52 +138,89 @@ def hog(
     array([0, 8])
     """
     image = _validate.as_array(image, "image")
-    channel_axis = _validate.as_axis(channel_axis, image.ndim)
-    image = _validate.as_image(image, ndim=(2, 3) if channel_axis is None else (3, 4))
-    _validate.check_channels(image.shape, channel_axis, "image")
-    cell, block = _validate.as_pair(cell, "cell"), _validate.as_pair(block, "block")
-    stride = cell if stride is None else _validate.as_pair(stride, "stride")
-    settings = (
-        orientations,
-        cell,
-        block,
-        stride,
-        norm,
-        clip,
-        signed,
-        gamma,
-        spatial_votes,
-        orientation_votes,
-        block_sigma,
-    )
+    settings = orientations, norm, clip, signed, gamma, spatial_votes, orientation_votes, block_sigma, levels
     try:
-        parameters = _parameters(*settings)
+        pairs = (*cell, _END, *block, _END, *(cell if stride is None else stride))
+        call = _checked(image.shape, image.dtype, channel_axis, *settings, *pairs)
     except TypeError:  # not hashable, or refused: whichever it is, it is said once more
-        parameters = _parameters.__wrapped__(*settings)
+        call = _check(image.shape, image.dtype, channel_axis, *settings, cell, block, stride)
+    _validate.check_finite(image, "image")
     num_threads = _validate.as_threads(num_threads)
-    images = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
-    if is_one := images.ndim == 3:
-        images = images[np.newaxis]
-    levels = _validate.as_levels(levels, images.shape[1:3], parameters.block_pixels)
-    if parameters.gamma:
+    if call.parameters.gamma:
         _validate.check_minimum(image, "image", 0, "with gamma")
-    parts = driver.layout(parameters, images.shape[1], images.shape[2], levels)
-    length = parts[-1][2]
-    shape = (length,) if is_one else (len(images), length)
-    out = _validate.as_out(out, shape, driver.work_dtype(image.dtype), image)
-    features = out[np.newaxis] if is_one else out
+    images = image[..., np.newaxis] if channel_axis is None else np.moveaxis(image, channel_axis, -1)
+    if call.is_one:
+        images = images[np.newaxis]
+    if out is None:
+        features = np.empty((len(images), call.length), call.dtype)
+        out = features[0] if call.is_one else features
+    else:
+        out = _validate.as_out(out, (call.length,) if call.is_one else (len(images), call.length), call.dtype, image)
+        features = out[np.newaxis] if call.is_one else out
     images = driver.within_range(images)
-    picture = _picture(images, parameters, num_threads) if _validate.as_flag(visualize, "visualize") else None
-    for level, (blocks, begin, end) in enumerate(parts):
+    picture = _picture(images, call.parameters, num_threads) if _validate.as_flag(visualize, "visualize") else None
+    for level, (blocks, begin, end) in enumerate(call.parts):
         if level:
             images = driver.halve(images, num_threads)
-        view = driver.as_blocks(features[:, begin:end], blocks, parameters)
-        if hog_cells.are_enough(parameters):
-            cells = hog_cells.histograms(images, parameters, out.dtype, num_threads=num_threads)
-            hog_cells.blocks(cells, parameters, view, num_threads=num_threads)
+        if call.plans:
+            driver.describe(images, call.plans[level], features[:, begin:end] if levels > 1 else features, num_threads)
         else:
-            driver.describe(images, parameters, view, num_threads=num_threads)
-    return out if picture is None else (out, picture[0] if is_one else picture)
+            cells = hog_cells.histograms(images, call.parameters, call.dtype, num_threads=num_threads)
+            view = driver.as_blocks(features[:, begin:end], blocks, call.parameters)
+            hog_cells.blocks(cells, call.parameters, view, num_threads=num_threads)
+    return out if picture is None else (out, picture[0] if call.is_one else picture)
+
+
+_END: Any = object()
+"""Ends a pair among arguments."""
+
+
+class _Call(NamedTuple):
+    """What a call needs to know, as far as it depends on all but the pixels: for a small image, that takes longer."""
+
+    parameters: driver.Parameters
+    channel_axis: int | None
+    is_one: bool
+    """Not a batch."""
+    dtype: np.dtype
+    parts: list[tuple[tuple[int, int], int, int]]
+    """Of each level, block rows and columns, and where its values begin and end."""
+    length: int
+    plans: tuple[driver.Plan, ...]
+    """Of each level, or none where histograms of whole cells are enough."""
+
+
+@functools.lru_cache(maxsize=64, typed=True)
+def _checked(shape: tuple[int, ...], dtype: np.dtype, channel_axis: Any, *settings: Any) -> _Call:
+    """What `_check` says, whose pairs come number by number: so that also of these the type counts."""
+    ends = [i for i, each in enumerate(settings) if each is _END]
+    pairs = (settings[9 : ends[0]], settings[ends[0] + 1 : ends[1]], settings[ends[1] + 1 :])
+    return _check(shape, dtype, channel_axis, *settings[:9], *pairs)
+
+
+def _check(shape: tuple[int, ...], dtype: np.dtype, channel_axis: Any, *settings: Any) -> _Call:
+    """Refuse what there is to refuse but for the pixels. `settings` are those of `hog`; the pairs come last."""
+    *values, levels, cell, block, stride = settings
+    channel_axis = _validate.as_axis(channel_axis, len(shape))
+    of_shape = np.broadcast_to(np.empty((), dtype), shape)
+    _validate.check_ndim(of_shape, "image", (2, 3) if channel_axis is None else (3, 4))
+    _validate.check_channels(shape, channel_axis, "image")
+    cell, block = _validate.as_pair(cell, "cell"), _validate.as_pair(block, "block")
+    stride = cell if stride is None else _validate.as_pair(stride, "stride")
+    parameters = _parameters(values[0], cell, block, stride, *values[1:])
+    sides = [n for axis, n in enumerate(shape) if axis != channel_axis]
+    is_one, n_channels = len(sides) == 2, 1 if channel_axis is None else shape[channel_axis]
+    rows, cols = sides[-2:]
+    levels = _validate.as_levels(levels, (rows, cols), parameters.block_pixels)
+    parts = driver.layout(parameters, rows, cols, levels)
+    work = driver.work_dtype(dtype)
+    plans: tuple[driver.Plan, ...] = ()
+    if not hog_cells.are_enough(parameters):
+        plans = tuple(
+            driver.plan((rows >> level, cols >> level, n_channels), blocks, (0, 0), None, parameters, work)
+            for level, (blocks, _, _) in enumerate(parts)
+        )
+    return _Call(parameters, channel_axis, is_one, work, parts, parts[-1][2], plans)
 
 
 def _picture(images: NDArray[Any], parameters: driver.Parameters, num_threads: int | None) -> NDArray[Any]:
@@ -192,7 +229,6 @@ def _picture(images: NDArray[Any], parameters: driver.Parameters, num_threads: i
     return hog_cells.picture(cells, parameters, images.shape[1:3], cells.dtype)
 
 
-@functools.lru_cache(maxsize=64, typed=True)
 def _parameters(
     orientations: Any,
     cell: tuple[int, int],
@@ -206,7 +242,6 @@ def _parameters(
     orientation_votes: Any,
     block_sigma: Any,
 ) -> driver.Parameters:
-    """Checked once; and the same object for the same values: what is kept per geometry is then found at once."""
     orientations = _validate.as_int(orientations, "orientations", minimum=1)
     if block_sigma is None:
         block_sigma = (block[0] * cell[0] + block[1] * cell[1]) / 8

@@ -2,130 +2,72 @@
 
 /* The votes of a row, added to the histograms of its cells, (cells, bins + 1). Column by column of all cells, for
    neighbours in one cell would wait for each other. */
-static void NAME(count_row)(const medfast_hog_plan *p, const REAL *MEDFAST_RESTRICT shares,
-                            const int32_t *MEDFAST_RESTRICT places, int single, REAL *MEDFAST_RESTRICT histograms)
+static inline void NAME(count_row_as)(const medfast_hog_plan *p, const REAL *MEDFAST_RESTRICT lower,
+                                      const REAL *MEDFAST_RESTRICT higher, const int32_t *MEDFAST_RESTRICT places,
+                                      const uint16_t *MEDFAST_RESTRICT bins, REAL *MEDFAST_RESTRICT histograms,
+                                      const int single, const int soft, const int is_look_up)
 {
+    const ptrdiff_t step = soft && is_look_up ? 2 : 1;
     ptrdiff_t col, cell;
 
-    for (col = 0; col < p->stride; col++)
-        for (cell = 0; cell < p->n_groups; cell++) {
-            const ptrdiff_t i = cell * p->stride + col;
-            REAL *const total = histograms + places[i];
+    for (col = 0; col < p->stride; col++) {
+        REAL *first = histograms;
+        for (cell = 0; cell < p->n_groups; cell++, first += p->n_bins + 1) {
+            const ptrdiff_t i = cell * p->stride + col, j = is_look_up ? places[i] : i;
+            REAL *const total = is_look_up ? first + bins[j] : histograms + places[i];
             if (single) {
-                *total = (REAL)(float)(*total + shares[2 * i]);
+                *total = (REAL)(float)(*total + lower[j]);
                 continue;
             }
-            *total += shares[2 * i];
-            if (p->soft)
-                total[1] += shares[2 * i + 1];
+            *total += lower[j * step];
+            if (soft)
+                total[1] += higher[j * step];
         }
+    }
 }
 
-/* The bin [k, k + 1) widths of a direction as float64 puts it: degrees(arctan2(dy, dx)) modulo 180. By sides of lines,
-   but for the special directions (`special`: the bins of 45, 90 and 135 degrees). Where a direction is too near to a
-   side, the caller decides: the first time (dy, dx) are noted in `asked`, the second time `answers` has the bins. The
-   bin after the last is for those that round to 180 degrees, and is read by nobody. */
-static void NAME(vote_degrees)(const medfast_hog_plan *p, const REAL *MEDFAST_RESTRICT edges,
-                               const int64_t *MEDFAST_RESTRICT special, const REAL *MEDFAST_RESTRICT dx,
-                               const REAL *MEDFAST_RESTRICT dy, ptrdiff_t n, REAL *MEDFAST_RESTRICT bin,
-                               ptrdiff_t n_used, medfast_hog_doubts *doubts, REAL *MEDFAST_RESTRICT shares,
-                               int32_t *MEDFAST_RESTRICT places)
+static void NAME(count_row)(const medfast_hog_plan *p, const REAL *lower, const REAL *higher, const int32_t *places,
+                            const uint16_t *bins, int single, REAL *histograms)
 {
-    const REAL near = (REAL)1e-12, at_45 = (REAL)special[0], at_90 = (REAL)special[1], at_135 = (REAL)special[2];
-    const int32_t *MEDFAST_RESTRICT base = p->base;
-    REAL *MEDFAST_RESTRICT least = bin + n, *const x = shares, *const y = shares + n; /* until shares are written */
-    ptrdiff_t i, k;
-    int32_t any = 0;
-
-    for (i = 0; i < n; i++) {
-        x[i] = dy[i] < 0 ? -dx[i] : dx[i];
-        y[i] = ABS(dy[i]);
-        bin[i] = 0;
-        least[i] = y[i]; /* the distance from the nearest edge */
-    }
-    for (k = 1; k < p->n_bins; k++) {
-        const REAL cosine = edges[2 * (k - 1)], sine = edges[2 * (k - 1) + 1];
-        for (i = 0; i < n; i++) {
-            const REAL side = cosine * y[i] - sine * x[i], distance = ABS(side);
-            bin[i] += side >= 0 ? (REAL)1 : (REAL)0;
-            least[i] = distance < least[i] ? distance : least[i];
-        }
-    }
-    for (i = 0; i < n; i++) {
-        const REAL ax = ABS(x[i]), ay = y[i];
-        const int doubt = (least[i] <= near * (ax + ay)) & (ax != 0) & (ay != 0) & (ax != ay);
-        REAL k = bin[i];
-        k = ax == ay ? (x[i] > 0 ? at_45 : at_135) : k;
-        k = ax == 0 ? at_90 : k;
-        bin[i] = ay == 0 ? 0 : k;
-        least[i] = doubt ? (REAL)1 : (REAL)0;
-    }
-    for (i = 0; i < n; i++)
-        places[i] = (int32_t)bin[i] + base[i];
-    for (i = 0; i < n; i++)
-        any |= (int32_t)least[i];
-    for (i = 0; i < n; i++)
-        shares[2 * i] = SQRT(dx[i] * dx[i] + dy[i] * dy[i]);
-    if (any)
-        for (i = 0; i < n_used; i++) {
-            if (least[i] == 0)
-                continue;
-            if (doubts->answers)
-                places[i] = (int32_t)doubts->answers[doubts->n] + p->base[i];
-            else if (doubts->n < doubts->most) {
-                doubts->asked[2 * doubts->n] = (double)dy[i];
-                doubts->asked[2 * doubts->n + 1] = (double)dx[i];
-            }
-            doubts->n++;
-        }
+    if (bins && single)
+        NAME(count_row_as)(p, lower, higher, places, bins, histograms, 1, 0, 1);
+    else if (bins && p->soft)
+        NAME(count_row_as)(p, lower, higher, places, bins, histograms, 0, 1, 1);
+    else if (bins)
+        NAME(count_row_as)(p, lower, higher, places, bins, histograms, 0, 0, 1);
+    else if (single)
+        NAME(count_row_as)(p, lower, higher, places, bins, histograms, 1, 0, 0);
+    else
+        NAME(count_row_as)(p, lower, higher, places, bins, histograms, 0, (int)p->soft, 0);
 }
 
-/* Centred differences of the channel of the largest magnitude; as float32, and its magnitude so too, if `is_float`. */
-static void NAME(gradient_single)(const medfast_hog_plan *p, const REAL *above, const REAL *here, const REAL *below,
-                                  ptrdiff_t n, int is_float, REAL *MEDFAST_RESTRICT dx, REAL *MEDFAST_RESTRICT dy,
-                                  REAL *MEDFAST_RESTRICT best)
-{
-    ptrdiff_t channel, i;
-
-    for (channel = 0; channel < p->n_channels; channel++)
-        for (i = 0; i < n; i++) {
-            const ptrdiff_t j = channel * p->line_size + i;
-            REAL x = here[j + 2] - here[j], y = below[j + 1] - above[j + 1], magnitude;
-            int wins;
-            x = is_float ? (REAL)(float)x : x;
-            y = is_float ? (REAL)(float)y : y;
-            if (p->n_channels == 1)
-                magnitude = 0;
-            else /* of doubles too, many differ in the last bit alone: as the library rounds them */
-                magnitude = is_float ? (REAL)(float)SQRT(x * x + y * y) : (REAL)hypot((double)x, (double)y);
-            wins = channel == 0 || magnitude > best[i];
-            dx[i] = wins ? x : dx[i];
-            dy[i] = wins ? y : dy[i];
-            best[i] = wins ? magnitude : best[i];
-        }
-}
-
-/* One row of pixels. `single`: as scikit-image does, gradients rounded to float for floats, sums always. */
+/* One row of pixels. `single`: as scikit-image does, gradients rounded to float for floats, sums always. With `shares`,
+   votes are looked up. */
 static void NAME(add_cells)(const medfast_hog_plan *p, const REAL *lines, ptrdiff_t row, const REAL *edges,
                             const int64_t *special, int single, int is_float, medfast_hog_doubts *doubts,
-                            REAL *work, int32_t *places, REAL *histograms)
+                            const REAL *shares, REAL *work, int32_t *places, REAL *histograms)
 {
     const ptrdiff_t n = p->tile_size, distance = p->n_channels * p->line_size;
+    REAL *const dx = work, *const dy = work + n, *const room = work + 2 * n, *const lower = work + 4 * n;
     ptrdiff_t i;
 
-    if (!single) {
-        NAME(gradient_of_row)(p, lines, row, 0, n, work, work + n);
-        NAME(vote)(p, n, edges, work, work + 4 * n, places);
+    if (single)
+        NAME(gradient_single)(p, lines + row % p->n_lines * distance, lines + (row + 1) % p->n_lines * distance,
+                              lines + (row + 2) % p->n_lines * distance, n, is_float, dx, dy, room);
+    else
+        NAME(gradient_of_row)(p, lines, row, 0, n, dx, dy);
+    if (shares) {
+        const uint16_t *bins = (const uint16_t *)(shares + MEDFAST_HOG_TABLE_SIZE * (p->soft ? 2 : 1));
+        NAME(places_of)(dx, dy, n, places);
+        NAME(count_row)(p, shares, shares + 1, places, bins, single, histograms);
+        return;
+    }
+    if (single)
+        NAME(vote_degrees)(p, edges, special, dx, dy, n, room, p->n_groups * p->stride, doubts, lower, places);
+    else {
+        NAME(vote_to_count)(p, n, edges, dx, dy, room, lower, lower + n, places);
         for (i = 0; i < n; i++)
             places[i] += p->base[i];
-    } else {
-        NAME(gradient_single)(p, lines + row % p->n_lines * distance, lines + (row + 1) % p->n_lines * distance,
-                              lines + (row + 2) % p->n_lines * distance, n, is_float, work, work + n, work + 2 * n);
-        NAME(vote_degrees)(p, edges, special, work, work + n, n, work + 2 * n, p->n_groups * p->stride, doubts,
-                           work + 4 * n, places);
     }
-    if (p->soft && p->n_bins == 1) /* the lower share is lost, as in OpenCV */
-        for (i = 0; i < n; i++)
-            work[4 * n + 2 * i] = 0;
-    NAME(count_row)(p, work + 4 * n, places, single, histograms);
+    NAME(count_row)(p, lower, lower + n, places, NULL, single, histograms);
 }

@@ -1,32 +1,34 @@
-/* Included by hog.h, once for each REAL: from votes to histograms of blocks. All pointers of a function point to
-   different memory. */
+/* Included by hog.h, once for each REAL: from votes to histograms of blocks by way of those of columns. All pointers
+   of a function point to different memory. */
 
 /* The columns' histograms take the votes of a row, times the row's weight in each lane: two neighbouring bins at once.
    Neighbouring columns write to different memory, so no sum waits for the one before. */
-MEDFAST_ALONE static void NAME(take_row)(const REAL *MEDFAST_RESTRICT shares, const int32_t *MEDFAST_RESTRICT places,
-                                         const REAL *MEDFAST_RESTRICT weights, ptrdiff_t n, ptrdiff_t n_lanes,
-                                         REAL *MEDFAST_RESTRICT histograms)
+MEDFAST_ALONE static void NAME(take_row)(const REAL *MEDFAST_RESTRICT shares_low,
+                                         const REAL *MEDFAST_RESTRICT shares_high,
+                                         const int32_t *MEDFAST_RESTRICT places, const REAL *MEDFAST_RESTRICT weights,
+                                         ptrdiff_t n, ptrdiff_t n_lanes, REAL *MEDFAST_RESTRICT histograms)
 {
     ptrdiff_t i, lane;
 
 #ifndef OCTET
     for (i = 0; i < n; i++)
         for (lane = 0; lane < n_lanes; lane++) {
-            histograms[places[i] + lane] += shares[2 * i] * weights[lane];
-            histograms[places[i] + n_lanes + lane] += shares[2 * i + 1] * weights[lane];
+            histograms[places[i] + lane] += shares_low[i] * weights[lane];
+            histograms[places[i] + n_lanes + lane] += shares_high[i] * weights[lane];
         }
 #else
     if (n_lanes == 4) {
-        const OCTET w = {weights[0], weights[1], weights[2], weights[3], weights[0], weights[1], weights[2], weights[3]};
+        const OCTET w = {weights[0], weights[1], weights[2], weights[3],
+                         weights[0], weights[1], weights[2], weights[3]};
         MEDFAST_BY_FOURS
         for (i = 0; i < n; i++) {
-            const REAL a = shares[2 * i], b = shares[2 * i + 1];
+            const REAL a = shares_low[i], b = shares_high[i];
             OCTET *const sums = (OCTET *)(histograms + places[i]);
             *sums += (OCTET){a, a, a, a, b, b, b, b} * w;
         }
     } else
         for (i = 0; i < n; i++) {
-            const REAL a = shares[2 * i], b = shares[2 * i + 1];
+            const REAL a = shares_low[i], b = shares_high[i];
             REAL *const lower = histograms + places[i], *const higher = lower + n_lanes;
             for (lane = 0; lane < n_lanes; lane += 8) {
                 const OCTET w = *(const OCTET *)(weights + lane);
@@ -58,7 +60,7 @@ static inline void NAME(add_columns)(const REAL *columns, ptrdiff_t size, const 
 /* The histograms of `n_groups` groups of columns (each one stride wide) from `group` on into those of the blocks and
    cells that they lie in. */
 static void NAME(add_groups)(const medfast_hog_plan *p, const REAL *columns, ptrdiff_t group, ptrdiff_t n_groups,
-                             const REAL *weights, REAL *totals)
+                             const int64_t *taps, const REAL *weights, REAL *totals)
 {
     const ptrdiff_t size = p->size, n_lanes = sizeof(VECTOR) / sizeof(REAL), step = p->stride * size;
     ptrdiff_t open, cell, block, i;
@@ -67,10 +69,10 @@ static void NAME(add_groups)(const medfast_hog_plan *p, const REAL *columns, ptr
         const ptrdiff_t first = group > open ? group - open : 0;
         const ptrdiff_t last = MEDFAST_LEAST(group + n_groups - open, p->n_blocks);
         for (cell = 0; cell < p->n_cells; cell++) {
-            const int64_t *taps = p->taps + 2 * (open * p->n_cells + cell);
-            const ptrdiff_t n = taps[1] - taps[0];
-            const REAL *const w = weights + (cell * p->n_open_cols + open) * p->stride + taps[0];
-            const REAL *source = columns + (first + open - group) * step + taps[0] * size;
+            const int64_t *range = taps + 2 * (open * p->n_cells + cell);
+            const ptrdiff_t n = range[1] - range[0];
+            const REAL *const w = weights + (cell * p->n_open_cols + open) * p->stride + range[0];
+            const REAL *source = columns + (first + open - group) * step + range[0] * size;
             REAL *target = totals + (first * p->n_cells + cell) * size;
             if (n <= 0)
                 continue;
@@ -86,37 +88,34 @@ static void NAME(add_groups)(const medfast_hog_plan *p, const REAL *columns, ptr
     }
 }
 
-/* The rows `row` to `stop` of the region, which have the same open blocks; `weights` are (rows of a stride, n_lanes),
-   from that of `row` on. Votes are found for some hundred columns at once, taken and added up for some dozen, so that
-   both stay in the nearest cache. */
-static void NAME(add_rows)(const medfast_hog_plan *p, const REAL *lines, ptrdiff_t row, ptrdiff_t stop,
-                           const REAL *weights, const REAL *column_weights, const REAL *edges, REAL *work,
-                           int32_t *places, REAL *columns, REAL *totals)
+/* The rows `row` to `stop` of the region, which have the same open blocks. Votes are found for some hundred columns at
+   once, taken and added up for some dozen, so that both stay in the nearest cache. */
+static void NAME(add_rows)(const NAME(state) * s, ptrdiff_t row, ptrdiff_t stop, ptrdiff_t stride_row)
 {
-    const ptrdiff_t n_rows = stop - row;
-    REAL *const shares = work + 4 * p->n_at_once * p->tile_size;
+    const medfast_hog_plan *p = s->p;
+    const ptrdiff_t n_rows = stop - row, n = p->tile_size;
+    const ptrdiff_t in_stride = row - stride_row * p->row_stride;
+    const REAL *weights = s->row_weights + (stride_row % p->n_open_rows * p->row_stride + in_stride) * p->n_lanes;
     ptrdiff_t part, tile, i, r;
 
     for (part = 0; part < p->n_groups; part += p->part_groups) {
         const ptrdiff_t part_end = MEDFAST_LEAST(part + p->part_groups, p->n_groups);
-        const ptrdiff_t n = MEDFAST_UP((part_end - part) * p->stride);
         for (r = 0; r < n_rows; r++)
-            NAME(gradient_of_row)(p, lines, row + r, part * p->stride, n, work + r * n, work + (n_rows + r) * n);
-        NAME(vote)(p, n_rows * n, edges, work, shares, places);
+            NAME(gradient_of_row)(p, s->lines, row + r, part * p->stride, n, s->dx + r * n, s->dy + r * n);
+        if (!p->soft)
+            memset(s->higher, 0, (size_t)(n_rows * n) * sizeof(REAL));
+        NAME(vote_to_count)(p, n_rows * n, s->edges, s->dx, s->dy, s->room, s->lower, s->higher, s->places);
         for (r = 0; r < n_rows; r++)
             for (i = 0; i < n; i++)
-                places[r * n + i] += p->base[i];
-        if (p->soft && p->n_bins == 1) /* the lower share is lost, as in OpenCV */
-            for (i = 0; i < n_rows * n; i++)
-                shares[2 * i] = 0;
+                s->places[r * n + i] += (int32_t)s->base[i];
         for (tile = part; tile < part_end; tile += p->tile_groups) {
             const ptrdiff_t tile_end = MEDFAST_LEAST(tile + p->tile_groups, part_end);
             const ptrdiff_t first = (tile - part) * p->stride, n_columns = (tile_end - tile) * p->stride;
-            memset(columns, 0, (size_t)(n_columns * p->size) * sizeof(REAL));
+            memset(s->sums, 0, (size_t)(n_columns * p->size) * sizeof(REAL));
             for (r = 0; r < n_rows; r++)
-                NAME(take_row)(shares + 2 * (r * n + first), places + r * n + first, weights + r * p->n_lanes,
-                               n_columns, p->n_lanes, columns);
-            NAME(add_groups)(p, columns, tile, tile_end - tile, column_weights, totals);
+                NAME(take_row)(s->lower + r * n + first, s->higher + r * n + first, s->places + r * n + first,
+                               weights + r * p->n_lanes, n_columns, p->n_lanes, s->sums);
+            NAME(add_groups)(p, s->sums, tile, tile_end - tile, s->taps, s->column_weights, s->totals);
         }
     }
 }

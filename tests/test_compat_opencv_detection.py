@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from images import smooth_image
+from medfast import _parallel
 from medfast.compat.opencv import grouping
 from medfast.compat.opencv.feature import HOGDescriptor
 
@@ -268,3 +269,16 @@ def test_smooth_images_hold_nothing(rng, detector):
     hog = HOGDescriptor(*SIZES)
     hog.setSVMDetector(detector)
     assert hog.detectMultiScale(smooth_image(rng, (60, 60), noise=0), hitThreshold=5.0) == ((), ())
+
+
+def test_several_threads_find_what_one_does(monkeypatch, rng, detector):
+    ours, image = HOGDescriptor(*SIZES), smooth_image(rng, (300, 340))
+    ours.setSVMDetector(detector)
+    monkeypatch.setattr(_parallel, "WORK_PER_THREAD", 1)
+    found = []
+    for n_threads in (1, 3):
+        monkeypatch.setattr(_parallel, "resolve", lambda num_threads=None, n=n_threads: num_threads or n)
+        found.append(ours.detectMultiScale(image, hitThreshold=-0.5, groupThreshold=0))
+    assert len(found[0][0])
+    for one, several in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, several)

@@ -87,3 +87,14 @@ def test_hog_takes_any_layout(level, rng):
 def test_hog_names_the_bad_value(image, parameters, error, message):
     with pytest.raises(error, match=message):
         hog(image, **parameters)
+
+
+def test_hog_of_bytes_is_that_of_the_same_numbers(level, rng):
+    """Large images of bytes have a table of votes."""
+    if level == "jit":
+        pytest.skip("the twin has no tables")
+    image = rng.integers(0, 256, (256, 300)).astype(np.uint8)
+    image[:128] //= 64
+    for orientations in (4, 9, 12):
+        expected = hog(image.astype(np.float64), orientations)
+        np.testing.assert_array_equal(hog(image, orientations), expected)

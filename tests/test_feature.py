@@ -35,6 +35,10 @@ CASES = {
     "own bins, even": ((24, 32), {"orientation_votes": False, "orientations": 12, "signed": True}),
     "flat": ((24, 32), {"block_sigma": math.inf}),
     "narrow": ((24, 32), {"block_sigma": 2.5}),
+    "wide": ((20, 300), {"cell": (4, 4), "stride": (3, 5)}),
+    "four by four": ((40, 48), {"cell": (4, 4), "block": (4, 4), "stride": (16, 16)}),
+    "one cell, overlapping": ((30, 33), {"cell": (8, 9), "block": (1, 1), "stride": (4, 5), "orientations": 3}),
+    "tall strides": ((90, 50), {"cell": (20, 10), "block": (2, 2), "stride": (20, 10)}),
     "cells": ((26, 37), {"block_sigma": math.inf, "spatial_votes": False, "block": (2, 3), "stride": (16, 8)}),
     "cells, own bins": ((24, 32), {"block_sigma": math.inf, "spatial_votes": False, "orientation_votes": False}),
     "cells, one bin": ((24, 32), {"block_sigma": math.inf, "spatial_votes": False, "orientations": 1}),
@@ -138,6 +142,28 @@ def test_hog_gives_the_same_bits_at_every_level(seed):
     for result in results[1:]:
         for found, expected in zip(result, results[0], strict=True):
             np.testing.assert_equal(found, expected)
+
+
+@pytest.mark.parametrize("cells", [False, True])
+@pytest.mark.parametrize(
+    "parameters",
+    [{}, {"signed": True, "orientations": 7}, {"orientation_votes": False, "norm": "l1"}, {"orientations": 1}],
+    ids=str,
+)
+def test_hog_looks_up_the_votes_that_it_would_find(level, rng, parameters, cells):
+    """Large images of bytes have a table of votes; the same pixels as floats have none."""
+    if level == "jit":
+        pytest.skip("the twin has no tables")
+    image = rng.integers(0, 256, (256, 300)).astype(np.uint8)  # all differences
+    image[:128] //= 64  # few: directions on edges
+    if cells:
+        parameters = parameters | {"spatial_votes": False, "block_sigma": math.inf}
+    expected = medfast.hog(image.astype(np.float32), **parameters)
+    np.testing.assert_array_equal(medfast.hog(image, **parameters), expected)
+    # once there is a table, smaller images have it, too
+    np.testing.assert_array_equal(
+        medfast.hog(image[:80, :90], **parameters), medfast.hog(image[:80, :90].astype(np.float32), **parameters)
+    )
 
 
 @pytest.mark.parametrize("signed", [False, True])

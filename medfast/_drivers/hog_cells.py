@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from medfast import _kernels
 from medfast._drivers import hog as driver
+from medfast._drivers import hog_look_up, hog_tables
 from medfast._parallel import for_rows
 
 _LANES = 16  # the kernel's
@@ -36,6 +37,11 @@ def histograms(
     out = np.empty((len(images), n_rows, n_cols, n_bins + 1), dtype)
     switches = parameters.gamma, parameters.signed, parameters.orientation_votes and not single, single
     run: Callable[..., None] = _kernels.hog.count
+    shares = None
+    if images.dtype == np.uint8 and not parameters.gamma:
+        soft = parameters.orientation_votes and not single
+        table = hog_look_up.Table(n_bins, parameters.signed, soft, False, single, 1, dtype)
+        shares = hog_look_up.shares_of(table, images.size)
 
     def work(start: int, stop: int) -> None:
         asked, n_asked, answers = np.empty((_FEW if single else 1, 2)), np.zeros(1, np.int64), np.zeros(1, np.int64)
@@ -45,7 +51,7 @@ def histograms(
         def once(is_answered: bool) -> None:
             run(
                 images, *maps, height, width, *switches, edges, special, is_answered, answers, start, stop, base,
-                asked, n_asked, lines, scratch, places, out,
+                shares, asked, n_asked, lines, scratch, places, out,
             )  # fmt: skip
 
         once(False)
@@ -85,13 +91,14 @@ def blocks(
         return
     steps = [step // cell for step, cell in zip(parameters.stride, parameters.cell, strict=True)]
     shape = out.shape[2], -(-parameters.block_length // _LANES) * _LANES
-    norm, epsilon = driver.NORMS.index(parameters.norm), np.array(parameters.epsilon)
+    norm = driver.NORMS.index(parameters.norm)
+    constants = np.array([parameters.clip, *parameters.epsilon], cells.dtype)
     run: Callable[..., None] = _kernels.hog.normalize
     dtype = cells.dtype
 
     def work(start: int, stop: int) -> None:
-        values, scales = np.zeros(shape, dtype), np.empty(17 * shape[0], dtype)
-        run(cells, *steps, rows_first, norm, parameters.clip, epsilon, start, stop, values, scales, out)
+        values, scales = np.zeros(shape, dtype), np.empty(shape[0], dtype)
+        run(cells, *steps, rows_first, norm, constants, start, stop, values, scales, out)
 
     per_row = out.shape[2] * parameters.block_length / 2
     for_rows(len(out) * out.shape[1], work, work_per_row=per_row, num_threads=num_threads)
@@ -153,11 +160,7 @@ def _tables(
     shape: tuple[int, int], region: tuple[int, int], parameters: driver.Parameters, dtype: np.dtype
 ) -> tuple[tuple[Any, ...], NDArray[Any], NDArray[np.int64], NDArray[np.int32]]:
     """Where the kernel finds rows and columns, edges of bins, the bins of 45, 90 and 135 degrees, where cells begin."""
-    rows, columns, run = driver.maps(shape, region, (0, 0))
-    width = 180.0 / parameters.orientations
-    bins = [math.floor(degrees / width) for degrees in (45.0, 90.0, 135.0)]
-    for i, degrees in enumerate((45.0, 90.0, 135.0)):  # the quotient can be rounded, the bounds are what counts
-        near = range(max(0, bins[i] - 1), parameters.orientations + 1)
-        bins[i] = next((k for k in near if width * k <= degrees < width * (k + 1)), parameters.orientations)
+    rows, columns, run = hog_tables.maps(shape, region, (0, 0))
     base = np.arange(-(-region[1] // _LANES) * _LANES) // parameters.cell[1] * (parameters.orientations + 1)
-    return (rows, columns, *run), driver.edges(parameters, dtype), np.array(bins), base.astype(np.int32)
+    edges = hog_tables.edges(parameters.orientations, parameters.signed, dtype)
+    return (rows, columns, *run), edges, hog_tables.special_bins(parameters.orientations), base.astype(np.int32)

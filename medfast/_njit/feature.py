@@ -13,7 +13,7 @@ from medfast._njit import arguments, hog, kernels
 from medfast._njit.arguments import check_apart, check_finite, check_threads, result
 
 kernel = kernels.hog
-weights_of, lanes_of, groups_of, edges_of = hog.weights_of, hog.lanes_of, hog.groups_of, hog.edges_of
+weights_of, tables_of, edges_of = hog.weights_of, hog.tables_of, hog.edges_of
 _LARGEST_EXPONENT = driver._LARGEST_EXPONENT
 
 
@@ -107,10 +107,16 @@ def _hog(
         features = result(out, shape, work)
         rows = np.expand_dims(features, 0) if is_one else features
         soft = orientation_votes and orientations > 1
-        lanes = lanes_of(weights_of(cell_[0], block_[0], spatial_votes, sigma), stride_[0], work)
-        column_weights, taps = groups_of(weights_of(cell_[1], block_[1], spatial_votes, sigma), stride_[1], work)
         edges = edges_of(orientations, signed).astype(work)
         epsilon = np.array([0.0, 0.1 * (block_[0] * block_[1] * orientations), 0.0, 1e-3])
+        plan = tables_of(
+            weights_of(cell_[0], block_[0], spatial_votes, sigma),
+            weights_of(cell_[1], block_[1], spatial_votes, sigma),
+            stride_,
+            edges,
+            clip,
+            epsilon,
+        )
         on_cells = stride_[0] % cell_[0] == 0 and stride_[1] % cell_[1] == 0
         are_enough = on_cells and not spatial_votes and math.isinf(sigma)
         pyramid, begin = within(images), 0
@@ -123,8 +129,8 @@ def _hog(
             in_place, values = room(rows, sides, levels, out)
             if values.size > 0:
                 fill(
-                    pyramid, values.transpose((0, 2, 1, 4, 3, 5)), cell_, stride_, (lanes, column_weights, taps),
-                    edges, (gamma, signed, soft), (code, float(clip), epsilon), are_enough,
+                    pyramid, values, cell_, stride_, plan, edges, (gamma, signed, soft), (code, float(clip), epsilon),
+                    are_enough,
                 )  # fmt: skip
             if in_place:
                 break

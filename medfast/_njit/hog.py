@@ -8,15 +8,14 @@ import math
 import numpy as np
 from numba.extending import register_jitable
 
-from medfast._drivers import hog as driver
+from medfast._drivers import hog_plan
 from medfast._njit import kernels
 
 kernel, numpy_exp = kernels.hog, kernels.numpy_exp
-_PADDING, _TILE_SIZE, _PART_SIZE, _ROWS_AT_ONCE = (
-    driver._PADDING, driver._TILE_SIZE, driver._PART_SIZE, driver._ROWS_AT_ONCE
-)  # fmt: skip
-_NEVER, _HALF = driver._NEVER, math.sqrt(0.5)
-padded_size = register_jitable(driver._padded)
+_NEVER, _LANES, _HALF = hog_plan.NEVER, hog_plan.LANES, math.sqrt(0.5)
+padded_size = register_jitable(hog_plan.padded)
+by_squares, n_lanes_of = register_jitable(hog_plan.by_squares), register_jitable(hog_plan.n_lanes_of)
+opencv_order, words = register_jitable(hog_plan.opencv_order), register_jitable(hog_plan.words)
 
 
 @register_jitable
@@ -41,19 +40,32 @@ def weights_of(cell, n_cells, spatial_votes, sigma):
 
 
 @register_jitable
-def lanes_of(weights, stride, dtype):
-    """Weights of rows (open block rows, rows of a stride, lanes): those of open block and cell, by block row modulo."""
+def fill_row_lanes(weights, stride, n_cols, n_lanes, lanes):
+    """`hog_tables.row_lanes` of (cells, pixels), flat."""
     n_cells, height = weights.shape
     n_open = -(-height // stride)
-    n_lanes = n_open * n_cells
-    lanes = np.zeros((n_open, stride, 4 if n_lanes <= 4 else -(-n_lanes // 8) * 8), dtype)
     for now in range(n_open):
         for block in range(n_open):
             first = (now - block) % n_open * stride
             for row in range(min(stride, height - first)):
-                for cell in range(n_cells):
-                    lanes[now, row, block * n_cells + cell] = weights[cell, first + row]
-    return lanes
+                for col in range(n_cols):
+                    for cell in range(n_cells):
+                        lane = (block * n_cols + col) * n_cells + cell
+                        lanes[(now * stride + row) * n_lanes + lane] = weights[cell, first + row]
+
+
+@register_jitable
+def fill_column_lanes(weights, stride, opens, n_cell_rows, n_lanes, lanes):
+    """`hog_tables.column_lanes` of (cells, pixels), flat."""
+    n_cells, width = weights.shape
+    n_open = -(-width // stride)
+    for pixel in range(width):
+        group = pixel // stride
+        for block in range(opens):
+            for cell in range(n_cells):
+                for row in range(n_cell_rows):
+                    lane = ((block * n_open + group) * n_cells + cell) * n_cell_rows + row
+                    lanes[(pixel - group * stride) * n_lanes + lane] = weights[cell, pixel]
 
 
 @register_jitable
@@ -72,6 +84,27 @@ def groups_of(weights, stride, dtype):
                     taps[group, cell, 0] = tap
                 taps[group, cell, 1] = tap + 1
     return groups, taps
+
+
+@register_jitable
+def tables_of(row_weights, column_weights, stride, edges, clip, epsilon):
+    """`tables` of a plan, its taps and the number of open blocks; `edges` have the dtype of the arithmetic."""
+    cells = len(row_weights), len(column_weights)
+    opens = -(-row_weights.shape[1] // stride[0]), -(-column_weights.shape[1] // stride[1])
+    groups, taps = groups_of(column_weights, stride[1], edges.dtype)
+    n_lanes = n_lanes_of(opens[0], opens[1], cells[0], cells[1])
+    squares = by_squares(opens[0], opens[1], cells[0], cells[1])
+    n_rows, n_cols = opens[0] * stride[0] * n_lanes, stride[1] * n_lanes if squares else groups.size
+    tables = np.zeros(16 + n_rows + n_cols + edges.size, edges.dtype)
+    tables[0], tables[1:5] = clip, epsilon
+    rows, columns = tables[16 : 16 + n_rows], tables[16 + n_rows : 16 + n_rows + n_cols]
+    fill_row_lanes(row_weights, stride[0], opens[1] * cells[1] if squares else 1, n_lanes, rows)
+    if squares:
+        fill_column_lanes(column_weights, stride[1], opens[0], cells[0], n_lanes, columns)
+    else:
+        columns[:] = groups.ravel()
+    tables[16 + n_rows + n_cols :] = edges.ravel()
+    return tables, taps, opens
 
 
 @register_jitable
@@ -108,10 +141,8 @@ def reflected(place, n):
 
 @register_jitable
 def maps(images, n_rows, n_cols):
-    """`driver.maps` of the rows and columns from 0 on: all but the ones around them are in the image."""
-    row_of, column_of = np.arange(-1, n_rows + 1), np.empty(n_cols + 2, np.int32)
-    for i in range(n_cols + 2):
-        column_of[i] = i - 1
+    """`hog_tables.maps` of the rows and columns from 0 on: all but the ones around them are in the image."""
+    row_of, column_of = np.arange(-1, n_rows + 1), np.arange(-1, n_cols + 1)
     for i in (0, n_rows + 1):
         row_of[i] = reflected(i - 1, images.shape[1])
     for i in (0, n_cols + 1):
@@ -120,73 +151,46 @@ def maps(images, n_rows, n_cols):
 
 
 @register_jitable
-def describe(images, out, cell, stride, weights, edges, switches, norm, are_enough):
-    """Fill `out` (images, block rows, block columns, cell rows, cell columns, bins), as `driver.describe` does."""
-    n_blocks, n_bins, n_channels, dtype = out.shape[2], out.shape[5], images.shape[3], edges.dtype
-    lanes, column_weights, taps = weights
+def describe(images, out, cell, stride, plan, edges, switches, norm, are_enough):
+    """Fill `out` (images, block columns, block rows, cell columns, cell rows, bins), as `driver.describe` does."""
+    tables, taps, opens = plan
     gamma, signed, soft = switches
-    code, clip, epsilon = norm
-    height, width = out.shape[3] * cell[0], out.shape[4] * cell[1]
-    row_of, column_of, run_stop = maps(
-        images, (out.shape[1] - 1) * stride[0] + height, (n_blocks - 1) * stride[1] + width
+    n_bins, blocks, cells = out.shape[5], (out.shape[2], out.shape[1]), (out.shape[4], out.shape[3])
+    region = (blocks[0] - 1) * stride[0] + cells[0] * cell[0], (blocks[1] - 1) * stride[1] + cells[1] * cell[1]
+    row_of, column_of, run_stop = maps(images, region[0], region[1])
+    found, n_work = words(
+        images.shape[1:],
+        (1, run_stop),
+        region,
+        blocks,
+        cells,
+        opens,
+        stride,
+        (int(gamma), n_bins, int(signed), int(soft), norm[0]),
+        (_NEVER, 0),
+        opencv_order(blocks, cells, n_bins),
     )
-    n_groups = n_blocks - 1 + column_weights.shape[1]
-    size = padded_size((n_bins + 1) * lanes.shape[2])
-    tile_groups = max(1, min(n_groups, _TILE_SIZE // (size * stride[1])))
-    n_at_once = min(stride[0], height, _ROWS_AT_ONCE)
-    part_groups = tile_groups * max(
-        1, min(-(-n_groups // tile_groups), _PART_SIZE // (n_at_once * tile_groups * stride[1]))
-    )
-    part = padded_size(part_groups * stride[1])
-    base = np.empty(part, np.int32)
-    for i in range(part):
-        base[i] = i % (tile_groups * stride[1]) * size
+    base = np.arange(found[22]) % (found[21] * stride[1]) * found[15]
     kernel.describe(
         images,
-        row_of,
-        column_of,
-        1,
-        run_stop,
-        stride[0],
-        stride[1],
-        _NEVER,
-        False,
-        lanes,
-        column_weights,
-        taps,
-        gamma,
-        signed,
-        soft,
-        edges,
-        code,
-        clip,
-        epsilon,
+        np.concatenate((found, row_of, column_of, taps.ravel(), base)),
+        tables,
+        None,
         0,
-        len(out) * out.shape[1],
-        n_groups,
-        part_groups,
-        tile_groups,
-        base,
-        np.zeros((n_at_once + 2, n_channels, padded_size(n_groups * stride[1]) + 2 * _PADDING), dtype),
-        np.empty(6 * n_at_once * part, dtype),
-        np.empty((n_at_once, part), np.int32),
-        np.empty((tile_groups * stride[1], size), dtype),
-        np.empty((n_blocks, out.shape[4], size), dtype),
-        np.zeros((n_blocks, padded_size(out.shape[3] * out.shape[4] * n_bins)), dtype),
-        np.empty(17 * n_blocks, dtype),
-        out,
+        len(out) * blocks[0],
+        np.empty(n_work, tables.dtype),
+        out.reshape((len(out), out.size // len(out))),
     )
 
 
 @register_jitable
-def describe_either_way(images, out, cell, stride, weights, edges, switches, norm, are_enough):
+def describe_either_way(images, out, cell, stride, plan, edges, switches, norm, are_enough):
     """The same, by the histograms of whole cells where these `are_enough`, as medfast/_drivers/hog_cells.py does."""
     if not are_enough:
-        describe(images, out, cell, stride, weights, edges, switches, norm, are_enough)
+        describe(images, out, cell, stride, plan, edges, switches, norm, are_enough)
         return
     n_bins, dtype = out.shape[5], edges.dtype
     gamma, signed, soft = switches
-    code, clip, epsilon = norm
     n_rows, n_cols = images.shape[1] // cell[0], images.shape[2] // cell[1]
     row_of, column_of, run_stop = maps(images, n_rows * cell[0], n_cols * cell[1])
     n = padded_size(n_cols * cell[1])
@@ -214,24 +218,26 @@ def describe_either_way(images, out, cell, stride, weights, edges, switches, nor
         0,
         len(images) * n_rows,
         base,
+        None,
         np.empty((1, 2)),
         none,
-        np.zeros((3, images.shape[3], n + 2 * _PADDING), dtype),
+        np.zeros((3, images.shape[3], n + 2 * hog_plan.LANES), dtype),
         np.empty(6 * n, dtype),
         np.empty(n, np.int32),
         cells,
     )
+    constants = np.empty(5, dtype)
+    constants[0], constants[1:] = norm[1], norm[2]
     kernel.normalize(
         cells,
         stride[0] // cell[0],
         stride[1] // cell[1],
         False,
-        code,
-        clip,
-        epsilon,
+        norm[0],
+        constants,
         0,
-        len(out) * out.shape[1],
-        np.zeros((out.shape[2], padded_size(out.shape[3] * out.shape[4] * n_bins)), dtype),
-        np.empty(17 * out.shape[2], dtype),
-        out,
+        len(out) * out.shape[2],
+        np.zeros((out.shape[1], padded_size(out.shape[3] * out.shape[4] * n_bins)), dtype),
+        np.empty(out.shape[1], dtype),
+        out.transpose((0, 2, 1, 4, 3, 5)),
     )

@@ -1,7 +1,7 @@
 """The half of `HOGDescriptor` that finds things: windows that a linear SVM likes, in one size and in many."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,8 @@ from medfast.compat.opencv import grouping, hog_settings
 
 __all__: list[str] = []
 
+NO_SIZE = (0, 0)
+"""The default of sizes: told from others by identity, for the checks take as long as a small window."""
 _UINT8 = (np.dtype(np.uint8),)
 
 
@@ -104,8 +106,9 @@ class Detection:
         """
         windows = self._windows(img, winStride, padding)
         threshold = _validate.as_threshold(hitThreshold, "hitThreshold")
-        places = _validate.as_points(searchLocations, "searchLocations") if len(searchLocations) else None
-        return _found(*self._hits(windows, threshold, places))
+        if len(searchLocations):
+            return _found(*self._hits_at(windows, threshold, _validate.as_points(searchLocations, "searchLocations")))
+        return _found(*_hits(windows, threshold, self._prepared(), None))
 
     def detectMultiScale(
         self,
@@ -160,13 +163,25 @@ class Detection:
         if tuple(winStride or (0, 0)) == (0, 0):
             winStride = self._settings.blockStride
         size = image.shape[2], image.shape[1]
-        rectangles, weights, scales = [np.empty((0, 4), np.int32)], [np.empty(0)], []
-        for divisor in grouping.pyramid(size, self._settings.winSize, scale, self._settings.nlevels):
-            shape = round(size[1] / divisor), round(size[0] / divisor)
-            level = image
+        divisors = grouping.pyramid(size, self._settings.winSize, scale, self._settings.nlevels)
+        shapes = [(round(size[1] / divisor), round(size[0] / divisor)) for divisor in divisors]
+        whole, detector = self._windows(image, winStride, padding), self._prepared()
+
+        def hits(shape: tuple[int, int]) -> tuple[Any, Any]:
+            windows = whole
             if shape != image.shape[1:3]:
-                level = transform.resize(image[0], shape, interpolation="linear-exact", channel_axis=-1)[np.newaxis]
-            places, scores = self._hits(self._windows(level, winStride, padding), threshold, None)
+                pixels = image[0, ..., 0] if image.shape[3] == 1 else image[0]
+                level = transform.resize(
+                    pixels, shape, interpolation="linear-exact", channel_axis=-1 if pixels.ndim == 3 else None,
+                    num_threads=1,
+                )  # fmt: skip
+                windows = self._windows(level.reshape(1, *shape, -1), winStride, padding)
+            return _hits(windows, threshold, detector, num_threads)
+
+        work = hog_windows.work_of(whole.layout) / 2  # the mean, about
+        num_threads = None if len(shapes) == 1 else 1
+        rectangles, weights, scales = [np.empty((0, 4), np.int32)], [np.empty(0)], []
+        for divisor, (places, scores) in zip(divisors, hog_windows.each(hits, shapes, work), strict=True):
             sides = [round(side * divisor) for side in self._settings.winSize]
             corners = np.rint(places * divisor)
             rectangles.append(np.hstack([corners, np.broadcast_to(sides, corners.shape)]).astype(np.int32))
@@ -183,6 +198,8 @@ class Detection:
 
     def _image(self, img: ArrayLike) -> NDArray[np.uint8]:
         """`img` as one image of a batch, with channels."""
+        if type(img) is np.ndarray and img.ndim == 2 and img.dtype == np.uint8:  # nearly always
+            return img[np.newaxis, :, :, np.newaxis]
         image = _validate.as_image(img, "img", dtypes=_UINT8)
         _validate.check_channels(image.shape, None if image.ndim == 2 else 2, "img", (1, 3))
         return image[np.newaxis, ..., np.newaxis] if image.ndim == 2 else image[np.newaxis]
@@ -190,41 +207,59 @@ class Detection:
     def _windows(self, img: ArrayLike, winStride: Any, padding: Any) -> hog_windows.Windows:
         """Where windows lie on `img`; sizes come as (width, height), and None stands for (0, 0)."""
         image = img if isinstance(img, np.ndarray) and img.ndim == 4 else self._image(img)
-        stride = (0, 0) if winStride is None else _validate.as_size(winStride, "winStride", minimum=0)
-        pad = (0, 0) if padding is None else _validate.as_size(padding, "padding", minimum=None)
-        layout = _layout(self._settings, image.shape[1:3], stride, pad)
+        stride = pad = NO_SIZE  # nearly always
+        if winStride is not None and winStride is not stride:
+            stride = _validate.as_size(winStride, "winStride", minimum=0)
+        if padding is not None and padding is not pad:
+            pad = _validate.as_size(padding, "padding", minimum=None)
+        layout = _layout(self._settings, image.shape[1:], stride, pad)
         if not image.size or min(layout.room) < 0:
             _validate.check_room(image, layout.room[::-1], self._settings.winSize)
         return hog_windows.Windows(image, layout)
 
-    def _hits(self, windows: hog_windows.Windows, threshold: float, places: Any) -> tuple[Any, Any]:
-        """Corners (x, y) of the windows whose score is at least `threshold`, and these scores."""
+    def _hits_at(self, windows: hog_windows.Windows, threshold: float, places: Any) -> tuple[Any, Any]:
+        """Those of `places` (x, y) that hold a window whose score is at least `threshold`, and these scores."""
         if not self._detector.size:
-            return np.empty((0, 2), np.int32), np.empty(0)
-        detector, rho = self._prepared()
-        if places is None:
-            scores = hog_windows.score(windows, detector, rho)
-            rows, cols = np.nonzero(scores >= threshold)
-            return hog_windows.place(windows.layout, rows, cols), scores[rows, cols]
+            return _NONE
         places = places[hog_windows.fitting(windows, places)]
         features = hog_windows.describe_at(windows, places)
-        at_places = features @ self._detector[: features.shape[1]].astype(np.float64) + rho
-        hits = at_places >= threshold
-        return places[hits].astype(np.int32), at_places[hits]
+        scores = features @ self._detector[: features.shape[1]].astype(np.float64) + self._prepared().rho
+        hits = scores >= threshold
+        return places[hits].astype(np.int32), scores[hits]
 
-    def _prepared(self) -> tuple[NDArray[np.float32], float]:
-        """The detector in order of rows of blocks, and what is added to every score."""
+    def _prepared(self) -> "_Detector":
+        if not self._detector.size:
+            return _Detector(None, 0.0)
         parameters, size = hog_settings.parameters(self._settings), self.getDescriptorSize()
         blocks = parameters.blocks_in(*self._settings.winSize[::-1])
         rho = float(self._detector[size]) if self._detector.size > size else 0.0
-        return hog_windows.as_detector(self._detector, blocks, parameters.block_length), rho
+        return _Detector(hog_windows.as_detector(self._detector, blocks, parameters.block_length), rho)
+
+
+class _Detector(NamedTuple):
+    coefficients: NDArray[np.float32] | None
+    """In order of rows of blocks; None where none were set."""
+    rho: float
+    """Added to every score."""
+
+
+_NONE = np.empty((0, 2), np.int32), np.empty(0)
+
+
+def _hits(windows: hog_windows.Windows, threshold: float, detector: _Detector, num_threads: int | None) -> Any:
+    """Corners (x, y) of the windows whose score is at least `threshold`, and these scores."""
+    if detector.coefficients is None:
+        return _NONE
+    scores = hog_windows.score(windows, detector.coefficients, detector.rho, num_threads)
+    rows, cols = np.nonzero(scores >= threshold)
+    return hog_windows.place(windows.layout, rows, cols), scores[rows, cols]
 
 
 @functools.lru_cache(maxsize=64)
 def _layout(
-    settings: hog_settings.Settings, size: tuple[int, int], stride: tuple[int, int], pad: tuple[int, int]
+    settings: hog_settings.Settings, size: tuple[int, int, int], stride: tuple[int, int], pad: tuple[int, int]
 ) -> hog_windows.Layout:
-    """For images of `size` (rows, columns); the others are (width, height). Kept, for it costs as much as a window."""
+    """For images of `size` (rows, columns, channels); the others are (width, height)."""
     if stride == (0, 0):
         stride = settings.cellSize
     stride = _validate.as_size(stride, "winStride")

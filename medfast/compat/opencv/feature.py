@@ -10,7 +10,7 @@ from medfast import _validate
 from medfast._drivers import hog as driver
 from medfast._drivers import hog_windows
 from medfast.compat.opencv import hog_files, hog_settings
-from medfast.compat.opencv.detection import Detection
+from medfast.compat.opencv.detection import NO_SIZE, Detection
 
 __all__ = [
     "HOGDESCRIPTOR_DEFAULT_NLEVELS",
@@ -147,8 +147,8 @@ class HOGDescriptor(Detection):
     def compute(
         self,
         img: ArrayLike,
-        winStride: tuple[int, int] | None = (0, 0),
-        padding: tuple[int, int] | None = (0, 0),
+        winStride: tuple[int, int] | None = NO_SIZE,
+        padding: tuple[int, int] | None = NO_SIZE,
         locations: Any = (),
     ) -> NDArray[np.float32]:
         """Describe every window of an image, or those at given places.

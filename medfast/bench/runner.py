@@ -48,7 +48,18 @@ NAMES = {
     "scipy": "SciPy",
     "simpleitk": "SimpleITK",
 }
-VERSIONED = ("numpy", "numba", "scikit-image", "scikit-learn", "scipy", "dipy", "pydicom", "SimpleITK")
+VERSIONED = (
+    "numpy",
+    "numba",
+    "scikit-image",
+    "scikit-learn",
+    "scikit-learn-intelex",
+    "faiss-cpu",
+    "scipy",
+    "dipy",
+    "pydicom",
+    "SimpleITK",
+)
 
 ROUNDS, ROUNDS_QUICK = 11, 5
 SAMPLE_SECONDS = 0.005

@@ -190,6 +190,49 @@ def mask_from(mask, z, y, x):
 
 
 @kernel
+def hand_out(now, before, n_shifts, mask, pixel, shift, here, there, one, two):
+    """Add what a line of pixels gains of its donors to `here`, and what the donors gain of it to `there`.
+
+    `now` has weights and weighted channels of one or two shifts, the second a row further down, and `before` those of
+    the line before; a line of the tile that is not in it is empty.
+    """
+    plane, row, col = pixel
+    dz, dy, dx = shift
+    left = max(dx, 0)
+    n_channels = now.shape[1] - 1
+    for k in range(n_channels + 1):
+        place = n_channels if k == 0 else k - 1
+        if here.size:  # from both shifts at once
+            select(now[0, k, left:], mask_from(mask, plane + dz, row + dy, col + dx), one)
+            if n_shifts == 2:
+                select(now[1, k, left:], mask_from(mask, plane + dz, row + dy + 1, col + dx), two)
+                add_two(one, two, here[place])
+            else:
+                add(one, here[place])
+        if there.size:  # from this line by the first shift, from the one before by the second
+            select(now[0, k, left - dx :], mask_from(mask, plane, row, col - dx), one)
+            if n_shifts == 2:
+                select(before[1, k, left - dx :], mask_from(mask, plane, row - 1, col - dx), two)
+                add_two(one, two, there[place])
+            else:
+                add(one, there[place])
+
+
+@kernel
+def add_columns(gained, given, forward, reverse):
+    """Add what one column of shifts gave to the totals; what donors gain of a pixel differs from it the other way."""
+    n_planes, n_rows, n_sums, _ = gained.shape
+    for z in range(n_planes):
+        for y in range(n_rows):
+            for k in range(n_sums):
+                add(gained[z, y, k], forward[z, y, k])
+                if k == n_sums - 1:
+                    add(given[z, y, k], reverse[z, y, k])
+                else:
+                    subtract(given[z, y, k], reverse[z, y, k])
+
+
+@kernel
 def sum_formula(padded, mask, radii, norm, factor, squares, plane_start, row_start, space, sums):
     """Sums of what weighted donors, or their squares, differ by from the pixel, and of weights, for a tile."""
     pz, py, px, sz, sy, sx = radii[0], radii[1], radii[2], radii[3], radii[4], radii[5]
@@ -255,35 +298,10 @@ def sum_formula(padded, mask, radii, norm, factor, squares, plane_start, row_sta
                                 p = padded[plane, channel, row, col_start - left :]
                                 q = padded[plane + dz, channel, row + dy, col_start - left + dx :]
                                 weigh(now[i, 0], p, q, squares, now[i, 1 + channel, :n])
-                        for k in range(n_sums):
-                            place = n_channels if k == 0 else k - 1
-                            here = line_of(gained, z, y)
-                            if here.size:  # from both shifts at once
-                                inside = mask_from(mask, plane + dz, row + first_dy, col_start + dx)
-                                select(now[0, k, left:], inside, one)
-                                if n_shifts == 2:
-                                    inside = mask_from(mask, plane + dz, row + first_dy + 1, col_start + dx)
-                                    select(now[1, k, left:], inside, two)
-                                    add_two(one, two, here[place])
-                                else:
-                                    add(one, here[place])
-                            there = line_of(given, z + dz, y + first_dy)
-                            if there.size:  # from this line by the first shift, from the one before by the second
-                                select(now[0, k, left - dx :], mask_from(mask, plane, row, col_start - dx), one)
-                                if n_shifts == 2:
-                                    inside = mask_from(mask, plane, row - 1, col_start - dx)
-                                    select(before[1, k, left - dx :], inside, two)
-                                    add_two(one, two, there[place])
-                                else:
-                                    add(one, there[place])
-            for z in range(n_planes):
-                for y in range(n_rows):
-                    for k in range(n_sums):
-                        add(gained[z, y, k], forward[z, y, k])
-                        if k == n_channels:
-                            add(given[z, y, k], reverse[z, y, k])
-                        else:
-                            subtract(given[z, y, k], reverse[z, y, k])
+                        here, there = line_of(gained, z, y), line_of(given, z + dz, y + first_dy)
+                        pixel, shift = (plane, row, col_start), (dz, first_dy, dx)
+                        hand_out(now, before, n_shifts, mask, pixel, shift, here, there, one, two)
+            add_columns(gained, given, forward, reverse)
             n_done += 1
             if n_done % COLUMNS == 0 or (dz == sz and dx == sx):
                 flush(forward.reshape(forward.size), sums.reshape(sums.size))

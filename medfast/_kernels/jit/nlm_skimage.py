@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import overload
 
 from medfast._kernels.jit import inlined, kernel, uncounted
-from medfast._kernels.jit.nlm_formula import COLUMNS, add_to, copy, flush, mask_from, select, subtract
+from medfast._kernels.jit.nlm_formula import COLUMNS, add_columns, add_to, copy, flush, hand_out
 from medfast._kernels.jit.nlm_lines import add, add_two, line_of
 
 PLACES = 1512775.3951951857  # 2^20 / ln 2: of t = 1 in float64, of which 20 bits of the mantissa are in use
@@ -329,35 +329,10 @@ def sum_weighted(
                                 p = padded[plane, channel, row, col_start - left :]
                                 q = padded[plane + dz, channel, row + dy, col_start - left + dx :]
                                 weigh_centered(now[i, 0], p, q, center, now[i, 1 + channel, :n])
-                        for k in range(n_sums):
-                            place = n_channels if k == 0 else k - 1
-                            here = line_of(gained, z, y)
-                            if here.size:  # from both shifts at once
-                                inside = mask_from(mask, plane + dz, row + first_dy, col_start + dx)
-                                select(now[0, k, left:], inside, one)
-                                if n_shifts == 2:
-                                    inside = mask_from(mask, plane + dz, row + first_dy + 1, col_start + dx)
-                                    select(now[1, k, left:], inside, two)
-                                    add_two(one, two, here[place])
-                                else:
-                                    add(one, here[place])
-                            there = line_of(given, z + dz, y + first_dy)
-                            if there.size:  # from this line by the first shift, from the one before by the second
-                                select(now[0, k, left - dx :], mask_from(mask, plane, row, col_start - dx), one)
-                                if n_shifts == 2:
-                                    inside = mask_from(mask, plane, row - 1, col_start - dx)
-                                    select(before[1, k, left - dx :], inside, two)
-                                    add_two(one, two, there[place])
-                                else:
-                                    add(one, there[place])
-            for z in range(n_planes):
-                for y in range(n_rows):
-                    for k in range(n_sums):
-                        add(gained[z, y, k], forward[z, y, k])
-                        if k == n_channels:
-                            add(given[z, y, k], reverse[z, y, k])
-                        else:
-                            subtract(given[z, y, k], reverse[z, y, k])
+                        here, there = line_of(gained, z, y), line_of(given, z + dz, y + first_dy)
+                        pixel, shift = (plane, row, col_start), (dz, first_dy, dx)
+                        hand_out(now, before, n_shifts, mask, pixel, shift, here, there, one, two)
+            add_columns(gained, given, forward, reverse)
             n_done += 1
             if n_done % COLUMNS == 0 or (dz == sz and dx == sx):
                 flush(forward.reshape(forward.size), sums.reshape(sums.size))
